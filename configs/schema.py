@@ -1,0 +1,282 @@
+"""The typed form of every shipped YAML. Each field says what it means; bounds refuse what cannot work."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Zone = Literal["recovery", "productive", "stretch", "overload"]
+ZONES: tuple[Zone, ...] = ("recovery", "productive", "stretch", "overload")
+
+
+class Model(BaseModel):
+    """Base of all configuration: unknown keys are errors, values cannot change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# ---------------------------------------------------------------- heroes
+
+
+class HatchlingShape(Model):
+    """A small Qwen3-architecture model made on the spot."""
+
+    hidden_size: int = Field(96, ge=16, le=4096, description="width of the residual stream")
+    layers: int = Field(4, ge=1, le=64, description="transformer blocks")
+    heads: int = Field(6, ge=1, le=64, description="attention heads (key/value heads are as many)")
+    head_dim: int = Field(16, ge=4, le=256, description="width of one head")
+    intermediate_size: int = Field(288, ge=16, le=16384, description="width of the feed-forward layer")
+    rope_theta: float = Field(100.0, gt=1, description="base of the rotary positions; small for short texts")
+    initializer_range: float = Field(0.02, gt=0, le=1, description="standard deviation of the first weights")
+
+
+class HeroModel(Model):
+    """Where the hero's weights come from."""
+
+    source: Literal["hatchling", "pretrained"] = Field(description="made on the spot, or loaded")
+    name: str = Field("", description="Hugging Face id, e.g. Qwen/Qwen3-0.6B")
+    path: str = Field("", description="a local folder that holds the model; wins over the cache and the hub")
+    family: str = Field("qwen3", description="decides template and end tokens where the folder is silent")
+    size_b: float = Field(gt=0, description="parameters in billions, for estimates and stature")
+    context_length: int = Field(ge=64, le=1_048_576, description="tokens the hero trains and answers with")
+    shape: HatchlingShape | None = Field(None, description="only for a hatchling")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> HeroModel:
+        if self.source == "hatchling" and self.shape is None:
+            raise ValueError("a hatchling needs `shape`")
+        if self.source == "pretrained" and not (self.name or self.path):
+            raise ValueError("a pretrained hero needs `name` or `path`")
+        return self
+
+
+class HeroTraining(Model):
+    """How the hero learns."""
+
+    method: Literal["full"] = Field("full", description="which weights move")
+    optimizer: Literal["muon", "adamw"] = Field("adamw", description="muon: matrices by Muon, the rest by AdamW")
+    learning_rate: float = Field(gt=0, le=1, description="of AdamW (with muon: of embeddings and norms)")
+    muon_learning_rate: float = Field(0.02, gt=0, le=1, description="of Muon's matrices")
+    muon_momentum: float = Field(0.95, ge=0, lt=1, description="Muon's momentum")
+    muon_weight_decay: float = Field(0.1, ge=0, le=1, description="Muon's weight decay")
+    betas: tuple[float, float] = Field((0.9, 0.95), description="AdamW's betas")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="AdamW's weight decay")
+    warmup_steps: int = Field(50, ge=0, le=100_000, description="linear warm-up; constant afterwards")
+    batch_size: int = Field(32, ge=1, le=4096, description="examples in one forward pass")
+    accumulation: int = Field(1, ge=1, le=1024, description="forward passes in one optimizer step")
+    max_grad_norm: float = Field(1.0, gt=0, le=1000, description="global gradient clip")
+    ema_decay: float | None = Field(None, gt=0, lt=1, description="averaged weights that sit exams; null: none")
+    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bf16 on a card, else fp32")
+    gradient_checkpointing: bool = Field(False, description="trade a third of the speed for activation memory")
+    threads: int | None = Field(None, ge=1, le=256, description="CPU threads; null: chosen by model size")
+
+
+class HeroCheckpoints(Model):
+    """When the hero is saved, and how many forms are kept."""
+
+    every_steps: int | None = Field(None, ge=1, description="regular interval in steps; null: anchors only")
+    anchor_minutes: float = Field(10.0, gt=0, le=600, description="a rolling anchor at least this often")
+    keep: int = Field(3, ge=2, le=1000, description="newest regular checkpoints kept beside the protected ones")
+
+
+class HeroDisplay(Model):
+    """How the hero is drawn."""
+
+    emoji: str = Field(description="one emoji, shown only where emoji are on")
+    colour: str = Field(pattern=r"^#[0-9A-Fa-f]{6}$", description="the hero's colour")
+    portrait: tuple[str, ...] = Field((), description="lines of single-width characters")
+
+
+class HeroConfig(Model):
+    """One hero of the roster (`configs/heroes/<id>.yaml`)."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", description="file name without .yaml")
+    name: str = Field(min_length=1, description="what the hero is called")
+    epithet: str = Field(description="the second half of the name")
+    race: str = Field(description="bloodline by model family")
+    description: str = Field("", description="one or two sentences")
+    model: HeroModel
+    training: HeroTraining
+    checkpoints: HeroCheckpoints = HeroCheckpoints.model_validate({})
+    display: HeroDisplay
+    skills: dict[str, str] = Field(description="skill id to the published mix it trains on, e.g. bin: hatchling")
+    floors: dict[str, float] = Field(description="skill id to the loss taken as irreducible (strain = loss - floor)")
+    system_prompt: str = Field("", description="system turn before every example; empty: none")
+    notes: str = Field("", description="anything worth knowing")
+
+    @property
+    def title(self) -> str:
+        """Name and epithet, e.g. ``PIP, the Hatchling``."""
+        return f"{self.name}, {self.epithet}"
+
+    @property
+    def stature(self) -> str:
+        """Sprite, Halfling, Human, Giant or Titan, by size."""
+        for bound, word in ((1, "Sprite"), (4, "Halfling"), (30, "Human"), (100, "Giant")):
+            if self.model.size_b < bound:
+                return word
+        return "Titan"
+
+
+# ---------------------------------------------------------------- rules of the game
+
+
+class StrainRules(Model):
+    """Strain is loss minus floor; these bounds name its zones."""
+
+    productive: float = Field(0.1, gt=0, description="lower bound of Productive")
+    stretch: float = Field(0.3, gt=0, description="lower bound of Stretch")
+    overload: float = Field(0.5, gt=0, description="lower bound of Overload")
+    rate_alpha: float = Field(0.1, gt=0, le=1, description="weight of the newest change in the strain rate")
+    improving_below: float = Field(-0.005, description="strain rate under which the trend is improving")
+    worsening_above: float = Field(0.005, description="strain rate above which the trend is worsening")
+    hint_window: int = Field(10, ge=2, le=1000, description="steps whose mean strain the hint looks at")
+
+    def zone(self, strain: float) -> Zone:
+        """The zone of a strain; bounds are inclusive below, after rounding to six decimals."""
+        s = round(strain, 6)
+        if s >= self.overload:
+            return "overload"
+        if s >= self.stretch:
+            return "stretch"
+        return "productive" if s >= self.productive else "recovery"
+
+
+class ExamRules(Model):
+    """What wins a level, and what holds it."""
+
+    items: int = Field(64, ge=16, le=1024, description="fresh problems in an exam")
+    pass_share: Share = Field(0.80, description="each exam of the gate must reach it")
+    streak: int = Field(3, ge=1, le=10, description="consecutive exams at the training level")
+    interval_steps: int = Field(25, ge=1, description="fewest steps between two exams at one level")
+    interval_share: Share = Field(0.02, description="share of the steps spent at the level between two exams")
+    screen_items: int = Field(16, ge=4, le=1024, description="fresh problems per mastered level before a level-up")
+    screen_more: int = Field(64, ge=16, le=1024, description="asked in addition when the first screen is below")
+    held_share: Share = Field(0.70, description="pooled share below which a mastered level is lost")
+    operation_floor: Share = Field(0.50, description="share each operation must reach over the gate's exams")
+    operation_min_problems: int = Field(12, ge=1, description="held-out problems from which the floor counts")
+    alpha: float = Field(0.05, gt=0, lt=0.5, description="error rate of the intervals shown")
+
+
+class CurriculumRules(Model):
+    """What the engine samples when no quest waits."""
+
+    first_horizon: int = Field(3, ge=1, description="levels sampled until the first is won")
+    horizon: int = Field(8, ge=1, description="levels sampled at least from then on")
+    horizon_beyond: int = Field(4, ge=0, description="levels sampled beyond the training level")
+    lost_share: Share = Field(0.25, description="share of a batch drawn from lost levels while any is lost")
+    weight_floor: float = Field(0.1, gt=0, le=1, description="least weight of an operation that is mastered")
+    match_alpha: float = Field(0.05, gt=0, le=1, description="weight of the newest answer in an operation's record")
+    quest_replay: Share = Field(0.20, description="share of forged problems while a player's quest trains")
+    drill_steps: int = Field(200, ge=10, description="steps of one forged quest")
+
+
+class QuestRules(Model):
+    """How a player's file is read."""
+
+    held_out_share: Share = Field(0.05, description="share of examples kept for before and after")
+    held_out_max: int = Field(500, ge=1, description="most examples kept")
+    samples: int = Field(5, ge=0, le=50, description="answers written before and after")
+    max_attempts: int = Field(3, ge=1, le=10, description="attempts before a quest stays failed")
+    max_errors: int = Field(100, ge=1, description="errors listed before the check stops")
+    stable_s: float = Field(2.0, ge=0, description="seconds a file in the inbox must keep its size")
+
+
+class EngineRules(Model):
+    """How the engine behaves when nobody looks."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where the hero trains")
+    nice: int = Field(10, ge=0, le=19, description="priority given away to other programs")
+    unattended_hours: float | None = Field(72.0, gt=0, description="pause after this long without a face; null: never")
+    pause_on_battery: bool = Field(True, description="pause while the machine runs on battery")
+    window_steps: int = Field(50, ge=1, le=10_000, description="steps summed into one row of history")
+    battle_interval_s: float = Field(0.5, ge=0.1, le=60, description="how often the text in training is shown")
+    max_restarts: int = Field(3, ge=0, le=100, description="restarts within the window before the keeper gives up")
+    restart_window_s: float = Field(300.0, gt=0, description="the window of `max_restarts`")
+    min_free_gb: float = Field(1.0, ge=0, description="free disk below which training pauses")
+    idle_stop_steps: int | None = Field(
+        None, ge=1000, description="stop after so many steps without a new level; null: never"
+    )
+
+
+class RetentionRules(Model):
+    """What is kept, so that a month alone fills no disk."""
+
+    exam_items_kept: int = Field(20, ge=1, description="exams per skill and level whose items stay in full")
+    backups: int = Field(7, ge=1, description="daily copies of the database")
+    windows_kept: int = Field(20_000, ge=100, description="rows of history before old ones are merged")
+    merge_factor: int = Field(20, ge=2, description="rows of history merged into one")
+    log_mb: float = Field(10.0, gt=0, description="size at which a log file starts anew")
+
+
+class FaceRules(Model):
+    """How the screen behaves."""
+
+    refresh_s: float = Field(1.0, ge=0.25, le=60, description="seconds between two looks at the engine")
+    names: Literal["plain", "tavern"] = Field("tavern", description="technical labels, or the tavern's")
+    ascii: bool = Field(False, description="draw with ASCII characters only")
+    stale_s: float = Field(60.0, gt=0, description="age of data from which a banner says so")
+
+
+class GameConfig(Model):
+    """All rules of the game (`configs/game.yaml`)."""
+
+    strain: StrainRules
+    exams: ExamRules
+    curriculum: CurriculumRules
+    quests: QuestRules
+    engine: EngineRules
+    retention: RetentionRules
+    face: FaceRules
+    default_hero: str = Field("pip-hatchling", description="the hero of a new save")
+
+
+# ---------------------------------------------------------------- skills
+
+
+class SkillPrimitive(Model):
+    """A micro-ability that a skill combines."""
+
+    name: str
+    difficulty: int = Field(ge=1, le=5)
+    prerequisites: tuple[str, ...] = ()
+    description: str = ""
+
+
+class SkillMix(Model):
+    """A published mix: which operations in which tiers an exam asks and training samples."""
+
+    description: str = ""
+    operations: dict[str, int] = Field(description="operation to the first level that asks it")
+    tiers: dict[str, dict[str, float]] = Field(description="level range 'a-b' to tier shares in percent")
+    not_yet: tuple[str, ...] = Field((), description="operations this mix leaves out for now, shown as not yet")
+
+
+class SkillDisplay(Model):
+    """How a skill is drawn."""
+
+    icon: str
+    colour: str = Field(pattern=r"^#[0-9A-Fa-f]{6}$")
+    short_name: str
+
+
+class SkillConfig(Model):
+    """One skill (`configs/skills/<id>.yaml`)."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str
+    rpg_name: str
+    version: str
+    description: str
+    rpg_description: str = ""
+    category: Literal["reasoning", "math", "compression", "generation", "classification", "tool_use", "meta"]
+    display: SkillDisplay
+    max_level: int = Field(ge=1, le=200)
+    level_names: dict[int, str] = Field(description="names of levels; unnamed ones are derived")
+    mixes: dict[str, SkillMix]
+    primitives: tuple[SkillPrimitive, ...] = ()
+    aliases: tuple[str, ...] = ()
+    passive_id: str = ""
+    xp_multiplier: float = Field(1.0, gt=0)

@@ -1,0 +1,1 @@
+"""The face: command line, runtime services and the Textual app."""

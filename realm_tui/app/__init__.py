@@ -1,0 +1,1 @@
+"""The Textual app: screens, widgets, actions. The only package that imports textual."""

@@ -1,0 +1,1 @@
+"""What runs behind any face: finding and starting the engine, status, the board, the writer."""
