@@ -14,7 +14,7 @@ ZONES: tuple[Zone, ...] = ("recovery", "productive", "stretch", "overload")
 class Model(BaseModel):
     """Base of all configuration: unknown keys are errors, values cannot change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 # ---------------------------------------------------------------- heroes
@@ -99,7 +99,7 @@ class HeroConfig(Model):
     description: str = Field("", description="one or two sentences")
     model: HeroModel
     training: HeroTraining
-    checkpoints: HeroCheckpoints = HeroCheckpoints.model_validate({})
+    checkpoints: HeroCheckpoints = Field(default_factory=lambda: HeroCheckpoints.model_validate({}))
     display: HeroDisplay
     skills: dict[str, str] = Field(description="skill id to the published mix it trains on, e.g. bin: hatchling")
     floors: dict[str, float] = Field(description="skill id to the loss taken as irreducible (strain = loss - floor)")
