@@ -1,0 +1,1 @@
+"""The hero: model, tokenizer and template."""

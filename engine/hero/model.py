@@ -1,0 +1,216 @@
+"""Heroes as models: made on the spot, loaded by name, or read from a folder; and saved as a plain Hugging Face folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedTokenizerFast
+from transformers.models.qwen3 import Qwen3Config, Qwen3ForCausalLM
+
+from configs.errors import BlockedError, RealmError
+from configs.schema import HeroConfig
+from engine.hero.template import CHAT_TEMPLATE, Template
+from engine.hero.tokenizer import END_OF_TEXT, END_OF_TURN, VOCABULARY, build_hatchling_tokenizer
+from engine.placement import Placement
+
+
+@dataclass(eq=False)
+class Hero:
+    """A model with its tokenizer, ready to train and answer."""
+
+    config: HeroConfig
+    model: Any
+    """A transformers causal language model."""
+    tokenizer: Any
+    """A fast transformers tokenizer."""
+    stop_ids: tuple[int, ...]
+    """Tokens that end an answer."""
+    end_of_text: int
+    """The token that ends a raw text."""
+    pad_id: int
+    """Fills rows; never seen by a trained token."""
+    template: Template = field(repr=False)
+
+    @property
+    def context_length(self) -> int:
+        """Most tokens of one example or conversation."""
+        return self.config.model.context_length
+
+    @property
+    def vocabulary(self) -> int:
+        """Rows of the embedding."""
+        return int(self.model.get_input_embeddings().weight.shape[0])
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights; tied ones count once."""
+        return sum(p.numel() for p in self.model.parameters())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        found: torch.device = next(self.model.parameters()).device
+        return found
+
+    def weights(self) -> dict[str, Tensor]:
+        """Every weight by name, tied ones once; the tensors themselves, not copies."""
+        return {name: p.detach() for name, p in self.model.named_parameters()}
+
+
+def make_hatchling(config: HeroConfig, placement: Placement, *, seed: int, special: Sequence[str]) -> Hero:
+    """A new small Qwen3-architecture hero with random weights.
+
+    Args:
+        config: a hero whose model source is ``hatchling``.
+        placement: device, dtype and attention.
+        seed: decides the weights; the process's own random streams are left as they were.
+        special: the skills' words that become single tokens.
+    """
+    shape = config.model.shape
+    if shape is None:
+        raise RealmError(f"{config.name} is no hatchling", fix="give its YAML a `shape`", code="NO_SHAPE")
+    tokenizer = _wrap(build_hatchling_tokenizer(special), config)
+    ids = tokenizer.convert_tokens_to_ids([END_OF_TEXT, END_OF_TURN])
+    qwen = Qwen3Config(
+        vocab_size=VOCABULARY,
+        hidden_size=shape.hidden_size,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.heads,
+        head_dim=shape.head_dim,
+        intermediate_size=shape.intermediate_size,
+        max_position_embeddings=config.model.context_length,
+        rope_parameters={"rope_type": "default", "rope_theta": shape.rope_theta},
+        initializer_range=shape.initializer_range,
+        tie_word_embeddings=True,
+        attention_dropout=0.0,
+        bos_token_id=None,
+        eos_token_id=ids[1],
+        pad_token_id=ids[0],
+        attn_implementation=placement.attention,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = Qwen3ForCausalLM(qwen)
+    return _hero(config, model, tokenizer, placement)
+
+
+def load_pretrained(config: HeroConfig, placement: Placement) -> Hero:
+    """A hero from its local folder, else the Hugging Face cache, else the hub.
+
+    Raises:
+        BlockedError: none of the three has it; the message names each place that was tried.
+    """
+    path, name = config.model.path, config.model.name
+    if path:
+        folder = Path(path).expanduser()
+        if not (folder / "config.json").is_file():
+            raise BlockedError(
+                f"{config.name}'s model is not in {folder}",
+                why="there is no config.json in that folder" if folder.is_dir() else "there is no such folder",
+                fix="put the model's Hugging Face folder there, or clear `model.path` in the hero's YAML",
+                code="MODEL_MISSING",
+            )
+        return load_folder(config, folder, placement)
+    tried: list[str] = []
+    for offline in (True, False):
+        if not offline and _hub_is_off():
+            tried.append("the hub is switched off (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE)")
+            break
+        try:
+            return _load(config, name, placement, local_files_only=offline)
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            tried.append(f"{'the cache' if offline else 'the hub'}: {reason[:200]}")
+    raise BlockedError(
+        f"{config.name}'s model {name} is not on this machine and could not be fetched",
+        why="; ".join(tried),
+        fix=f"connect to the internet once, or download {name} into a folder and name it as `model.path` in the hero's YAML",
+        code="MODEL_MISSING",
+    )
+
+
+def load_folder(config: HeroConfig, path: Path, placement: Placement) -> Hero:
+    """A hero from a Hugging Face folder: a checkpoint, a champion, or a model someone else made.
+
+    Raises:
+        RealmError: the folder is incomplete or damaged.
+    """
+    try:
+        return _load(config, str(path), placement, local_files_only=True)
+    except RealmError:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise RealmError(
+            f"the model in {path} cannot be loaded",
+            why=" ".join(str(error).split())[:300],
+            fix="choose another checkpoint (`realm ledger list`), or copy the model's folder again",
+            code="MODEL_DAMAGED",
+        ) from error
+
+
+def save_folder(hero: Hero, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Write a plain Hugging Face folder: weights, configuration, tokenizer, chat template, stop tokens.
+
+    Args:
+        hero: gives configuration and tokenizer.
+        weights: the weights to write, by the model's names (see `Hero.weights`); a tied head is not among them.
+        path: an existing or new folder; files of the same names are replaced.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    hero.model.save_pretrained(path, state_dict={name: t.detach() for name, t in weights.items()})
+    hero.tokenizer.save_pretrained(path)
+
+
+def _load(config: HeroConfig, source: str, placement: Placement, *, local_files_only: bool) -> Hero:
+    tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local_files_only)
+    model = AutoModelForCausalLM.from_pretrained(
+        source,
+        local_files_only=local_files_only,
+        dtype=placement.weights_dtype,
+        attn_implementation=placement.attention,
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return _hero(config, model, tokenizer, placement)
+
+
+def _hero(config: HeroConfig, model: Any, tokenizer: Any, placement: Placement) -> Hero:
+    template = Template(config.id, tokenizer)
+    end_of_text = tokenizer.convert_tokens_to_ids(END_OF_TEXT) if END_OF_TEXT in tokenizer.get_vocab() else None
+    if end_of_text is None:
+        end_of_text = template.end
+    stop_ids = tuple(dict.fromkeys((template.end, int(end_of_text))))
+    model.config.use_cache = False
+    model.generation_config = GenerationConfig(
+        eos_token_id=list(stop_ids), pad_token_id=int(end_of_text), do_sample=False
+    )
+    if config.training.gradient_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    model.to(device=placement.device, dtype=placement.weights_dtype)
+    model.train()
+    return Hero(config, model, tokenizer, stop_ids, int(end_of_text), int(end_of_text), template)
+
+
+def _wrap(tokenizer: Any, config: HeroConfig) -> PreTrainedTokenizerFast:
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token=END_OF_TURN,
+        pad_token=END_OF_TEXT,
+        model_max_length=config.model.context_length,
+        clean_up_tokenization_spaces=False,
+    )
+    wrapped.chat_template = CHAT_TEMPLATE
+    return wrapped
+
+
+def _hub_is_off() -> bool:
+    return any(
+        os.environ.get(name, "").lower() in ("1", "true", "yes", "on")
+        for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    )

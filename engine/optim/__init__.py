@@ -1,0 +1,1 @@
+"""Optimizers, their schedule and the averaged weights."""

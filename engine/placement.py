@@ -1,0 +1,180 @@
+"""The one place that decides device, precision, threads, matmul mode and attention."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+
+from configs.errors import BlockedError, RealmError
+from configs.schema import EngineRules, HeroConfig
+
+_TINY_PARAMETERS_B = 0.003
+"""Below this many billions of parameters a second thread costs more than it brings."""
+_FULL_BYTES_PER_PARAMETER = 16
+"""fp32 weights, gradients and two moments."""
+_MASTER_SHARE = 0.6
+"""Share of a card's memory that weights, gradients and moments in fp32 may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where and how a hero computes; recorded once per campaign, so that a resumed run computes the same."""
+
+    device: str
+    """``cpu``, ``cuda`` or ``mps``."""
+    weights: str
+    """dtype of the weights: ``float32`` or ``bfloat16``."""
+    compute: str
+    """dtype of the layers' arithmetic: ``float32``, or ``bfloat16`` (autocast where the weights are fp32)."""
+    matmul: str
+    """float32 matmul precision while training: ``highest``, ``high`` or ``medium``. Exams always use ``highest``."""
+    attention: str
+    """``eager`` for short rows on a CPU, else ``sdpa``."""
+    row_tokens: int
+    """Examples are packed into rows of about this many tokens."""
+    threads: int
+    """CPU threads."""
+    torch_version: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form that a campaign records."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Placement:
+        """The placement an earlier run recorded; `RealmError` when a field is missing or unknown."""
+        if set(data) != {f.name for f in fields(cls)}:
+            raise RealmError(
+                "the recorded placement of this campaign cannot be read",
+                why=f"its fields are {', '.join(sorted(data)) or 'missing'}",
+                fix="start a new campaign, or restore the save from a backup",
+                code="PLACEMENT_INVALID",
+            )
+        return cls(**data)
+
+    @property
+    def exact_with(self) -> str:
+        """What must stay the same for an exact resume, as one comparable string."""
+        return "|".join(str(v) for v in self.as_dict().values())
+
+    @property
+    def weights_dtype(self) -> torch.dtype:
+        """The weights' torch dtype."""
+        return torch.bfloat16 if self.weights == "bfloat16" else torch.float32
+
+    def apply(self) -> None:
+        """Set the process up: threads and the training matmul mode."""
+        torch.set_num_threads(self.threads)
+        torch.set_float32_matmul_precision(self.matmul)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The context in which forward passes run."""
+        if self.compute == "bfloat16" and self.weights == "float32":
+            return torch.autocast(self.device, torch.bfloat16)
+        return nullcontext()
+
+
+@contextmanager
+def exact_matmul() -> Iterator[None]:
+    """fp32 products in full precision inside, the mode of before afterwards; exams and answers are given in it."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def choose(hero: HeroConfig, rules: EngineRules, recorded: Mapping[str, Any] | None = None) -> Placement:
+    """The placement for ``hero`` on this machine.
+
+    Args:
+        hero: its size, precision and threads count.
+        rules: the device the player asked for.
+        recorded: what an earlier run of the campaign used; taken as it is, without probing, while its device is there.
+
+    Raises:
+        BlockedError: the device that was asked for, or recorded, is not here.
+    """
+    if recorded is not None:
+        placement = Placement.from_dict(recorded)
+        _require(placement.device, "this campaign trains on")
+        return placement
+    device = _device(rules)
+    hatchling = hero.model.source == "hatchling"
+    threads = hero.training.threads or _threads(hero)
+    weights, compute = _precision(hero, device)
+    return Placement(
+        device=device,
+        weights=weights,
+        compute=compute,
+        matmul=_matmul(device, hero),
+        attention="eager" if device == "cpu" and hatchling else "sdpa",
+        row_tokens=64 if device == "cpu" else 512,
+        threads=threads,
+        torch_version=torch.__version__,
+    )
+
+
+def _device(rules: EngineRules) -> str:
+    if rules.device != "auto":
+        _require(rules.device, "the configuration asks for")
+        return rules.device
+    if torch.cuda.is_available():
+        return "cuda"
+    return "cpu"
+
+
+def _require(device: str, who: str) -> None:
+    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not here.get(device, False):
+        raise BlockedError(
+            f"{who} {device!r}, which is not available here",
+            why="torch sees no such device",
+            fix="set engine.device to cpu, or start on the machine that has it",
+            code="DEVICE_MISSING",
+        )
+
+
+def _threads(hero: HeroConfig) -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if hero.model.size_b < _TINY_PARAMETERS_B:
+        return 1
+    return max(1, min(cores - 1, 8)) if cores > 2 else cores
+
+
+def _precision(hero: HeroConfig, device: str) -> tuple[str, str]:
+    wanted = hero.training.precision
+    if device != "cuda":
+        return ("float32", "float32" if wanted == "auto" else wanted)
+    compute = "float32" if wanted == "float32" else "bfloat16"
+    memory = torch.cuda.get_device_properties(0).total_memory
+    fits = hero.model.size_b * 1e9 * _FULL_BYTES_PER_PARAMETER <= memory * _MASTER_SHARE
+    return ("float32" if fits or compute == "float32" else "bfloat16", compute)
+
+
+def _matmul(device: str, hero: HeroConfig) -> str:
+    """``medium`` where it is faster and still true fp32, or where bf16 products were asked for; else ``highest``."""
+    if device != "cpu":
+        return "high"
+    return "medium" if _medium_is_exact() else "highest"
+
+
+def _medium_is_exact() -> bool:
+    """Whether fp32 products at "medium" are as exact as at "highest" (some CPUs silently use bf16 there)."""
+    generator = torch.Generator().manual_seed(0)
+    a = torch.randn(256, 96, generator=generator)
+    b = torch.randn(96, 96, generator=generator)
+    true = a.double() @ b.double()
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("medium")
+        error = float(((a @ b).double() - true).abs().max())
+    finally:
+        torch.set_float32_matmul_precision(before)
+    return error < 1e-4

@@ -1,0 +1,198 @@
+"""One optimizer step: forward passes, one division by the trained tokens, clip, finite check, update, average."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from configs.errors import RealmError
+from engine.batch import Batch
+from engine.head import HeadResult, head_loss
+from engine.hero.model import Hero
+from engine.optim.build import HeroOptimizer, build_optimizer
+from engine.optim.ema import AveragedWeights
+from engine.placement import Placement, exact_matmul
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """What one optimizer step did."""
+
+    loss: float
+    """Mean loss per trained token in nats, unweighted; NaN or infinite when the step was refused."""
+    finite: bool
+    """False: loss or gradient was not finite, and weights, optimizer and average were left alone."""
+    grad_norm: float
+    """Global gradient norm before the clip."""
+    learning_rate: float
+    """AdamW's learning rate in this step."""
+    tokens: int
+    trained_tokens: int
+    token_losses: tuple[float, ...]
+    """Loss of each trained token of the first example, in order."""
+    matches: tuple[bool, ...]
+    """Per example: every trained token was the most likely one."""
+
+
+def hidden_states(hero: Hero, batch: Batch, placement: Placement) -> Tensor:
+    """[N, H]: the states from which the batch's trained tokens are predicted."""
+    model = hero.model
+    backbone = model.get_decoder()
+    dtype = torch.float32 if placement.compute == "float32" else torch.bfloat16
+    output: Tensor = backbone(
+        input_ids=batch.input_ids,
+        position_ids=batch.positions,
+        attention_mask=batch.mask(placement.attention, dtype),
+        use_cache=False,
+    ).last_hidden_state
+    return output.flatten(0, 1).index_select(0, batch.sources)
+
+
+def batch_loss(hero: Hero, batch: Batch, placement: Placement) -> HeadResult:
+    """Loss of one forward pass; its gradient flows from ``total``."""
+    with placement.autocast():
+        states = hidden_states(hero, batch, placement)
+        return head_loss(states, hero.model.get_output_embeddings().weight, batch.targets, batch.weights)
+
+
+class StepLoop:
+    """The hero in training: weights, optimizer, averaged weights.
+
+    Args:
+        hero: the model, on its device.
+        placement: where and how it computes.
+        optimizer: None: built from the hero's YAML.
+        ema: None: built from the hero's YAML, where it asks for one.
+    """
+
+    def __init__(
+        self,
+        hero: Hero,
+        placement: Placement,
+        optimizer: HeroOptimizer | None = None,
+        ema: AveragedWeights | None = None,
+    ) -> None:
+        self.hero, self.placement = hero, placement
+        decay = hero.config.training.ema_decay
+        self.optimizer = optimizer or build_optimizer(hero.model, hero.config.training)
+        self.ema = ema or (AveragedWeights(hero.model, decay) if decay is not None else None)
+        self._accelerator = Accelerator(cpu=placement.device == "cpu", mixed_precision="no")
+
+    def train(self, micro_batches: Sequence[Batch]) -> StepOutcome:
+        """One optimizer step over all ``micro_batches`` together.
+
+        Raises:
+            RealmError: none of them has a trained token.
+        """
+        weight = sum(b.weight_sum for b in micro_batches)
+        if not weight > 0:
+            raise RealmError(
+                "this step has no trained token", fix="give every example an answer", code="NOTHING_TRAINED"
+            )
+        hero, optimizer = self.hero, self.optimizer
+        hero.model.train()
+        optimizer.zero_grad()
+        results: list[tuple[Batch, HeadResult]] = []
+        for batch in micro_batches:
+            placed = batch.to(self.placement.device)
+            result = batch_loss(hero, placed, self.placement)
+            self._accelerator.backward(result.total / weight)
+            results.append((placed, result))
+        norm = self._accelerator.clip_grad_norm_(optimizer.params, hero.config.training.max_grad_norm)
+        loss, grad_norm, first, matches = _collect(results, norm)
+        finite = math.isfinite(loss) and math.isfinite(grad_norm)
+        rate = optimizer.learning_rate
+        if finite:
+            optimizer.step()
+            if self.ema is not None:
+                self.ema.update()
+        return StepOutcome(
+            loss=loss,
+            finite=finite,
+            grad_norm=grad_norm,
+            learning_rate=rate,
+            tokens=sum(b.tokens for b in micro_batches),
+            trained_tokens=sum(b.trained_tokens for b in micro_batches),
+            token_losses=first,
+            matches=matches,
+        )
+
+    @torch.no_grad()
+    def evaluate(self, micro_batches: Sequence[Batch]) -> float:
+        """Mean loss per trained token with the weights that sit exams; changes nothing."""
+        with self.examined():
+            total = sum(
+                float(batch_loss(self.hero, b.to(self.placement.device), self.placement).total) for b in micro_batches
+            )
+        return total / sum(b.weight_sum for b in micro_batches)
+
+    @contextmanager
+    def examined(self) -> Iterator[Hero]:
+        """The hero as it sits exams: averaged weights where it keeps them, evaluation mode, exact products."""
+        self.hero.model.eval()
+        try:
+            with exact_matmul():
+                if self.ema is None:
+                    yield self.hero
+                else:
+                    with self.ema.applied():
+                        yield self.hero
+        finally:
+            self.hero.model.train()
+
+    def exam_weights(self) -> dict[str, Tensor]:
+        """The weights that sit exams and fill a checkpoint's folder, by name."""
+        return self.ema.weights() if self.ema is not None else self.hero.weights()
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What a checkpoint needs beside the folder of `exam_weights`: tensors, and facts as JSON.
+
+        Where averaged weights are kept the folder holds those, and the tensors hold the raw weights in training.
+        """
+        tensors, facts = self.optimizer.state()
+        out = {f"optimizer.{name}": tensor.contiguous() for name, tensor in tensors.items()}
+        if self.ema is not None:
+            out.update({f"weights.{name}": tensor.contiguous() for name, tensor in self.hero.weights().items()})
+        out["random.cpu"] = torch.get_rng_state()
+        return out, {"optimizer": facts, "ema_updates": None if self.ema is None else self.ema.updates}
+
+    @torch.no_grad()
+    def load(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Continue exactly where `state` was taken; the hero must hold the weights of that checkpoint's folder."""
+        if self.ema is not None:
+            self.ema.load(self.hero.weights(), int(facts["ema_updates"]))
+            for name, weight in self.hero.weights().items():
+                weight.copy_(tensors[f"weights.{name}"])
+        own = {n.removeprefix("optimizer."): t for n, t in tensors.items() if n.startswith("optimizer.")}
+        self.optimizer.load(own, facts["optimizer"])
+        torch.set_rng_state(tensors["random.cpu"])
+
+
+def _collect(
+    results: Sequence[tuple[Batch, HeadResult]], norm: Tensor
+) -> tuple[float, float, tuple[float, ...], tuple[bool, ...]]:
+    """Loss, gradient norm, losses of the first example, matches; one transfer from the device."""
+    trained = sum(batch.trained_tokens for batch, _ in results)
+    parts: list[Tensor] = [norm.detach().float().reshape(1)]
+    wrongs: list[Tensor] = []
+    for batch, result in results:
+        parts.append(result.losses[: batch.trained_tokens].sum().reshape(1))
+        wrong = torch.zeros(batch.examples + 1, device=result.losses.device)
+        wrongs.append(wrong.index_add_(0, batch.owners, (~result.right).float())[: batch.examples])
+    first = results[0][1].losses[: results[0][0].first_trained]
+    numbers = torch.cat([*parts, first, *wrongs]).tolist()
+    head = 1 + len(results)
+    rest = head + results[0][0].first_trained
+    return (
+        sum(numbers[1:head]) / trained,
+        numbers[0],
+        tuple(numbers[head:rest]),
+        tuple(n == 0 for n in numbers[rest:]),
+    )
