@@ -1,0 +1,89 @@
+"""The words of the game: every visible label in the tavern's voice and in the field's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from configs.errors import UsageError
+from configs.loader import parse, read_yaml
+from configs.schema import Model
+
+Voice = Literal["plain", "tavern"]
+"""``plain`` uses the field's standard terms, ``tavern`` the game's."""
+
+LABEL_CELLS = 24
+SHORT_CELLS = 40
+
+
+class Entry(Model):
+    """One word, explained."""
+
+    label: str = Field(min_length=1, max_length=LABEL_CELLS, description="the tavern's word")
+    plain: str = Field("", max_length=LABEL_CELLS, description="the field's word; empty: the same as `label`")
+    short: str = Field(min_length=1, max_length=SHORT_CELLS, description="one line")
+    tooltip: str = Field(min_length=1, description="one to three sentences for a newcomer")
+    technical: str = Field(min_length=1, description="what is measured, without advice")
+    icon: str = Field(min_length=1, max_length=1, description="one narrow character")
+    ascii: str = Field(min_length=1, max_length=1, description="the icon's twin in ASCII")
+    warning: str = Field("", description="what is at risk, if anything is")
+
+    @field_validator("ascii")
+    @classmethod
+    def _is_ascii(cls, value: str) -> str:
+        if not value.isascii() or not value.isprintable():
+            raise ValueError("must be one printable ASCII character")
+        return value
+
+    def named(self, voice: Voice) -> str:
+        """The label in a voice."""
+        return self.plain or self.label if voice == "plain" else self.label
+
+    def mark(self, *, ascii_only: bool = False) -> str:
+        """The icon, or its ASCII twin."""
+        return self.ascii if ascii_only else self.icon
+
+    def explained(self, voice: Voice) -> str:
+        """The tooltip, or in the plain voice what is measured."""
+        return self.technical if voice == "plain" else self.tooltip
+
+
+class _Lexicon(Model):
+    entries: dict[str, Entry]
+
+
+@cache
+def entries() -> Mapping[str, Entry]:
+    """Every entry by its dotted key, in the order of the book."""
+    data = read_yaml(resources.files("lore") / "lexicon.yaml")
+    return parse(_Lexicon, {"entries": data}, "the lexicon").entries
+
+
+def entry(key: str) -> Entry:
+    """The entry called ``key``; `UsageError` when the lexicon has none."""
+    found = entries().get(key)
+    if found is None:
+        near = ", ".join(search(key.split(".")[-1]))
+        raise UsageError(
+            f"the lexicon has no word {key!r}", fix=f"try {near}" if near else "see docs/LORE.md", code="UNKNOWN_WORD"
+        )
+    return found
+
+
+def label(key: str, voice: Voice = "tavern") -> str:
+    """The visible word for ``key``."""
+    return entry(key).named(voice)
+
+
+def search(text: str, limit: int = 8) -> list[str]:
+    """Keys whose key or words contain ``text``, without regard to case."""
+    wanted = text.casefold()
+
+    def words(key: str, e: Entry) -> Iterable[str]:
+        return (key, e.label, e.plain, e.short)
+
+    return [k for k, e in entries().items() if any(wanted in w.casefold() for w in words(k, e))][:limit]
