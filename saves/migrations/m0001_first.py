@@ -60,7 +60,7 @@ STATEMENTS: tuple[str, ...] = (
         kind TEXT NOT NULL CHECK (kind IN ('gate', 'screen', 'asked')),
         first_index INTEGER NOT NULL, items INTEGER NOT NULL, correct INTEGER NOT NULL, errors INTEGER NOT NULL DEFAULT 0,
         repeats INTEGER NOT NULL DEFAULT 0, apprentice INTEGER NOT NULL DEFAULT 0,
-        operations_json TEXT NOT NULL, results_json TEXT NOT NULL, weights TEXT NOT NULL,
+        operations_json TEXT NOT NULL, results_json TEXT NOT NULL, sequence TEXT NOT NULL, weights TEXT NOT NULL,
         won_level INTEGER NOT NULL DEFAULT 0, duration_s REAL NOT NULL, at REAL NOT NULL) STRICT""",
     "CREATE INDEX exams_by_level ON exams (skill, level, id)",
     """CREATE TABLE exam_items (
@@ -83,6 +83,7 @@ STATEMENTS: tuple[str, ...] = (
         reasons_json TEXT NOT NULL, facts_json TEXT NOT NULL, protected INTEGER NOT NULL DEFAULT 0,
         at REAL NOT NULL, deleted_at REAL) STRICT""",
     "CREATE INDEX checkpoints_of_campaign ON checkpoints (campaign_id, step)",
+    "CREATE UNIQUE INDEX one_checkpoint_per_step ON checkpoints (run_id, step) WHERE deleted_at IS NULL",
     """CREATE TABLE champions (
         id INTEGER PRIMARY KEY, checkpoint_id INTEGER NOT NULL REFERENCES checkpoints (id),
         exam_id INTEGER REFERENCES exams (id), export_path TEXT, at REAL NOT NULL, retired_at REAL) STRICT""",
@@ -98,14 +99,16 @@ STATEMENTS: tuple[str, ...] = (
         step INTEGER NOT NULL, verb TEXT NOT NULL, args_json TEXT NOT NULL, changes_training INTEGER NOT NULL,
         result_json TEXT, at REAL NOT NULL) STRICT""",
     """CREATE TABLE balances (
-        id INTEGER PRIMARY KEY, campaign_id TEXT NOT NULL REFERENCES campaigns (id), kind TEXT NOT NULL,
-        upto_id INTEGER NOT NULL, state_json TEXT NOT NULL, at REAL NOT NULL) STRICT""",
+        id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL REFERENCES runs (id), kind TEXT NOT NULL,
+        first_step INTEGER NOT NULL, last_step INTEGER NOT NULL, state_json TEXT NOT NULL, at REAL NOT NULL) STRICT""",
+    "CREATE INDEX balances_of_run ON balances (run_id, kind, first_step)",
     # ---- live facts: what a resumed run has not left behind
     *(
         f"""CREATE VIEW live_{table} AS SELECT t.*, r.campaign_id AS run_campaign_id FROM {table} t
             JOIN runs r ON r.id = t.run_id WHERE r.superseded_after IS NULL OR t.{column} <= r.superseded_after"""
         for table, column in (
-            ("step_windows", "first_step"),
+            ("step_windows", "last_step"),
+            ("balances", "last_step"),
             ("forged_quests", "first_step"),
             ("quest_attempts", "first_step"),
             ("exams", "step"),

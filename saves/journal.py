@@ -1,0 +1,86 @@
+"""The journal: everything from outside, with the step at which the trainer took it in, so that a resumed run can do it again."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from typing import Any
+
+from configs import clock
+from saves.connection import transaction
+from saves.rows import JournalEntry, encode, insert, read
+
+
+def add(
+    conn: sqlite3.Connection,
+    run_id: int,
+    step: int,
+    verb: str,
+    args: dict[str, Any],
+    *,
+    changes_training: bool,
+    command_id: str | None = None,
+    result: dict[str, Any] | None = None,
+) -> JournalEntry:
+    """Write one entry, durably, and return it with its number.
+
+    A command that is already in the journal is not written again: its entry is returned as it stands.
+    """
+    with transaction(conn, durable=True):
+        if command_id is not None and (known := entry_of(conn, command_id)) is not None:
+            return known
+        entry = JournalEntry(
+            command_id=command_id,
+            run_id=run_id,
+            step=step,
+            verb=verb,
+            args=args,
+            changes_training=changes_training,
+            result=result,
+            at=clock.now(),
+        )
+        return replace(entry, seq=insert(conn, entry))
+
+
+def set_result(conn: sqlite3.Connection, seq: int, result: dict[str, Any]) -> None:
+    """Note how a command ended, durably."""
+    with transaction(conn, durable=True):
+        conn.execute("UPDATE journal SET result_json = ? WHERE seq = ?", (encode(result), seq))
+
+
+def entry_of(conn: sqlite3.Connection, command_id: str) -> JournalEntry | None:
+    """The entry of a command; None when it was never taken in."""
+    row = conn.execute("SELECT * FROM journal WHERE command_id = ?", (command_id,)).fetchone()
+    return None if row is None else read(JournalEntry, row)
+
+
+def replayable(conn: sqlite3.Connection, campaign_id: str, after_step: int, after_seq: int = 0) -> list[JournalEntry]:
+    """What a run that resumes at ``after_step`` takes in again, ordered by step, then number.
+
+    Entries keep the run that first took them in: a resumed run does them again at the same steps and writes no new ones, so that
+    it can be resumed itself.
+
+    Args:
+        conn: the save.
+        campaign_id: whose journal.
+        after_step: step of the checkpoint.
+        after_seq: highest number already taken in at exactly that step when the checkpoint was made; later entries of the step
+            are returned too.
+    """
+    found = conn.execute(
+        """SELECT j.* FROM journal j JOIN runs r ON r.id = j.run_id
+           WHERE r.campaign_id = ? AND j.changes_training AND (j.step > ? OR (j.step = ? AND j.seq > ?))
+           ORDER BY j.step, j.seq""",
+        (campaign_id, after_step, after_step, after_seq),
+    )
+    return [read(JournalEntry, row) for row in found.fetchall()]
+
+
+def recent(conn: sqlite3.Connection, campaign_id: str, *, limit: int = 50, since: float = 0.0) -> list[JournalEntry]:
+    """The newest entries later than ``since``, newest first."""
+    found = conn.execute(
+        """SELECT j.* FROM journal j JOIN runs r ON r.id = j.run_id WHERE r.campaign_id = ? AND j.at > ?
+           ORDER BY j.seq DESC LIMIT ?""",
+        (campaign_id, since, limit),
+    )
+    return [read(JournalEntry, row) for row in found.fetchall()]

@@ -1,0 +1,162 @@
+"""The ledger: every saved form of the hero, which are protected, and the champion."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from configs import clock
+from configs.errors import BlockedError, UsageError
+from configs.paths import SaveFolder
+from saves.checkpoint_folder import checkpoint_name
+from saves.connection import transaction
+from saves.rows import Champion, Checkpoint, encode, insert, read
+
+
+def free_name(conn: sqlite3.Connection, step: int, at: float) -> str:
+    """The canonical name for a checkpoint, with ``-2``, ``-3``… when a run that was left behind already used it."""
+    name = base = checkpoint_name(step, at)
+    number = 1
+    while conn.execute("SELECT 1 FROM checkpoints WHERE name = ?", (name,)).fetchone() is not None:
+        number += 1
+        name = f"{base}-{number}"
+    return name
+
+
+def add_checkpoint(conn: sqlite3.Connection, checkpoint: Checkpoint) -> int:
+    """List a checkpoint whose folder is complete on disk, durably.
+
+    Two saves at one step of a run are one checkpoint: the second only adds its reasons to the first.
+    """
+    with transaction(conn, durable=True):
+        present = at_step(conn, checkpoint.run_id, checkpoint.step)
+        if present is None:
+            return insert(conn, checkpoint)
+        add_reasons(conn, present.id, checkpoint.reasons, protected=checkpoint.protected)
+        return present.id
+
+
+def at_step(conn: sqlite3.Connection, run_id: int, step: int) -> Checkpoint | None:
+    """The checkpoint a run saved at ``step``; None when there is none on disk."""
+    row = conn.execute(
+        "SELECT * FROM checkpoints WHERE run_id = ? AND step = ? AND deleted_at IS NULL", (run_id, step)
+    ).fetchone()
+    return None if row is None else read(Checkpoint, row)
+
+
+def add_reasons(
+    conn: sqlite3.Connection, checkpoint_id: int, reasons: Sequence[str], *, protected: bool = False
+) -> None:
+    """Note further reasons for which a checkpoint is kept."""
+    with transaction(conn, durable=True):
+        known = checkpoint(conn, checkpoint_id).reasons
+        merged = [*known, *(r for r in reasons if r not in known)]
+        conn.execute(
+            "UPDATE checkpoints SET reasons_json = ?, protected = max(protected, ?) WHERE id = ?",
+            (encode(merged), int(protected), checkpoint_id),
+        )
+
+
+def checkpoint(conn: sqlite3.Connection, checkpoint_id: int) -> Checkpoint:
+    """One checkpoint by its id, deleted or not; `KeyError` when there is none."""
+    row = conn.execute("SELECT * FROM checkpoints WHERE id = ?", (checkpoint_id,)).fetchone()
+    if row is None:
+        raise KeyError(checkpoint_id)
+    return read(Checkpoint, row)
+
+
+def live_checkpoints(conn: sqlite3.Connection, campaign_id: str) -> list[Checkpoint]:
+    """Checkpoints on disk from which the campaign can go on, oldest first."""
+    found = conn.execute(
+        "SELECT * FROM live_checkpoints WHERE run_campaign_id = ? AND deleted_at IS NULL ORDER BY step, id",
+        (campaign_id,),
+    )
+    return [read(Checkpoint, row) for row in found.fetchall()]
+
+
+def kept_checkpoints(conn: sqlite3.Connection) -> list[Checkpoint]:
+    """Every checkpoint on disk, also those a resume left behind; by step."""
+    found = conn.execute("SELECT * FROM checkpoints WHERE deleted_at IS NULL ORDER BY step, id")
+    return [read(Checkpoint, row) for row in found.fetchall()]
+
+
+def newest_checkpoint(conn: sqlite3.Connection, campaign_id: str) -> Checkpoint | None:
+    """The checkpoint to resume from; None before the first."""
+    found = live_checkpoints(conn, campaign_id)
+    return found[-1] if found else None
+
+
+def find(conn: sqlite3.Connection, which: str) -> Checkpoint:
+    """A checkpoint on disk by name, step or the first letters of its digest; ``latest`` and ``champion`` are known.
+
+    Raises:
+        UsageError: nothing or more than one thing fits; a checkpoint is never guessed.
+    """
+    kept = kept_checkpoints(conn)
+    if which in ("latest", "champion"):
+        reigning = champion(conn)
+        fits = kept[-1:] if which == "latest" else [c for c in kept if reigning and c.id == reigning.checkpoint_id]
+        if which == "latest":
+            row = conn.execute(
+                "SELECT id FROM live_checkpoints WHERE deleted_at IS NULL ORDER BY step DESC, id DESC LIMIT 1"
+            ).fetchone()
+            fits = [c for c in kept if row is not None and c.id == row[0]]
+    else:
+        wanted = which.lower()
+        fits = [c for c in kept if c.name == wanted]
+        fits = fits or [c for c in kept if str(c.step) == wanted.removeprefix("checkpoint-")]
+        fits = fits or [c for c in kept if len(wanted) >= 6 and c.digest.startswith(wanted)]
+    if len(fits) != 1:
+        raise UsageError(
+            f"no checkpoint on disk is {which!r}" if not fits else f"{which!r} could be any of {len(fits)} checkpoints",
+            why="" if not fits else ", ".join(c.name for c in fits),
+            fix="name one from `realm ledger list`",
+            code="UNKNOWN_CHECKPOINT",
+        )
+    return fits[0]
+
+
+def folder_of(folder: SaveFolder, checkpoint: Checkpoint) -> Path:
+    """Where a checkpoint lies."""
+    return folder.root / checkpoint.path
+
+
+def set_protected(conn: sqlite3.Connection, checkpoint_id: int, protected: bool) -> None:
+    """Protect a checkpoint from thinning, or stop protecting it."""
+    with transaction(conn, durable=True):
+        conn.execute("UPDATE checkpoints SET protected = ? WHERE id = ?", (int(protected), checkpoint_id))
+
+
+def mark_deleted(conn: sqlite3.Connection, checkpoint_id: int) -> None:
+    """Note, durably and before the folder goes, that a checkpoint is gone; the reigning champion is refused."""
+    with transaction(conn, durable=True):
+        reigning = champion(conn)
+        if reigning is not None and reigning.checkpoint_id == checkpoint_id:
+            raise BlockedError(
+                "the champion's checkpoint cannot be deleted", fix="promote another form first", code="CHAMPION"
+            )
+        conn.execute(
+            "UPDATE checkpoints SET deleted_at = ? WHERE id = ? AND deleted_at IS NULL", (clock.now(), checkpoint_id)
+        )
+
+
+def crown(conn: sqlite3.Connection, checkpoint_id: int, exam_id: int | None, export_path: str | None) -> int:
+    """Make a checkpoint the champion, durably: it is protected, and the reigning one retires."""
+    now = clock.now()
+    with transaction(conn, durable=True):
+        conn.execute("UPDATE champions SET retired_at = ? WHERE retired_at IS NULL", (now,))
+        set_protected(conn, checkpoint_id, True)
+        return insert(conn, Champion(checkpoint_id=checkpoint_id, exam_id=exam_id, export_path=export_path, at=now))
+
+
+def champion(conn: sqlite3.Connection) -> Champion | None:
+    """The reigning champion; None while there is none."""
+    row = conn.execute("SELECT * FROM champions WHERE retired_at IS NULL ORDER BY id DESC LIMIT 1").fetchone()
+    return None if row is None else read(Champion, row)
+
+
+def champions(conn: sqlite3.Connection, *, since: float = 0.0) -> list[Champion]:
+    """Every champion crowned after ``since``, oldest first."""
+    found = conn.execute("SELECT * FROM champions WHERE at > ? ORDER BY id", (since,))
+    return [read(Champion, row) for row in found.fetchall()]

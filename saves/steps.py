@@ -1,0 +1,100 @@
+"""Windows of steps: the sums that history, effort and XP are made of."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from saves.connection import transaction
+from saves.rows import StepWindow, insert, read
+
+
+@dataclass(frozen=True, slots=True)
+class StepSums:
+    """What a set of windows adds up to."""
+
+    windows: int
+    steps: int
+    loss_sum: float
+    loss_min: float | None
+    strain_sum: float
+    """The effort spent."""
+    zone_recovery: int
+    zone_productive: int
+    zone_stretch: int
+    zone_overload: int
+    zone_unknown: int
+    new_bests: int
+    misses: int
+    nonfinite: int
+    longest_streak: int
+    tokens: int
+    trained_tokens: int
+    examples: int
+    active_s: float
+    first_step: int | None
+    last_step: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over a campaign."""
+
+    live: StepSums
+    """What counts: steps not left behind by a resume."""
+    lifetime: StepSums
+    """Everything that was ever trained, repeated steps included."""
+
+
+_SUMS = """count(*) AS windows, coalesce(sum(steps), 0) AS steps, coalesce(sum(loss_sum), 0.0) AS loss_sum,
+    min(loss_min) AS loss_min, coalesce(sum(strain_sum), 0.0) AS strain_sum,
+    coalesce(sum(zone_recovery), 0) AS zone_recovery, coalesce(sum(zone_productive), 0) AS zone_productive,
+    coalesce(sum(zone_stretch), 0) AS zone_stretch, coalesce(sum(zone_overload), 0) AS zone_overload,
+    coalesce(sum(zone_unknown), 0) AS zone_unknown, coalesce(sum(new_bests), 0) AS new_bests,
+    coalesce(sum(misses), 0) AS misses, coalesce(sum(nonfinite), 0) AS nonfinite,
+    coalesce(max(longest_streak), 0) AS longest_streak, coalesce(sum(tokens), 0) AS tokens,
+    coalesce(sum(trained_tokens), 0) AS trained_tokens, coalesce(sum(examples), 0) AS examples,
+    coalesce(sum(active_s), 0.0) AS active_s, min(first_step) AS first_step, max(last_step) AS last_step"""
+
+
+def add_window(conn: sqlite3.Connection, window: StepWindow) -> None:
+    """Write one window. The trainer ends a window at every checkpoint, so that a resume never cuts one in two."""
+    with transaction(conn):
+        insert(conn, window)
+
+
+def windows(
+    conn: sqlite3.Connection, campaign_id: str, limit: int | None = None, *, since: float = 0.0
+) -> list[StepWindow]:
+    """Live windows in order of steps, the newest ``limit`` of those that ended after ``since``; oldest first."""
+    found = conn.execute(
+        """SELECT * FROM live_step_windows WHERE run_campaign_id = ? AND last_at > ?
+           ORDER BY first_step DESC, run_id DESC LIMIT ?""",
+        (campaign_id, since, -1 if limit is None else limit),
+    ).fetchall()
+    return [read(StepWindow, row) for row in reversed(found)]
+
+
+def first_window(conn: sqlite3.Connection, campaign_id: str) -> StepWindow | None:
+    """The first live window of a campaign; None before the first steps were written."""
+    row = conn.execute(
+        "SELECT * FROM live_step_windows WHERE run_campaign_id = ? ORDER BY first_step LIMIT 1", (campaign_id,)
+    ).fetchone()
+    return None if row is None else read(StepWindow, row)
+
+
+def totals(conn: sqlite3.Connection, campaign_id: str) -> Totals:
+    """The sums of a campaign; 0 steps where nothing was trained yet."""
+    live = conn.execute(f"SELECT {_SUMS} FROM live_step_windows WHERE run_campaign_id = ?", (campaign_id,)).fetchone()
+    lifetime = conn.execute(
+        f"SELECT {_SUMS} FROM step_windows WHERE run_id IN (SELECT id FROM runs WHERE campaign_id = ?)", (campaign_id,)
+    ).fetchone()
+    return Totals(StepSums(**dict(live)), StepSums(**dict(lifetime)))
+
+
+def sums_since(conn: sqlite3.Connection, campaign_id: str, since: float) -> StepSums:
+    """The live sums of windows that ended after ``since``."""
+    row = conn.execute(
+        f"SELECT {_SUMS} FROM live_step_windows WHERE run_campaign_id = ? AND last_at > ?", (campaign_id, since)
+    ).fetchone()
+    return StepSums(**dict(row))
