@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 _BISECTIONS = 60
 
 
+@lru_cache(maxsize=4096)
 def interval(correct: int, items: int, alpha: float = 0.05) -> tuple[float, float]:
     """Confidence interval of an accuracy that stays valid at every look (``items`` may grow while one watches).
 
@@ -56,6 +58,7 @@ def _edge(outside: float, inside: float, refused: Callable[[float], bool]) -> fl
     return outside
 
 
+@lru_cache(maxsize=4096)
 def at_chance(correct: int, items: int, chance: float, alpha: float = 0.05) -> bool:
     """Whether the share cannot be told from ``chance`` at 95 % (exact two-sided binomial test, tails doubled).
 

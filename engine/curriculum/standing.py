@@ -32,7 +32,8 @@ def standings(
 ) -> tuple[Standing, ...]:
     """Each operation asked in ``exams``, pooled, weakest first.
 
-    Give the newest ``rules.streak`` live gate exams at the training level: one mapping of operation to tally per exam.
+    Give the newest ``rules.streak`` live gate exams at the training level: one mapping of operation to tally per exam
+    (:func:`tallies` reads them from the save).
     """
     found = []
     for operation, tally in pool(exams).items():
@@ -51,6 +52,11 @@ def standings(
             )
         )
     return tuple(sorted(found, key=lambda s: (s.tally.correct / s.tally.items, s.operation)))
+
+
+def tallies(operations: Mapping[str, Mapping[str, int]]) -> dict[str, Tally]:
+    """The counts in an exam's row: ``{"add": {"correct": 9, "items": 12}, ...}``."""
+    return {operation: Tally(counts["correct"], counts["items"]) for operation, counts in operations.items()}
 
 
 def streak(exams: Iterable[Tally], rules: ExamRules) -> int:

@@ -3,62 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
-from configs.schema import ExamRules, SkillConfig, SkillMix
+from configs.schema import ExamRules
 from engine.curriculum.gate import Screening, Verdict, judge, plan_exam, record_gate, record_screen, settle
+from engine.curriculum.simulate import CoinSkill
 from engine.curriculum.state import CurriculumState, Tally, start
-from skills.contract import Outcome, Problem, Result
 
 OPERATIONS = ("add", "subtract", "xor", "equals")
 RULES = ExamRules.model_validate({})
 
 
-class CountingSkill:
-    """Four operations; ``pools`` gives the held-out problems per level (endless where it is silent)."""
-
-    config: SkillConfig
+class CountingSkill(CoinSkill):
+    """Four operations; ``pools`` and ``held_out`` say where exam problems are few (endless where they are silent)."""
 
     def __init__(self, pools: Mapping[int, int] | None = None, held_out: Mapping[str, int] | None = None) -> None:
-        self._pools, self._held_out = dict(pools or {}), dict(held_out or {})
-
-    def mix(self, name: str) -> SkillMix:
-        return SkillMix(operations=dict.fromkeys(OPERATIONS, 1), tiers={"1-30": {"easy": 100.0}})
+        super().__init__(OPERATIONS)
+        self._pools, self._few = dict(pools or {}), dict(held_out or {})
 
     def operations(self, level: int, mix: str) -> tuple[str, ...]:
         return OPERATIONS if level > 1 else OPERATIONS[:3]
-
-    def generate(
-        self,
-        level: int,
-        index: int,
-        split: Literal["train", "exam"],
-        mix: str = "full",
-        *,
-        operation: str | None = None,
-    ) -> Problem:
-        name = operation or OPERATIONS[index % len(OPERATIONS)]
-        digest = f"{level}/{name}/{index}"
-        repeat = split == "exam" and index >= self._pools.get(level, 1 << 60)
-        return Problem("count", level, split, index, name, "easy", digest, "1", digest, digest, (), repeat)
 
     def exam_pool(self, level: int, mix: str, limit: int) -> int:
         return min(limit, self._pools.get(level, limit))
 
     def held_out(self, level: int, mix: str, operation: str, limit: int) -> int:
-        return min(limit, self._held_out.get(operation, limit))
+        return min(limit, self._few.get(operation, limit))
 
     def chance(self, operation: str, level: int) -> float:
         return 0.5 if operation == "equals" else 0.0
-
-    def score(self, problem: Problem, answer: str) -> Outcome:
-        return Outcome(Result.CRIT if answer == problem.answer else Result.MISS)
-
-    def level_name(self, level: int) -> str:
-        return str(level)
-
-    def special_tokens(self) -> Sequence[str]:
-        return ()
 
 
 def at(mastered: int) -> CurriculumState:

@@ -11,6 +11,7 @@ from engine.curriculum.gate import (
     ExamPlan,
     Hold,
     Screening,
+    Verdict,
     due,
     judge,
     next_exam_step,
@@ -23,14 +24,13 @@ from engine.curriculum.state import CurriculumState, Tally, pinned, stepped
 from tests.curriculum.school import RULES, CountingSkill, at, sit, spread
 
 
-def exams(state: CurriculumState, *correct: int, screens: dict[int, list[int]] | None = None, skill: CountingSkill):  # type: ignore[no-untyped-def]
-    """Exams at the training level, 25 steps apart; ``screens`` are the answers after the last."""
-    verdict = None
-    for number, right in enumerate(correct):
-        last = number == len(correct) - 1
-        step = state.next_exam_step
-        state, verdict = sit(state, skill, right, step=step, screens=screens if last else None)
-    return state, verdict
+def exams(
+    state: CurriculumState, *correct: int, skill: CountingSkill, screens: dict[int, list[int]] | None = None
+) -> tuple[CurriculumState, Verdict]:
+    """Exams at the training level, each when it is due; ``screens`` are the answers after the last."""
+    for right in correct[:-1]:
+        state, _ = sit(state, skill, right, step=state.next_exam_step)
+    return sit(state, skill, correct[-1], step=state.next_exam_step, screens=screens)
 
 
 # ---------------------------------------------------------------- the worked examples
@@ -178,7 +178,7 @@ def test_a_small_level_is_never_asked_a_problem_twice_in_one_screening() -> None
 
 
 def test_no_item_is_asked_twice() -> None:
-    skill, state, seen = CountingSkill(), at(1), list[tuple[int, int]]()
+    skill, state = CountingSkill(), at(1)
     plans: list[ExamPlan] = []
     for step in range(25, 525, 25):
         plan = plan_exam(state, skill, RULES)
