@@ -1,0 +1,153 @@
+"""Events as sentences, in the tavern's voice and in the field's own."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from configs.loader import parse, read_yaml
+from configs.schema import Model
+from lore.events import Event
+from lore.figures import levels, number, share
+from lore.lexicon import Voice, label
+
+Tone = Literal["text", "good", "warn", "bad"]
+
+
+class Template(Model):
+    """How one kind of event is told."""
+
+    plain: str = Field(min_length=1, description="technical sentence")
+    tavern: str = Field(min_length=1, description="the tavern's sentence")
+    tone: Tone = Field(description="how loud it is drawn")
+    icon: str = Field(min_length=1, max_length=1, description="one narrow character")
+    ascii: str = Field(min_length=1, max_length=1, description="the icon's twin in ASCII")
+
+    @model_validator(mode="after")
+    def _plain_fields(self) -> Template:
+        for text in (self.plain, self.tavern):
+            for _, name, spec, conversion in string.Formatter().parse(text):
+                if name is not None and (not name.isidentifier() or spec or conversion):
+                    raise ValueError(f"{{{name}}} is not a plain field")
+        return self
+
+
+class _Book(Model):
+    tales: dict[str, dict[str, Template]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tale:
+    """One line of the log. Names in it may come from outside: clean it where it is drawn."""
+
+    at: float
+    plain: str
+    tavern: str
+    tone: Tone
+    icon: str
+    ascii: str
+
+    def text(self, voice: Voice) -> str:
+        """The sentence in a voice."""
+        return self.plain if voice == "plain" else self.tavern
+
+
+@cache
+def templates() -> Mapping[str, Mapping[str, Template]]:
+    """Every template by event type and variant."""
+    data = read_yaml(resources.files("lore") / "tales.yaml")
+    return parse(_Book, {"tales": data}, "the tales").tales
+
+
+def variant(event: Event) -> str:
+    """Which of an event type's templates tells it."""
+    data = event.data
+    match event.type:
+        case "training.started":
+            return "first" if not data["resumed"] else "resumed" if data["exact"] else "inexact"
+        case "quest.started":
+            return "continued" if data["continued"] else "first"
+        case "quest.completed":
+            measured = data["loss_before"] is not None and data["loss_after"] is not None
+            return "measured" if measured else "unmeasured"
+        case "exam.taken":
+            return "asked" if data["kind"] == "asked" else "passed" if data["passed"] else "failed"
+        case "champion.crowned":
+            return "examined" if "items" in data else "unexamined"
+        case "system.incident":
+            return "blocking" if data["blocks"] else "notice"
+    return next(iter(templates()[event.type]))
+
+
+def tell(event: Event, hero: str) -> Tale:
+    """The event as a line of the log.
+
+    Args:
+        event: any event of `lore.events`.
+        hero: the hero's name.
+    """
+    template = templates()[event.type][variant(event)]
+    words = {**_words(event), "hero": hero}
+    return Tale(
+        at=event.at,
+        plain=template.plain.format_map(words),
+        tavern=template.tavern.format_map(words),
+        tone=template.tone,
+        icon=template.icon,
+        ascii=template.ascii,
+    )
+
+
+def tell_all(events: Sequence[Event], hero: str) -> list[Tale]:
+    """Every event as a line, in the order given."""
+    return [tell(event, hero) for event in events]
+
+
+_LOSSES = ("loss_before", "loss_after")
+_REASONS = {
+    "crashed": "no reason was left behind",
+    "unknown": "no reason was left behind",
+    "oom": "out of memory",
+    "nan": "the loss stayed not finite",
+    "cuda": "the graphics card failed",
+    "disk": "the disk is full",
+    "data": "a quest could not be read",
+    "config": "the configuration cannot work",
+    "killed": "killed from outside",
+}
+
+
+def _levels(found: Sequence[Mapping[str, int]]) -> str:
+    """Up to three levels with their shares; more as ranges with the lowest share."""
+    shown = [f"L{x['level']} {share(x['correct'], x['items'])}" for x in found]
+    if len(found) <= 3:
+        return ", ".join(shown)
+    lowest = min(range(len(found)), key=lambda i: found[i]["correct"] / max(1, found[i]["items"]))
+    return f"{levels([x['level'] for x in found])}, lowest {shown[lowest]}"
+
+
+def _words(event: Event) -> dict[str, Any]:
+    data = event.data
+    words: dict[str, Any] = {**data, "step": number(event.step)}
+    for name in ("steps", "examples"):
+        if name in data:
+            words[name] = number(data[name])
+    words |= {name: number(data[name], 2) for name in _LOSSES if name in data}
+    if "skill" in data:
+        words["skill"] = str(data["skill"]).upper()
+    if "items" in data:
+        words["score"] = f"{data['correct']}/{data['items']} = {share(data['correct'], data['items'])}"
+    if "levels" in data:
+        words["levels"] = _levels(data["levels"])
+    if "severity" in data:
+        words["monster"] = label(f"incident.{data['severity']}")
+    if "reason" in data:
+        reason = data["reason"] or "no reason was left behind"
+        words["reason"] = _REASONS.get(reason, reason) if event.type == "training.crashed" else reason
+    return words

@@ -1,0 +1,150 @@
+"""The adventure log: rows become events, events become sentences in two voices."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from rich.cells import cell_len
+
+from configs.loader import load_game
+from lore.events import Chapter, Event, events
+from lore.narrator import Tale, tell, tell_all, templates, variant
+from tests.lore import rows
+
+EXAMS = load_game().exams
+
+STORY = Chapter(
+    runs=[
+        rows.run(1, 0, 1500, "stopped", superseded_after=1200),
+        rows.run(2, 1200, 1900, "oom", parent_run_id=1, parent_checkpoint_id=2),
+        rows.run(3, 1900, None, None, parent_run_id=2, parent_checkpoint_id=3, exact=False),
+    ],
+    windows=[rows.window(s, s + 49) for s in range(1, 2050, 50)],
+    quests=[rows.quest(1), rows.quest(2, "bad.jsonl"), rows.quest(3, "long.jsonl")],
+    attempts=[
+        rows.attempt(1, 1001, 1100, "completed", 1, loss_before=2.314, loss_after=1.902),
+        rows.attempt(2, 1101, 1102, "failed", 2, reason="line 3 has no answer"),
+        rows.attempt(3, 1103, 1150, "interrupted", 3),
+        rows.attempt(4, 1201, 1300, "skipped", 3, continues_id=3),
+        rows.attempt(5, 1301, 1400, "completed", 2),
+    ],
+    exams=[
+        rows.exam(1, 300, 51),
+        rows.exam(2, 400, 54),
+        rows.exam(3, 410, 16, 16, kind="screen"),
+        rows.exam(4, 420, 60, kind="asked"),
+    ],
+    holds=[rows.hold(1, 900, 1, 15), rows.hold(2, 900, 2, 16), rows.hold(3, 900, 3, 50, 80, lost=True)],
+    level_ups=[rows.level_up(1, 401, 1)],
+    checkpoints=[rows.checkpoint(1, 401, "level_up"), rows.checkpoint(2, 1200)],
+    champions=[rows.champion(1, 1, 2, 1500), rows.champion(2, 2, None, 1600)],
+    incidents=[
+        rows.incident(1, 700, status="resolved", resolved_at=rows.at(800)),
+        rows.incident(2, 1850, "medium", blocks=False),
+    ],
+    journal=[rows.command(1, 100, "pause"), rows.command(2, 101, "resume"), rows.command(3, 102, "set")],
+)
+TOLD = events(STORY, EXAMS)
+
+
+def told(kind: str) -> list[Tale]:
+    return [tell(e, "PIP") for e in TOLD if e.type == kind]
+
+
+def test_every_template_is_used_by_the_story_and_every_event_has_one() -> None:
+    used = {(e.type, variant(e)) for e in TOLD}
+    assert used == {(kind, name) for kind, variants in templates().items() for name in variants}
+
+
+@pytest.mark.parametrize("event", TOLD, ids=lambda e: e.key)
+def test_an_event_is_told_in_both_voices(event: Event) -> None:
+    tale = tell(event, "PIP")
+    for voice in ("plain", "tavern"):
+        text = tale.text(voice)
+        assert "{" not in text and "None" not in text and 5 < len(text) < 80
+    assert tale.plain != tale.tavern
+    assert cell_len(tale.icon) == 1 and tale.ascii.isascii()
+
+
+def test_events_come_in_order_and_each_once() -> None:
+    assert [e.at for e in TOLD] == sorted(e.at for e in TOLD)
+    assert len({e.key for e in TOLD}) == len(TOLD)
+
+
+def test_the_same_rows_in_another_order_tell_the_same_story() -> None:
+    turned = Chapter(**{name: list(getattr(STORY, name))[::-1] for name in Chapter.__slots__})
+    assert events(turned, EXAMS) == TOLD
+
+
+def test_since_cuts_what_was_seen() -> None:
+    later = events(STORY, EXAMS, since=rows.at(1000))
+    assert later == [e for e in TOLD if e.at > rows.at(1000)] and 0 < len(later) < len(TOLD)
+
+
+def test_events_are_json() -> None:
+    for event in TOLD:
+        again = json.loads(json.dumps(event.as_dict(), allow_nan=False))
+        assert again["type"] == event.type and again["time"] == event.at and again["step"] == event.step
+
+
+def test_exams_are_never_rounded_up() -> None:
+    first, second, asked = told("exam.taken")
+    assert first.plain == "Exam BIN L1: 51/64 = .79" and first.tone == "text"
+    assert second.plain == "Exam BIN L1 passed: 54/64 = .84" and second.tone == "good"
+    assert asked.tavern == "You test PIP on BIN L1: 60/64 = .93"
+
+
+def test_screens_are_told_once_as_held_and_lost() -> None:
+    assert [t.tavern for t in told("skill.held")] == ["PIP still holds BIN L1 .93, L2 1.0"]
+    assert [t.plain for t in told("skill.lost")] == ["BIN lost: L3 .62"]
+
+
+def test_many_held_levels_stay_one_short_line() -> None:
+    holds = [rows.hold(i, 900, i, 14 if i == 7 else 16) for i in range(1, 13)]
+    (event,) = events(Chapter(holds=holds), EXAMS)
+    assert tell(event, "PIP").plain == "BIN held: L1–12, lowest L7 .87"
+
+
+def test_a_quest_shows_its_loss_before_and_after() -> None:
+    measured, unmeasured = told("quest.completed")
+    assert measured.plain == "my_chats.jsonl done: held-out loss 2.31 to 1.90"
+    assert unmeasured.plain == "bad.jsonl done"
+
+
+def test_an_interrupted_quest_neither_fails_nor_ends() -> None:
+    assert {e.type for e in TOLD if e.source == "quest_attempts:3"} == {"quest.started"}
+
+
+def test_a_fall_says_why() -> None:
+    assert [t.plain for t in told("training.crashed")] == ["Run 2 ended unexpectedly at step 1,900: out of memory"]
+
+
+def test_hero_levels_are_placed_between_the_steps() -> None:
+    levels = [e for e in TOLD if e.type == "hero.level_up"]
+    assert [(e.step, e.data["level"]) for e in levels] == [(1000, 1), (2000, 2)]
+    assert [e.at for e in levels] == pytest.approx([rows.at(1000), rows.at(2000)], abs=1.1)
+
+
+def test_merged_history_tells_the_same_hero_levels() -> None:
+    fine = events(Chapter(windows=[rows.window(s, s + 49) for s in range(1, 3000, 50)]), EXAMS)
+    coarse = events(Chapter(windows=[rows.window(s, s + 999) for s in range(1, 3000, 1000)]), EXAMS)
+    assert [(e.key, e.data["level"]) for e in fine] == [(e.key, e.data["level"]) for e in coarse]
+
+
+def test_an_open_incident_has_no_end() -> None:
+    assert len(told("system.incident")) == 2 and len(told("system.resolved")) == 1
+    assert told("system.incident")[0].tavern == "A Demon Lord bars the way: loss is not finite"
+
+
+def test_a_level_up_comes_after_its_exam_and_its_screens() -> None:
+    chapter = Chapter(
+        exams=[rows.exam(1, 400, 54)], holds=[rows.hold(1, 400, 1, 16)], level_ups=[rows.level_up(1, 400, 2)]
+    )
+    kinds = [e.type for e in events(chapter, EXAMS)]
+    assert kinds == ["exam.taken", "skill.held", "hero.skill_level_up"]
+
+
+def test_names_with_braces_are_told_as_they_are() -> None:
+    (event,) = events(Chapter(quests=[rows.quest(1, "{hero}.jsonl")]), EXAMS)
+    assert tell_all([event], "PIP")[0].plain == "Queued: {hero}.jsonl (412 examples)"
