@@ -55,6 +55,7 @@ def create_save(folder: SaveFolder, hero: HeroConfig, *, seed: int) -> None:
         conn = _connect(part, "rwc")
         try:
             conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            make_writable(conn)
             migrate(conn, STEPS)
             now = clock.now()
             with transaction(conn):
@@ -104,10 +105,19 @@ def open_save(folder: SaveFolder, *, write: bool) -> SaveConnection:
             conn.close()
             _migrate_folder(folder, version)
             conn = _connect(path, "rw" if write else "ro")
+        if write:
+            make_writable(conn)
     except BaseException:
         conn.close()
         raise
     return conn
+
+
+def make_writable(conn: SaveConnection) -> None:
+    """Set what every writer of a save relies on; only for a file that is known to be one."""
+    conn.execute("PRAGMA journal_mode = WAL")
+    conn.execute("PRAGMA synchronous = NORMAL")
+    conn.execute("PRAGMA foreign_keys = ON")
 
 
 def check_identity(conn: SaveConnection) -> int:
@@ -162,6 +172,7 @@ def _migrate_folder(folder: SaveFolder, version: int) -> None:
         copy = back_up(folder, reason=f"schema-{version}")
         conn = _connect(folder.database, "rw")
         try:
+            make_writable(conn)
             migrate(conn, STEPS)
         except (RealmError, sqlite3.Error) as error:
             raise RealmError(
@@ -194,10 +205,6 @@ def _connect(path: Path, mode: str) -> SaveConnection:
     try:
         if mode == "ro":
             conn.execute("PRAGMA query_only = ON")
-        else:
-            conn.execute("PRAGMA journal_mode = WAL")
-            conn.execute("PRAGMA synchronous = NORMAL")
-            conn.execute("PRAGMA foreign_keys = ON")
         conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except BaseException:
         conn.close()
