@@ -1,6 +1,6 @@
 """How often the gate and the screening of mastered levels err: simulated with the game's real transitions, and exact.
 
-    python benchmarks/gate.py [--runs 4000] [--seed 0] [--json FILE]
+    python benchmarks/gate.py [--runs 1000] [--seed 0] [--json FILE]
 
 A simulated hero answers every question right with one fixed probability, independently; real heroes change while they learn,
 and small levels ask the same few problems again, for which nothing is claimed here.
@@ -115,7 +115,7 @@ def _text(value: Any) -> str:
 def main(arguments: list[str]) -> int:
     """Print the tables; write them as JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--runs", type=int, default=4000)
+    parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)

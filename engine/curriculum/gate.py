@@ -33,6 +33,9 @@ Action = Literal["wait", "pinned", "weak", "screen", "lost", "level_up", "held"]
 """What the gate says: not enough passed exams · the player pinned the level · an operation is under its floor ·
 mastered levels must be asked first · a mastered level is lost · the level is won · all is won and held."""
 
+ASKED_POOL = 2048
+"""Problems of a level over which exams on command and exams of the gate keep apart."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExamPlan:
@@ -134,6 +137,22 @@ def plan_exam(state: CurriculumState, skill: Skill, rules: ExamRules) -> ExamPla
             code="NO_EXAM_PROBLEMS",
         )
     return _plan(state, "gate", level, items, items < rules.items)
+
+
+def plan_asked(
+    state: CurriculumState, skill: Skill, level: int, rules: ExamRules, *, items: int, asked: int
+) -> ExamPlan:
+    """An exam on command: it changes no state, and keeps half the level's pool away from what the gate asks next.
+
+    Args:
+        items: questions wanted; fewer are asked where the level has fewer.
+        asked: questions of this level asked on command before.
+    """
+    count = skill.exam_pool(level, state.mix, items)
+    ahead = skill.exam_pool(level, state.mix, ASKED_POOL) // 2
+    first = state.next_index(level) + ahead + asked
+    apprentice = skill.exam_pool(level, state.mix, rules.items) < rules.items
+    return ExamPlan(state.skill, level, state.mix, "asked", first, count, apprentice)
 
 
 def _plan(

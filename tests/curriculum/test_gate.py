@@ -15,6 +15,7 @@ from engine.curriculum.gate import (
     due,
     judge,
     next_exam_step,
+    plan_asked,
     plan_exam,
     record_gate,
     record_screen,
@@ -213,3 +214,15 @@ def test_a_stalled_hero_is_asked_ever_less_often() -> None:
     for step in (2042, 2083, 2124):
         state, _ = sit(state, skill, 64, step=step)
     assert (state.mastered, state.next_exam_step) == (3, 2149), "a new level starts with the base interval"
+
+
+def test_an_exam_on_command_leaves_the_gates_items_alone() -> None:
+    skill, state = CountingSkill(pools={2: 400, 1: 30}), at(1)
+    first = plan_asked(state, skill, 2, RULES, items=64, asked=0)
+    second = plan_asked(state, skill, 2, RULES, items=64, asked=64)
+    gate = plan_exam(state, skill, RULES)
+    assert (first.kind, first.items, first.apprentice) == ("asked", 64, False)
+    assert not {*first.indices} & {*second.indices} and not {*first.indices} & {*gate.indices}
+    assert second.indices.stop <= 400, "none is a repeat"
+    small = plan_asked(state, skill, 1, RULES, items=64, asked=0)
+    assert (small.items, small.apprentice) == (30, True)
