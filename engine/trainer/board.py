@@ -1,0 +1,378 @@
+"""What the hero works on now: a player's quest from the board if one waits, else a forged drill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from configs import clock
+from configs.errors import RealmError
+from engine.curriculum.state import CurriculumState
+from engine.quests.board import scan_inbox
+from engine.trainer.measure import held_out_loss, sample_answers
+from engine.trainer.practice import QuestPractice, Round, describe, recipe
+from engine.trainer.values import Drill, QuestCursor
+from saves import forged, incidents, journal, quests
+from saves.database import transaction
+from saves.rows import Quest
+
+if TYPE_CHECKING:
+    from engine.trainer.game import Game
+
+DRAW = "draw_quest"
+"""Journal verb: a quest was taken from the board after the entry's step."""
+
+
+class Board:
+    """The quest or drill under way, in a `Game`."""
+
+    def __init__(self, game: Game) -> None:
+        self._game = game
+        self.quest: QuestPractice | None = None
+        self._seen_version: int | None = None
+
+    # ---------------------------------------------------------------- what is under way
+
+    @property
+    def attempt_id(self) -> int | None:
+        """The attempt at a player's quest; None while a drill runs."""
+        cursor = self._game.values.quest
+        return cursor.attempt_id if cursor else None
+
+    @property
+    def position(self) -> int | None:
+        """Steps done of the quest or drill."""
+        values = self._game.values
+        if values.quest is not None:
+            return values.quest.position
+        return values.step - values.drill.first_step + 1 if values.drill else None
+
+    def tracker_of(self, skill: str) -> tuple[str, float | None]:
+        """Which strain tracker the next loss belongs to, and its floor."""
+        cursor = self._game.values.quest
+        if cursor is not None:
+            return f"quest {cursor.quest_id}", cursor.floor
+        return skill, self._game.hero.config.floors.get(skill, 0.0)
+
+    def round(self, state: CurriculumState, step: int) -> Round:
+        """The data of optimizer step ``step``."""
+        cursor = self._game.values.quest
+        if self.quest is not None and cursor is not None:
+            return self.quest.round(cursor.position, state, step)
+        return self._game.forge.round(state, step)
+
+    def stepped(self, practice: Round) -> None:
+        """Count a finished step."""
+        cursor = self._game.values.quest
+        if cursor is not None:
+            cursor.position += 1
+            cursor.examples_done += practice.examples
+
+    # ---------------------------------------------------------------- choosing
+
+    def choose(self) -> None:
+        """Before the next step: take a quest from the board if one waits, else see that a drill is under way."""
+        game = self._game
+        if game.values.quest is None:
+            self._draw()
+        if game.values.quest is None:
+            self._drill()
+
+    def _draw(self) -> None:
+        """A run that repeats what another one did takes quests from the journal, at the same steps, until it is through."""
+        game = self._game
+        while game.replay and game.replay[0].step <= game.values.step:
+            entry = game.replay.pop(0)
+            game.values.applied_seq = max(game.values.applied_seq, entry.seq)
+            if entry.verb != DRAW:
+                game.orders.again(entry)
+            elif self._begin(self._by_id(int(entry.args["quest_id"]))):
+                return
+        while not game.replay and self._board_changed() and game.values.quest is None:
+            quest = quests.next_quest(game.conn, max_failures=game.rules.quests.max_attempts)
+            if quest is None:
+                return
+            entry = journal.add(
+                game.conn, game.run_id, game.values.step, DRAW, {"quest_id": quest.id}, changes_training=True
+            )
+            game.values.applied_seq = entry.seq
+            if self._begin(quest):
+                return
+            self._seen_version = None
+
+    def _board_changed(self) -> bool:
+        """Whether somebody wrote to the save since the last look."""
+        version = int(self._game.conn.execute("PRAGMA data_version").fetchone()[0])
+        changed, self._seen_version = version != self._seen_version, version
+        return changed
+
+    def _by_id(self, quest_id: int) -> Quest | None:
+        try:
+            return quests.quest(self._game.conn, quest_id)
+        except RealmError:
+            return None
+
+    def scan_inbox(self) -> None:
+        """Put files that lie ready in the save's inbox on the board."""
+        game = self._game
+        scan_inbox(game.conn, game.folder, game.rules.quests, max_tokens=None)
+
+    # ---------------------------------------------------------------- a player's quest
+
+    def _begin(self, quest: Quest | None) -> bool:
+        """Start a quest; False when it could not be, which its attempt then says."""
+        game = self._game
+        if quest is None or quest.removed_at is not None:
+            self._inexact("a quest of the run that is continued is gone")
+            return False
+        self.end_drill("interrupted")
+        planned_at = game.campaign.created_at
+        say = game.recorder.progress
+        first_step = game.values.step + 1
+        try:
+            practice = QuestPractice(
+                game.folder, quest, game.hero, game.rules, game.campaign.seed, game.forge, planned_at, say
+            )
+        except RealmError as error:
+            self._failed(quest, first_step, error)
+            return False
+        before, samples = self._measure(practice, say)
+        attempt_id = quests.start_attempt(
+            game.conn,
+            quest.id,
+            game.run_id,
+            first_step=first_step,
+            steps_total=practice.steps_total,
+            loss_before=before,
+            samples=samples,
+        )
+        quests.update_attempt(game.conn, attempt_id, tokens=practice.ledger.values())
+        best = [a.loss_after for a in quests.attempts(game.conn, quest.id) if a.loss_after is not None]
+        game.values.loss_held_out = before
+        game.values.quest = QuestCursor(
+            quest_id=quest.id,
+            attempt_id=attempt_id,
+            position=0,
+            examples_done=0,
+            loss_before=before,
+            samples_before=samples,
+            floor=min(best, default=None),
+            planned_at=planned_at,
+        )
+        self._install(practice)
+        return True
+
+    def go_on(self) -> None:
+        """After a resume in the middle of a quest: read it again and continue its attempt in this run."""
+        game = self._game
+        cursor = game.values.quest
+        if cursor is None:
+            return
+        quest = self._by_id(cursor.quest_id)
+        say = game.recorder.progress
+        try:
+            if quest is None or quest.removed_at is not None:
+                raise RealmError("the quest was removed", code="QUEST_GONE")
+            practice = QuestPractice(
+                game.folder, quest, game.hero, game.rules, game.campaign.seed, game.forge, cursor.planned_at, say
+            )
+        except RealmError as error:
+            self._inexact(f"the quest in training could not be read again: {error.what}")
+            game.values.quest = None
+            return
+        cursor.attempt_id = quests.start_attempt(
+            game.conn,
+            quest.id,
+            game.run_id,
+            first_step=game.values.step + 1,
+            steps_total=practice.steps_total,
+            continues_id=cursor.attempt_id,
+            examples_done=cursor.examples_done,
+            loss_before=cursor.loss_before,
+            samples=cursor.samples_before,
+        )
+        quests.update_attempt(game.conn, cursor.attempt_id, tokens=practice.ledger.values())
+        self._install(practice)
+
+    def _install(self, practice: QuestPractice) -> None:
+        self.quest = practice
+        cursor = self._game.values.quest
+        assert cursor is not None
+        self._game.recorder.show(
+            quest=practice.quest.name,
+            quest_id=practice.quest.id,
+            quest_step=cursor.position,
+            quest_steps=practice.steps_total,
+            held_out_loss=self._game.values.loss_held_out,
+            progress=None,
+        )
+
+    def finish_if_done(self) -> None:
+        """After the quest's last step: measure, and complete it with a checkpoint."""
+        game = self._game
+        cursor, practice = game.values.quest, self.quest
+        if cursor is None or practice is None or cursor.position < practice.steps_total:
+            return
+        after, samples = self._measure(practice, game.recorder.progress)
+        game.values.loss_held_out = after
+        answers = {s["line"]: s["answer"] for s in samples}
+        merged = [{**s, "before": s["answer"], "after": answers.get(s["line"])} for s in cursor.samples_before]
+        for sample in merged:
+            del sample["answer"]
+        self._close(cursor.quest_id)
+        step = game.values.step
+
+        def final(checkpoint_id: int) -> None:
+            quests.finish_attempt(
+                game.conn,
+                cursor.attempt_id,
+                "completed",
+                last_step=step,
+                loss_after=after,
+                samples=merged,
+                examples_done=cursor.examples_done,
+            )
+
+        game.pending.append(final)
+        game.save("quest")
+        self._seen_version = None
+
+    def skip(self, reason: str) -> str:
+        """Leave what is under way on the player's word; returns its name."""
+        game = self._game
+        cursor, practice = game.values.quest, self.quest
+        if cursor is None or practice is None:
+            name = game.values.drill.name if game.values.drill else "nothing"
+            self.end_drill("skipped")
+            return name
+        quests.finish_attempt(
+            game.conn,
+            cursor.attempt_id,
+            "skipped",
+            last_step=game.values.step,
+            reason=reason,
+            examples_done=cursor.examples_done,
+        )
+        self._close(cursor.quest_id)
+        self._seen_version = None
+        return practice.quest.name
+
+    def _close(self, quest_id: int) -> None:
+        game = self._game
+        tracker = game.trackers.pop(f"quest {quest_id}", None)
+        if tracker is not None:
+            game.values.effort_before += tracker.effort
+        game.values.quest, self.quest = None, None
+        game.recorder.show(quest=None, quest_id=None, quest_step=None, quest_steps=None, progress=None)
+
+    def _measure(
+        self, practice: QuestPractice, say: Callable[[str], None]
+    ) -> tuple[float | None, list[dict[str, object]]]:
+        game = self._game
+        loss = held_out_loss(game.loop, practice.kept, game.hero.config.training.batch_tokens, say)
+        with game.loop.examined():
+            samples = sample_answers(game.hero, practice, game.rules.quests.samples, game.forge.system, say)
+        return loss, samples
+
+    def _failed(self, quest: Quest, first_step: int, error: RealmError) -> None:
+        game = self._game
+        with transaction(game.conn, durable=True):
+            attempt_id = quests.start_attempt(game.conn, quest.id, game.run_id, first_step=first_step)
+            quests.finish_attempt(game.conn, attempt_id, "failed", last_step=game.values.step, reason=error.text())
+            incidents.raise_incident(
+                game.conn,
+                "quest_failed",
+                category="data",
+                severity="medium",
+                title=f"quest {quest.name} could not be trained: {error.what}",
+                fix=error.fix or "check the file (`realm quest check`)",
+                detail={"quest_id": quest.id, "why": error.why},
+                run_id=game.run_id,
+                step=game.values.step,
+            )
+        game.recorder.progress(None)
+
+    def _inexact(self, why: str) -> None:
+        game = self._game
+        incidents.raise_incident(
+            game.conn,
+            "inexact_resume",
+            category="training",
+            severity="low",
+            title="this run does not repeat the one it continues exactly",
+            fix="nothing needs to be done; the hero trains on from its checkpoint",
+            detail={"why": why},
+            run_id=game.run_id,
+            step=game.values.step,
+        )
+
+    # ---------------------------------------------------------------- drills
+
+    def _drill(self) -> None:
+        game = self._game
+        values = game.values
+        steps = game.rules.curriculum.drill_steps
+        if values.drill is not None and values.step - values.drill.first_step + 1 >= steps:
+            self.end_drill("completed")
+        if values.drill is not None:
+            return
+        self.scan_inbox()
+        state = game.focus()
+        first_step = values.step + 1
+        made = recipe(state, game.forge.skills[state.skill][1], game.campaign.seed, first_step, steps)
+        forged_id = forged.start_forged(game.conn, game.run_id, state.skill, made, first_step=first_step)
+        values.drill = Drill(forged_id, state.skill, first_step, describe(state))
+        self.show_drill()
+
+    def show_drill(self) -> None:
+        """Show the drill under way."""
+        drill = self._game.values.drill
+        if drill is not None:
+            self._game.recorder.show(
+                quest=drill.name,
+                quest_id=None,
+                quest_step=self.position,
+                quest_steps=self._game.rules.curriculum.drill_steps,
+                held_out_loss=self._game.values.loss_held_out,
+            )
+
+    def drill_again(self) -> None:
+        """After a resume in the middle of a drill: a row of this run for the rest of it."""
+        game = self._game
+        drill = game.values.drill
+        if drill is None:
+            return
+        made = recipe(
+            game.values.curricula[drill.skill],
+            game.forge.skills[drill.skill][1],
+            game.campaign.seed,
+            drill.first_step,
+            game.rules.curriculum.drill_steps,
+        )
+        drill.forged_id = forged.start_forged(
+            game.conn, game.run_id, drill.skill, made, first_step=game.values.step + 1
+        )
+        self.show_drill()
+
+    def end_drill(self, state: str) -> None:
+        """Close the drill under way, if any."""
+        values = self._game.values
+        if values.drill is not None:
+            forged.finish_forged(self._game.conn, values.drill.forged_id, state, last_step=values.step)
+            values.drill = None
+
+    def leave(self) -> None:
+        """The engine stops: what is under way is interrupted in the save, and goes on with the next run."""
+        game = self._game
+        if game.values.drill is not None:
+            forged.finish_forged(game.conn, game.values.drill.forged_id, "interrupted", last_step=game.values.step)
+        cursor = game.values.quest
+        if cursor is not None:
+            quests.finish_attempt(
+                game.conn,
+                cursor.attempt_id,
+                "interrupted",
+                last_step=game.values.step,
+                reason=f"the engine stopped at {clock.utc(clock.now()):%Y-%m-%d %H:%M} UTC",
+                examples_done=cursor.examples_done,
+            )

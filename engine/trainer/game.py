@@ -1,0 +1,440 @@
+"""The training loop: practise, examine, save, obey; every decision at a step boundary.
+
+After optimizer step S the order is fixed: record, exam, end of a quest, save. Then commands and whatever else comes from
+outside are taken in, journaled with S, and step S + 1 begins. Nothing here is decided by the clock but when to save and when
+to rest, and neither changes what is learnt: so a resumed run takes the same way as one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from configs import clock
+from configs.errors import RealmError
+from configs.paths import SaveFolder
+from configs.schema import GameConfig
+from engine.curriculum.gate import due
+from engine.curriculum.sampling import observe
+from engine.curriculum.state import CurriculumState, stepped
+from engine.hero.model import save_folder
+from engine.hero.template import tokens_as_text
+from engine.link.control import ControlChannel
+from engine.link.snapshot import BattleText
+from engine.link.state import EngineState
+from engine.step import StepLoop, StepOutcome
+from engine.strain import StrainTracker
+from engine.trainer.board import Board
+from engine.trainer.checkpoints import DiskFullError, TrainerState
+from engine.trainer.examiner import Examiner, GateOutcome
+from engine.trainer.guards import Guards
+from engine.trainer.orders import Orders
+from engine.trainer.parking import Parked, unpark
+from engine.trainer.practice import Forge, Round
+from engine.trainer.recorder import Recorder, StepFacts
+from engine.trainer.values import Values
+from engine.trainer.vault import Vault
+from saves import exams, incidents, ledger, retention
+from saves.backups import daily_backup
+from saves.database import transaction
+from saves.rows import Campaign, Exam, Hold, LevelUp
+
+REFUSED_IN_A_ROW = 10
+"""Steps that may be refused one after the other before training blocks."""
+PAUSED_LOOK_S = 0.5
+"""How often a resting engine looks whether it may go on."""
+BATTLE_TOKENS = 160
+"""Most tokens shown of the text in training."""
+
+
+@dataclass
+class Game:
+    """One run of one campaign."""
+
+    folder: SaveFolder
+    conn: sqlite3.Connection
+    rules: GameConfig
+    campaign: Campaign
+    run_id: int
+    loop: StepLoop
+    forge: Forge
+    recorder: Recorder
+    vault: Vault
+    channel: ControlChannel
+    values: Values
+    trackers: dict[str, StrainTracker]
+    replay: list[Any]
+    """Journal entries of the run this one continues, still to be taken in again."""
+    paused: bool = False
+    parked: bool = False
+    host_copy: Parked | None = None
+    """What waits on the host while parked, where there was an accelerator to free."""
+    stopping: str | None = None
+    """Why the engine stops after this boundary."""
+    stop_at_step: int | None = None
+    blocked: RealmError | None = None
+    """What must be mended before training goes on; `resume` tries again."""
+    pending: list[Callable[[int], None]] = field(default_factory=list)
+    """Facts that become final with the next checkpoint."""
+    last_exam: Exam | None = None
+    saved_step: int | None = None
+    saved_id: int | None = None
+
+    def __post_init__(self) -> None:
+        self.hero = self.loop.hero
+        self.guards = Guards(self.folder, self.rules.engine)
+        self.board = Board(self)
+        self.orders = Orders(self)
+
+    # ---------------------------------------------------------------- the loop
+
+    def run(self) -> str:
+        """Train until told to stop; returns why it ended."""
+        self._show_curriculum()
+        self._report(EngineState.TRAINING)
+        while self._boundary():
+            self._step()
+        assert self.stopping is not None
+        self._report(EngineState.STOPPING)
+        self.unpark()
+        self.board.leave()
+        self.save("stop")
+        return self.stopping
+
+    def _boundary(self) -> bool:
+        """Take in what comes from outside; False when training is over."""
+        self.orders.take_in()
+        while self.stopping is None:
+            if self.channel.lost:
+                self.stopping = "keeper lost"
+            elif self.stop_at_step is not None and self.values.step >= self.stop_at_step:
+                self.stopping = "step reached"
+            elif (resting := self._resting()) is None:
+                break
+            else:
+                state, reason = resting
+                self._report(state, blocker=reason)
+                self.channel.wait(PAUSED_LOOK_S)
+                self.orders.take_in()
+        if self.stopping is not None:
+            return False
+        if self.recorder.state is not EngineState.TRAINING:
+            self._report(EngineState.TRAINING)
+        self.board.choose()
+        return True
+
+    def _resting(self) -> tuple[EngineState, str | None] | None:
+        if self.blocked is not None:
+            return EngineState.BLOCKED, self.blocked.text()
+        if self.parked:
+            return EngineState.PARKED, None
+        if self.paused:
+            return EngineState.PAUSED, None
+        rest = self.guards.look()
+        if rest is not None:
+            return EngineState.PAUSED, f"{rest.reason}. Way out: {rest.fix}"
+        limit = self.rules.engine.idle_stop_steps
+        if limit is not None and not self.board.quest and self.values.step - self.values.level_up_step >= limit:
+            self.stopping = "nothing more is learnt"
+        return None
+
+    def _step(self) -> None:
+        """One optimizer step and everything that hangs on it."""
+        values = self.values
+        step = values.step + 1
+        skill = self.forge.skill_of(step)
+        state = values.curricula[skill]
+        started = clock.monotonic()
+        practice = self.board.round(state, step)
+        outcome = self.loop.train(practice.batches)
+        seconds = clock.monotonic() - started
+        values.step, values.applied_seq = step, 0
+        values.examples += practice.examples + len(practice.draws)
+        if outcome.finite:
+            values.refused = 0
+            if practice.draws:
+                matches = outcome.matches[-len(practice.draws) :]
+                state = observe(state, practice.draws, matches, self.rules.curriculum)
+        else:
+            self._refused(practice, outcome)
+        values.curricula[skill] = stepped(state)
+        self._record(practice, outcome, skill, seconds)
+        self.board.stepped(practice)
+        if due(values.curricula[skill], step):
+            self._examine(skill)
+        self.board.finish_if_done()
+        self._save_if_due()
+
+    def _record(self, practice: Round, outcome: StepOutcome, skill: str, seconds: float) -> None:
+        key, floor = self.board.tracker_of(skill)
+        tracker = self.trackers.get(key) or self.trackers.setdefault(key, StrainTracker(self.rules.strain, floor))
+        strain = tracker.push(outcome.loss) if outcome.finite else None
+        self.recorder.step(
+            StepFacts(
+                step=self.values.step,
+                loss=outcome.loss if outcome.finite else None,
+                strain=None if floor is None else strain,
+                learning_rate=outcome.learning_rate,
+                grad_norm=outcome.grad_norm,
+                tokens=outcome.tokens,
+                trained_tokens=outcome.trained_tokens,
+                examples=practice.examples + len(practice.draws),
+                seconds=seconds,
+            ),
+            skill=skill if self.board.quest is None else None,
+            attempt_id=self.board.attempt_id,
+            floor=floor,
+            strain_rate=tracker.rate,
+            effort=self.effort,
+            quest_step=self.board.position,
+        )
+        if self.recorder.battle_due(self.rules.engine.battle_interval_s):
+            self.recorder.battle(self._battle(practice, outcome))
+
+    def _battle(self, practice: Round, outcome: StepOutcome) -> BattleText:
+        shown = practice.shown
+        losses: list[float | None] = [None] * len(shown.ids)
+        trained = [i for i, flag in enumerate(shown.trained) if flag and i]
+        for i, loss in zip(trained, outcome.token_losses, strict=True):
+            losses[i] = loss
+        first = max(0, min(trained[0], len(shown.ids)) - BATTLE_TOKENS // 2) if trained else 0
+        part = slice(first, first + BATTLE_TOKENS)
+        return BattleText(
+            step=self.values.step,
+            at=clock.now(),
+            title=practice.title,
+            tokens=tuple(tokens_as_text(self.hero, shown.ids[part])),
+            losses=tuple(losses[part]),
+        )
+
+    def _refused(self, practice: Round, outcome: StepOutcome) -> None:
+        self.values.refused += 1
+        stuck = self.values.refused >= REFUSED_IN_A_ROW
+        what = "loss" if not math.isfinite(outcome.loss) else "gradient"
+        title = f"{what} not finite: step {self.values.step} was refused, the weights are untouched"
+        fix = "go back to an older checkpoint or lower the learning rate" if stuck else "look at the named items"
+        incidents.raise_incident(
+            self.conn,
+            "nan_loss",
+            category="training",
+            severity="critical",
+            title=title,
+            fix=fix,
+            detail={"items": list(practice.items), "loss": str(outcome.loss), "grad_norm": str(outcome.grad_norm)},
+            blocks=stuck,
+            run_id=self.run_id,
+            step=self.values.step,
+        )
+        if stuck:
+            why = f"{REFUSED_IN_A_ROW} steps in a row"
+            self.blocked = RealmError(f"{what} is not finite", why=why, fix=f"{fix}, then resume", code="NAN_LOSS")
+
+    # ---------------------------------------------------------------- exams
+
+    def examiner(self) -> Examiner:
+        """An examiner for this run; ask with `StepLoop.examined` around it."""
+        weights = "ema" if self.loop.ema is not None else "live"
+        return Examiner(
+            self.hero, self.forge, self.conn, self.run_id, self.rules.exams, weights, self.recorder.progress
+        )
+
+    def _examine(self, skill: str) -> None:
+        step = self.values.step
+        self._report(EngineState.EXAMINING)
+        with self.loop.examined():
+            outcome = self.examiner().sit(self.values.curricula[skill], step)
+        self.values.curricula[skill] = outcome.state
+        self.last_exam = exams.exam(self.conn, outcome.gate_exam_id)
+        now = clock.now()
+        with transaction(self.conn, durable=True):
+            for hold in outcome.verdict.holds:
+                exams.add_hold(
+                    self.conn,
+                    Hold(
+                        run_id=self.run_id,
+                        step=step,
+                        skill=skill,
+                        level=hold.level,
+                        items=hold.tally.items,
+                        correct=hold.tally.correct,
+                        lost=hold.lost,
+                        at=now,
+                    ),
+                )
+        if outcome.verdict.action == "level_up":
+            self._level_up(skill, outcome)
+        self._show_curriculum()
+        self._report(EngineState.TRAINING)
+
+    def _level_up(self, skill: str, outcome: GateOutcome) -> None:
+        step, verdict = self.values.step, outcome.verdict
+        taken = exams.recent_exams(
+            self.conn, self.campaign.id, skill=skill, level=verdict.level, kind="gate", limit=len(verdict.exam_steps)
+        )
+        winners = tuple(sorted(e.id for e in taken if e.step in verdict.exam_steps))
+        climb = self.trackers[skill].since_mark() if skill in self.trackers else None
+        if climb is not None:
+            self.trackers[skill].mark()
+        self.values.level_up_step = step
+
+        def final(checkpoint_id: int) -> None:
+            exams.add_level_up(
+                self.conn,
+                LevelUp(
+                    run_id=self.run_id,
+                    step=step,
+                    skill=skill,
+                    from_level=verdict.level - 1,
+                    to_level=verdict.level,
+                    exam_ids=winners,
+                    steps=climb.steps if climb else 0,
+                    effort=climb.effort if climb else 0.0,
+                    start_loss=climb.start_loss if climb else None,
+                    end_loss=climb.end_loss if climb else None,
+                    checkpoint_id=checkpoint_id,
+                    at=clock.now(),
+                ),
+            )
+
+        self.pending.append(final)
+        self.board.end_drill("completed")
+        self.save("level_up")
+
+    # ---------------------------------------------------------------- saving
+
+    @property
+    def effort(self) -> float:
+        """Sum of strain over the campaign's steps."""
+        return self.values.effort_before + sum(t.effort for t in self.trackers.values())
+
+    def unpark(self) -> None:
+        """Take the hero back onto its accelerator."""
+        if self.host_copy is not None:
+            unpark(self.loop, self.host_copy)
+        self.host_copy, self.parked = None, False
+
+    def save(self, *reasons: str) -> int | None:
+        """Save the hero as it is now; None when the disk is full, and training then blocks with an incident."""
+        step, before = self.values.step, self.recorder.state
+        if self.saved_step == step and self.saved_id is not None:
+            with transaction(self.conn, durable=True):
+                ledger.add_reasons(self.conn, self.saved_id, reasons)
+                self._finalise(self.saved_id)
+            return self.saved_id
+        self._report(EngineState.SAVING)
+        self.recorder.close_window()
+        tensors, facts = self.loop.state()
+        state = TrainerState(tensors, {**self._state_values(), "loop": facts})
+        weights = self.loop.exam_weights()
+        try:
+            saved = self.vault.write(
+                step, reasons, self._facts(), state, lambda path: save_folder(self.hero, weights, path)
+            )
+        except DiskFullError as error:
+            self._disk_full(error)
+            return None
+        with transaction(self.conn, durable=True):
+            checkpoint_id = self.vault.enter(saved, self.run_id)
+            self._finalise(checkpoint_id)
+        self.saved_step, self.saved_id = step, checkpoint_id
+        self.vault.prune()
+        exam_rules = self.rules.exams
+        retention.prune(
+            self.conn,
+            self.campaign.id,
+            self.rules.retention,
+            pass_share=exam_rules.pass_share,
+            held_share=exam_rules.held_share,
+        )
+        daily_backup(self.folder, self.rules.retention.backups)
+        self.recorder.show(last_checkpoint_step=step)
+        self._report(before)
+        return checkpoint_id
+
+    def _finalise(self, checkpoint_id: int) -> None:
+        for final in self.pending:
+            final(checkpoint_id)
+        self.pending = []
+
+    def _disk_full(self, error: DiskFullError) -> None:
+        self.blocked = error
+        incidents.raise_incident(
+            self.conn,
+            "disk_pressure",
+            category="infra",
+            severity="high",
+            title=error.what,
+            fix=error.fix,
+            detail={"why": error.why},
+            blocks=True,
+            run_id=self.run_id,
+            step=self.values.step,
+        )
+
+    def _save_if_due(self) -> None:
+        plan = self.hero.config.checkpoints
+        if plan.every_steps is not None and self.values.step % plan.every_steps == 0:
+            self.save("interval")
+        elif clock.monotonic() - self.vault.saved_at >= plan.anchor_minutes * 60:
+            self.save("anchor")
+
+    def _state_values(self) -> dict[str, Any]:
+        return {
+            "values": self.values.as_dict(),
+            "trackers": {k: t.state() for k, t in self.trackers.items()},
+            "recorder": self.recorder.values(),
+            "placement": self.loop.placement.as_dict(),
+        }
+
+    def _facts(self) -> dict[str, Any]:
+        """What the sidecar and the ledger say of a form; never rewritten later."""
+        live, exam = self.recorder.snapshot, self.last_exam
+        examined = exam is not None and exam.step == self.values.step
+        return {
+            "train_loss": live.loss,
+            "loss_ema": live.loss_ema,
+            "val_loss": self.values.loss_held_out,
+            "learning_rate": live.learning_rate,
+            "training_file": live.quest,
+            "total_examples_trained": self.values.examples,
+            "accuracy": exam.correct / exam.items if exam is not None and exam.items else None,
+            "skill_levels": {k: s.mastered for k, s in self.values.curricula.items()},
+            "levels_held": {k: s.held for k, s in self.values.curricula.items()},
+            "effort": self.effort,
+            "exam": {
+                "id": exam.id,
+                "skill": exam.skill,
+                "level": exam.level,
+                "correct": exam.correct,
+                "items": exam.items,
+                "accuracy": exam.correct / exam.items,
+            }
+            if exam is not None and examined
+            else None,
+        }
+
+    # ---------------------------------------------------------------- what others see
+
+    def _report(self, state: EngineState, blocker: str | None = None) -> None:
+        before = self.recorder.snapshot
+        if before.state is state and before.blocker == blocker and before.progress is None:
+            return
+        self.recorder.show(state=state, blocker=blocker, progress=None)
+        if before.state is not state:
+            self.channel.report(state)
+
+    def _show_curriculum(self) -> None:
+        state = self.focus()
+        self.recorder.show(
+            skill=state.skill,
+            training_level=state.training,
+            mastered_level=state.mastered,
+            next_exam_step=state.next_exam_step,
+        )
+
+    def focus(self) -> CurriculumState:
+        """The skill whose turn it is."""
+        return self.values.curricula[self.forge.skill_of(self.values.step + 1)]

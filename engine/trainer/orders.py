@@ -1,0 +1,261 @@
+"""Carries out commands at step boundaries, answers them with the step at which they took effect, and journals them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from configs.errors import BlockedError, RealmError, UsageError
+from engine.curriculum.gate import plan_asked
+from engine.curriculum.state import Pin, pinned
+from engine.generate import sample
+from engine.hero.model import Hero, load_folder
+from engine.hero.template import answer_text, decode, encode_prompt, with_system
+from engine.link.protocol import Command, Verb
+from engine.trainer.parking import park
+from engine.trainer.practice import describe
+from engine.trainer.promotion import best_examined, find_form, promote
+from saves import exams, incidents, journal, ledger
+from saves.rows import Checkpoint, JournalEntry
+
+if TYPE_CHECKING:
+    from engine.trainer.game import Game
+
+NEEDS_WEIGHTS = frozenset({Verb.ASK, Verb.EXAM, Verb.CHECKPOINT, Verb.PROMOTE})
+MAX_ANSWER_TOKENS = 256
+
+
+class Orders:
+    """The verbs of a `Game`."""
+
+    def __init__(self, game: Game) -> None:
+        self._game = game
+        self._verbs: dict[Verb, Callable[[Command], dict[str, Any]]] = {
+            Verb.PAUSE: self._pause,
+            Verb.RESUME: self._resume,
+            Verb.PARK: self._park,
+            Verb.CHECKPOINT: self._checkpoint,
+            Verb.PROMOTE: self._promote,
+            Verb.SKIP: self._skip,
+            Verb.STOP: self._stop,
+            Verb.SET: self._set,
+            Verb.ASK: self._ask,
+            Verb.EXAM: self._exam,
+            Verb.FORGET: self._forget,
+        }
+
+    def take_in(self) -> None:
+        """Carry out every command that has arrived."""
+        for command in self._game.channel.drain():
+            self._carry_out(command)
+
+    def _carry_out(self, command: Command) -> None:
+        game = self._game
+        known = journal.entry_of(game.conn, command.id)
+        if known is not None:
+            game.channel.done(command.id, known.step, dict(known.result or {}))
+            return
+        game.guards.attended()
+        step = game.values.step
+        try:
+            if game.parked and command.verb in NEEDS_WEIGHTS:
+                raise BlockedError("the hero is parked", fix="resume it first (`realm resume`)", code="PARKED")
+            result = self._verbs[command.verb](command)
+        except RealmError as error:
+            game.channel.failed(command.id, step, error)
+            return
+        entry = journal.add(
+            game.conn,
+            game.run_id,
+            step,
+            str(command.verb),
+            command.args,
+            changes_training=self._changes_training(command),
+            command_id=command.id,
+            result=result,
+        )
+        game.values.applied_seq = entry.seq
+        game.channel.done(command.id, step, result)
+
+    @staticmethod
+    def _changes_training(command: Command) -> bool:
+        return command.verb is Verb.SKIP or (command.verb is Verb.SET and "pin" in command.args)
+
+    def again(self, entry: JournalEntry) -> None:
+        """Take in once more what the run before took in at this step."""
+        command = Command(Verb(entry.verb), dict(entry.args))
+        self._verbs[command.verb](command)
+
+    # ---------------------------------------------------------------- the verbs
+
+    def _pause(self, command: Command) -> dict[str, Any]:
+        self._game.paused = True
+        if command.args.get("save"):
+            self._game.save("pause")
+        return {}
+
+    def _resume(self, command: Command) -> dict[str, Any]:
+        game = self._game
+        game.paused = False
+        game.unpark()
+        if game.blocked is not None:
+            game.blocked = None
+            game.values.refused = 0
+            for incident in incidents.open_incidents(game.conn, blocking=True):
+                incidents.resolve(game.conn, incident.id)
+        return {}
+
+    def _park(self, command: Command) -> dict[str, Any]:
+        game = self._game
+        if not game.parked:
+            game.host_copy = park(game.loop)
+            game.parked = True
+        return {"device": game.loop.placement.device}
+
+    def _checkpoint(self, command: Command) -> dict[str, Any]:
+        game = self._game
+        checkpoint_id = game.save("asked")
+        if checkpoint_id is None:
+            assert game.blocked is not None
+            raise game.blocked
+        form = ledger.checkpoint(game.conn, checkpoint_id)
+        return {"name": form.name, "step": form.step, "digest": form.digest, "bytes": form.bytes}
+
+    def _promote(self, command: Command) -> dict[str, Any]:
+        game = self._game
+        name = command.args.get("name")
+        form = find_form(game.conn, str(name)) if name else best_examined(ledger.kept_checkpoints(game.conn))
+        if form is None:
+            form = self._examined_now(command)
+        exam = form.facts.get("exam")
+        return promote(game.folder, game.conn, form, exam["id"] if exam else None)
+
+    def _examined_now(self, command: Command) -> Checkpoint:
+        """Examine and save the hero as it is, for want of an examined form."""
+        game = self._game
+        game.channel.progress(command.id, "no form was examined yet: the hero sits an exam now")
+        self._exam(command)
+        if game.saved_step == game.values.step:
+            raise BlockedError(
+                "the newest form was saved before it was examined",
+                fix="let the hero train one more step, then promote again",
+                code="NOTHING_EXAMINED",
+            )
+        checkpoint_id = game.save("promote")
+        if checkpoint_id is None:
+            assert game.blocked is not None
+            raise game.blocked
+        return ledger.checkpoint(game.conn, checkpoint_id)
+
+    def _skip(self, command: Command) -> dict[str, Any]:
+        return {"skipped": self._game.board.skip("skipped by the player")}
+
+    def _stop(self, command: Command) -> dict[str, Any]:
+        game = self._game
+        at_step = command.args.get("at_step")
+        if at_step is not None:
+            if not isinstance(at_step, int) or at_step < game.values.step:
+                raise UsageError(f"the engine is past step {at_step}", fix="choose a later step", code="BAD_STEP")
+            game.stop_at_step = at_step
+            return {"at_step": at_step}
+        game.stopping = "stopped"
+        return {}
+
+    def _set(self, command: Command) -> dict[str, Any]:
+        game = self._game
+        unknown = set(command.args) - {"pin", "skill"}
+        if unknown or "pin" not in command.args:
+            raise UsageError("set takes `pin` (a level, max, or null)", fix="see `realm --help`", code="BAD_ARGUMENT")
+        pin = command.args["pin"]
+        if not (pin is None or pin == "max" or (isinstance(pin, int) and not isinstance(pin, bool))):
+            raise UsageError(f"{pin!r} is no level", fix="give a number, max, or null", code="BAD_ARGUMENT")
+        chosen: Pin = pin
+        skill = str(command.args.get("skill") or game.focus().skill)
+        if skill not in game.values.curricula:
+            raise UsageError(f"this hero does not train {skill}", fix="see `realm skill list`", code="UNKNOWN_SKILL")
+        state = pinned(game.values.curricula[skill], chosen)
+        game.values.curricula[skill] = state
+        if game.values.drill is not None:
+            game.values.drill.name = describe(state)
+        return {"skill": skill, "training": state.training}
+
+    def _ask(self, command: Command) -> dict[str, Any]:
+        game, args = self._game, command.args
+        prompt = str(args.get("prompt") or "")
+        form = str(args.get("form") or "live")
+        if form == "live":
+            with game.loop.examined():
+                return {"form": "live", "step": game.values.step, **answer(game.hero, prompt, game.forge.system, args)}
+        checkpoint = find_form(game.conn, form)
+        hero = load_folder(game.hero.config, ledger.folder_of(game.folder, checkpoint), game.loop.placement)
+        hero.model.eval()
+        said = answer(hero, prompt, game.forge.system, args)
+        return {"form": checkpoint.name, "step": checkpoint.step, "digest": checkpoint.digest, **said}
+
+    def _exam(self, command: Command) -> dict[str, Any]:
+        game, args = self._game, command.args
+        state = game.focus()
+        skill_id = str(args.get("skill") or state.skill)
+        if skill_id not in game.values.curricula:
+            raise UsageError(f"this hero does not train {skill_id}", fix="see `realm skill list`", code="UNKNOWN_SKILL")
+        state = game.values.curricula[skill_id]
+        skill, _ = game.forge.skills[skill_id]
+        level = args.get("level", state.training)
+        if not isinstance(level, int) or not 1 <= level <= state.max_level:
+            raise UsageError(
+                f"level {level} does not exist", fix=f"choose 1 to {state.max_level}", code="NO_SUCH_LEVEL"
+            )
+        wanted = args.get("items", game.rules.exams.items)
+        if not isinstance(wanted, int) or not 1 <= wanted <= 1024:
+            raise UsageError(f"{wanted!r} is no number of items", fix="choose 1 to 1024", code="BAD_ARGUMENT")
+        before = exams.recent_exams(game.conn, game.campaign.id, skill=skill_id, level=level, kind="asked")
+        plan = plan_asked(state, skill, level, game.rules.exams, items=wanted, asked=sum(e.items for e in before))
+        with game.loop.examined():
+            examiner = game.examiner()
+            (answered,) = examiner.ask([plan], game.values.step)
+        exam_id = examiner.write(answered)
+        game.last_exam = replace(answered.exam, id=exam_id)
+        game.recorder.progress(None)
+        exam = answered.exam
+        return {"exam": exam_id, "level": level, "correct": exam.correct, "items": exam.items}
+
+    def _forget(self, command: Command) -> dict[str, Any]:
+        name = command.args.get("name")
+        if not isinstance(name, str):
+            raise UsageError("forget needs the `name` of a form", fix="see `realm ledger list`", code="BAD_ARGUMENT")
+        gone = self._game.vault.forget(name)
+        return {"name": gone.name, "bytes": gone.bytes}
+
+
+def answer(hero: Hero, prompt: str, system: str, args: dict[str, Any]) -> dict[str, Any]:
+    """One answer with a random stream of its own; the training streams do not move.
+
+    Args:
+        hero: in evaluation mode with the weights that answer.
+        prompt: the player's words.
+        system: the hero's system turn, or nothing.
+        args: ``temperature`` (0 is greedy), ``seed``, ``max_tokens``.
+    """
+    if not prompt.strip():
+        raise UsageError("there is no question", fix='give one: realm ask "…"', code="BAD_ARGUMENT")
+    ids = encode_prompt(hero, with_system([{"role": "user", "content": prompt}], system))
+    room = hero.context_length - len(ids)
+    if room < 1:
+        raise UsageError(
+            f"the question is {len(ids)} tokens long, the hero reads {hero.context_length}",
+            fix="ask a shorter one",
+            code="TOO_LONG",
+        )
+    most = int(args.get("max_tokens") or MAX_ANSWER_TOKENS)
+    with torch.no_grad():
+        said = sample(
+            hero,
+            ids,
+            temperature=float(args.get("temperature") or 0.0),
+            seed=int(args.get("seed") or 0),
+            max_new_tokens=max(1, min(most, room)),
+        )
+    return {"answer": answer_text(hero, said), "tokens": len(said), "raw": decode(hero, said)}

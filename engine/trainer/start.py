@@ -1,0 +1,188 @@
+"""Wakes the hero: finds the form to go on from, loads it, opens a run, and hands over a `Game` ready to train."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+from typing import Any
+
+import accelerate
+import tokenizers
+import torch
+import transformers
+
+from configs.errors import RealmError
+from configs.paths import SaveFolder
+from configs.schema import GameConfig, HeroConfig
+from configs.version import __version__
+from engine.curriculum.state import start as start_curriculum
+from engine.hero.model import Hero, load_folder, load_pretrained, make_hatchling
+from engine.link.control import ControlChannel
+from engine.link.ring import RingWriter
+from engine.placement import Placement, choose
+from engine.step import StepLoop
+from engine.strain import StrainTracker
+from engine.trainer.checkpoints import read_state
+from engine.trainer.game import Game
+from engine.trainer.practice import Forge
+from engine.trainer.recorder import Recorder
+from engine.trainer.values import Values
+from engine.trainer.vault import Vault
+from saves import exams, incidents, journal, runs
+from saves.rows import Campaign, Checkpoint
+from skills.registry import get_skill
+
+
+def environment(placement: Placement) -> dict[str, Any]:
+    """What an exact resume must find again."""
+    return {
+        "placement": placement.as_dict(),
+        "realm": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "tokenizers": tokenizers.__version__,
+        "accelerate": accelerate.__version__,
+        "processor": platform.processor() or platform.machine(),
+    }
+
+
+def wake(
+    folder: SaveFolder,
+    conn: sqlite3.Connection,
+    rules: GameConfig,
+    campaign: Campaign,
+    ring: RingWriter,
+    channel: ControlChannel,
+) -> Game:
+    """The game as the last whole checkpoint left it, or a new hero's first step.
+
+    Raises:
+        RealmError: the hero's model, the device, or every checkpoint is missing; it says which and the way out.
+    """
+    config = HeroConfig.model_validate(dict(campaign.hero))
+    vault = Vault(folder, conn, campaign.id, config)
+    vault.sweep()
+    found = vault.newest_whole()
+    form, damaged = found if found is not None else (None, [])
+    before = runs.latest_run(conn, campaign.id)
+    recorded = before.environment.get("placement") if before is not None else None
+    placement = choose(config, rules.engine, recorded)
+    placement.apply()
+    _hush_libraries()
+    hero = _load(config, placement, vault, form, campaign.seed)
+    loop = StepLoop(hero, placement)
+    now = environment(placement)
+    inexact = _differences(before.environment, now) if before is not None else []
+    run_id = runs.open_run(
+        conn,
+        campaign.id,
+        first_step=form.step if form is not None else campaign.starting_step,
+        parent_run_id=before.id if before is not None else None,
+        parent_checkpoint_id=form.id if form is not None else None,
+        pid=os.getpid(),
+        environment=now,
+        exact=not inexact,
+    )
+    recorder = Recorder(ring, conn, run_id, rules.strain, rules.engine.window_steps)
+    game = Game(
+        folder=folder,
+        conn=conn,
+        rules=rules,
+        campaign=campaign,
+        run_id=run_id,
+        loop=loop,
+        forge=Forge(hero, rules, campaign.seed, campaign.created_at),
+        recorder=recorder,
+        vault=vault,
+        channel=channel,
+        values=Values(step=campaign.starting_step),
+        trackers={},
+        replay=[],
+    )
+    if form is None:
+        game.values.curricula = {
+            skill: start_curriculum(skill, mix, get_skill(skill).config.max_level, rules.exams)
+            for skill, mix in config.skills.items()
+        }
+        recorder.show(step=game.values.step)
+    else:
+        _take_up(game, form)
+    for broken, error in damaged:
+        incidents.raise_incident(
+            conn,
+            "checkpoint_corrupt",
+            category="infra",
+            severity="critical",
+            title=error.what,
+            fix=f"nothing is needed now: training goes on from {form.name if form else 'the start'}",
+            detail={"checkpoint": broken.name, "why": error.why},
+            run_id=run_id,
+            step=game.values.step,
+        )
+    if inexact:
+        incidents.raise_incident(
+            conn,
+            "inexact_resume",
+            category="training",
+            severity="low",
+            title="this run does not repeat the one it continues exactly",
+            fix="nothing needs to be done; the hero trains on from its checkpoint",
+            detail={"changed": inexact},
+            run_id=run_id,
+            step=game.values.step,
+        )
+    return game
+
+
+def _load(config: HeroConfig, placement: Placement, vault: Vault, form: Checkpoint | None, seed: int) -> Hero:
+    if form is not None:
+        return load_folder(config, vault.path(form), placement)
+    if config.model.source == "hatchling":
+        special = [token for skill in config.skills for token in get_skill(skill).special_tokens()]
+        return make_hatchling(config, placement, seed=seed, special=special)
+    return load_pretrained(config, placement)
+
+
+def _take_up(game: Game, form: Checkpoint) -> None:
+    """Put a checkpoint's state into a game whose hero already holds the checkpoint's weights."""
+    state = read_state(game.vault.path(form))
+    data = state.values
+    try:
+        game.values = Values.from_dict(data["values"])
+        game.loop.load(state.tensors, data["loop"])
+        game.recorder.load(data["recorder"])
+        for key, record in data["trackers"].items():
+            tracker = StrainTracker(game.rules.strain, None)
+            tracker.load(record)
+            game.trackers[key] = tracker
+    except KeyError as error:
+        raise RealmError(
+            f"{form.name} lacks a part of the trainer's state",
+            why=f"{error} is missing",
+            fix="resume from an older checkpoint (`realm ledger list`)",
+            code="CHECKPOINT_BROKEN",
+        ) from error
+    game.replay = journal.replayable(game.conn, game.campaign.id, form.step, game.values.applied_seq)
+    game.last_exam = exams.latest_exam(game.conn, game.campaign.id, kind="gate")
+    game.vault.last_step = game.saved_step = None
+    game.recorder.show(step=game.values.step, last_checkpoint_step=form.step, effort=game.effort)
+    game.board.go_on()
+    game.board.drill_again()
+
+
+def _differences(before: Any, now: dict[str, Any]) -> list[str]:
+    """What changed since the run that is continued and makes an exact resume impossible to promise."""
+    return [
+        f"{key}: {before.get(key)} → {value}"
+        for key, value in now.items()
+        if key != "realm" and before.get(key) != value
+    ]
+
+
+def _hush_libraries() -> None:
+    """No library phones home or draws bars into the log; loading a missing model is all that may reach out."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    transformers.utils.logging.disable_progress_bar()

@@ -1,0 +1,83 @@
+"""The part of a trainer's state that is plain JSON: everything beside tensors that an exact resume needs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from configs.errors import RealmError
+from engine.curriculum.state import CurriculumState, from_dict
+
+VERSION = 1
+
+
+@dataclass
+class QuestCursor:
+    """Where the hero stands in a player's quest."""
+
+    quest_id: int
+    attempt_id: int
+    position: int
+    """Rounds done."""
+    examples_done: int
+    loss_before: float | None
+    samples_before: list[dict[str, Any]]
+    floor: float | None
+    planned_at: float
+    """Fixes the date in the system prompt."""
+
+
+@dataclass
+class Drill:
+    """The forged quest under way."""
+
+    forged_id: int
+    skill: str
+    first_step: int
+    name: str
+
+
+@dataclass
+class Values:
+    """All counters and cursors of the game; tensors are kept apart."""
+
+    step: int = 0
+    curricula: dict[str, CurriculumState] = field(default_factory=dict)
+    effort_before: float = 0.0
+    """Effort of trackers that are closed."""
+    quest: QuestCursor | None = None
+    drill: Drill | None = None
+    applied_seq: int = 0
+    """Highest number in the journal that was taken in at exactly ``step``; 0 when there was none."""
+    level_up_step: int = 0
+    examples: int = 0
+    refused: int = 0
+    """Steps refused in a row because something was not finite."""
+    loss_held_out: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        data = {k: getattr(self, k) for k in self.__dataclass_fields__}
+        data["curricula"] = {k: s.as_dict() for k, s in self.curricula.items()}
+        data["quest"] = asdict(self.quest) if self.quest else None
+        data["drill"] = asdict(self.drill) if self.drill else None
+        return {"version": VERSION, **data}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Values:
+        """What `as_dict` gave; `RealmError` when it is not that."""
+        try:
+            if data["version"] != VERSION:
+                raise ValueError(f"version {data['version']!r}, this program knows {VERSION}")
+            known = {k: v for k, v in data.items() if k != "version"}
+            known["curricula"] = {k: from_dict(s) for k, s in data["curricula"].items()}
+            known["quest"] = QuestCursor(**data["quest"]) if data["quest"] else None
+            known["drill"] = Drill(**data["drill"]) if data["drill"] else None
+            return cls(**known)
+        except (KeyError, TypeError, ValueError) as error:
+            raise RealmError(
+                "the counters in the checkpoint cannot be read",
+                why=f"{type(error).__name__}: {error}",
+                fix="resume from an older checkpoint (`realm ledger list`)",
+                code="CHECKPOINT_BROKEN",
+            ) from error

@@ -1,0 +1,158 @@
+"""Saves forms of the hero, lists them in the ledger, and lets go of those that nothing needs."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from configs import clock
+from configs.errors import BlockedError, RealmError
+from configs.paths import SaveFolder
+from configs.schema import HeroConfig
+from engine.trainer.checkpoints import TrainerState, write_checkpoint
+from engine.trainer.promotion import best_examined, find_form
+from engine.trainer.retention import Form, expendable
+from saves import ledger
+from saves.checkpoint_folder import sweep_leftovers, verify_checkpoint
+from saves.database import transaction
+from saves.rows import Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A checkpoint on disk that the ledger does not list yet."""
+
+    name: str
+    digest: str
+    bytes: int
+    step: int
+    reasons: tuple[str, ...]
+    facts: dict[str, Any]
+    at: float
+
+
+class Vault:
+    """The checkpoints of one campaign."""
+
+    def __init__(self, folder: SaveFolder, conn: sqlite3.Connection, campaign_id: str, hero: HeroConfig) -> None:
+        self._folder, self._conn, self._campaign_id, self._hero = folder, conn, campaign_id, hero
+        self.saved_at = clock.monotonic()
+        self.last_step: int | None = None
+
+    def sweep(self) -> list[str]:
+        """Remove folders that a crash left behind before the ledger knew of them."""
+        listed = {c.name for c in ledger.kept_checkpoints(self._conn)}
+        return sweep_leftovers(self._folder.checkpoints, listed)
+
+    def newest_whole(self) -> tuple[Checkpoint, list[tuple[Checkpoint, RealmError]]] | None:
+        """The newest checkpoint whose digests match, and the damaged newer ones; None when there is none at all."""
+        damaged: list[tuple[Checkpoint, RealmError]] = []
+        forms = sorted(
+            ledger.live_checkpoints(self._conn, self._campaign_id), key=lambda c: (c.step, c.id), reverse=True
+        )
+        for form in forms:
+            try:
+                verify_checkpoint(self.path(form))
+            except RealmError as error:
+                damaged.append((form, error))
+            else:
+                return form, damaged
+        if damaged:
+            raise RealmError(
+                "no checkpoint of this campaign is whole",
+                why=damaged[0][1].text(),
+                fix="restore the save from an export (`realm save import`), or start a new save (`realm save new`)",
+                code="CHECKPOINT_CORRUPT",
+            )
+        return None
+
+    def path(self, checkpoint: Checkpoint) -> Path:
+        """Where a checkpoint lies."""
+        return ledger.folder_of(self._folder, checkpoint)
+
+    def write(
+        self,
+        step: int,
+        reasons: tuple[str, ...],
+        facts: dict[str, Any],
+        state: TrainerState,
+        write_model: Callable[[Path], None],
+    ) -> Saved:
+        """Put a form on the disk; the caller lists it together with the facts that hang on it."""
+        at = clock.now()
+        name = ledger.free_name(self._conn, step, at)
+        facts = {"step": step, "timestamp": at, "campaign_id": self._campaign_id, "hero_id": self._hero.id, **facts}
+        facts |= {"reasons": list(reasons), "kind": "full", "has_optimizer": True}
+        written = write_checkpoint(self._folder.checkpoints, name, write_model, state, facts)
+        self.saved_at = clock.monotonic()
+        self.last_step = step
+        return Saved(name, written.digest, written.bytes, step, reasons, facts, at)
+
+    def enter(self, saved: Saved, run_id: int) -> int:
+        """The ledger row of a saved form; inside the caller's durable transaction."""
+        return ledger.add_checkpoint(
+            self._conn,
+            Checkpoint(
+                run_id=run_id,
+                campaign_id=self._campaign_id,
+                step=saved.step,
+                name=saved.name,
+                path=f"checkpoints/{saved.name}",
+                digest=saved.digest,
+                bytes=saved.bytes,
+                reasons=saved.reasons,
+                facts=saved.facts,
+                at=saved.at,
+            ),
+        )
+
+    def prune(self) -> list[str]:
+        """Remove expendable forms: first from the ledger, then from the disk."""
+        forms = [c for c in ledger.kept_checkpoints(self._conn) if c.campaign_id == self._campaign_id]
+        champion = ledger.champion(self._conn)
+        best = best_examined(forms)
+        going = expendable(
+            (
+                Form(
+                    id=c.id,
+                    step=c.step,
+                    reasons=tuple(c.reasons),
+                    protected=bool(c.protected),
+                    champion=champion is not None and champion.checkpoint_id == c.id,
+                    best=best is not None and best.id == c.id,
+                    level=max(c.facts.get("skill_levels", {}).values(), default=None)
+                    if "level_up" in c.reasons
+                    else None,
+                )
+                for c in forms
+            ),
+            self._hero.checkpoints.keep,
+        )
+        gone = [c for c in forms if c.id in set(going)]
+        for checkpoint in gone:
+            with transaction(self._conn, durable=True):
+                ledger.mark_deleted(self._conn, checkpoint.id)
+            shutil.rmtree(self.path(checkpoint), ignore_errors=True)
+        return [c.name for c in gone]
+
+    def forget(self, name: str) -> Checkpoint:
+        """Remove one form on the player's word; refuses the champion, protected ones and the newest."""
+        checkpoint = find_form(self._conn, name)
+        forms = ledger.live_checkpoints(self._conn, self._campaign_id)
+        champion = ledger.champion(self._conn)
+        newest = max(forms, key=lambda c: (c.step, c.id), default=None)
+        for stands, why in (
+            (champion is not None and champion.checkpoint_id == checkpoint.id, "it is the champion"),
+            (bool(checkpoint.protected), "it is protected"),
+            (newest is not None and newest.id == checkpoint.id, "it is the newest, and training resumes from it"),
+        ):
+            if stands:
+                raise BlockedError(f"{checkpoint.name} stays", why=why, fix="choose another form", code="PROTECTED")
+        with transaction(self._conn, durable=True):
+            ledger.mark_deleted(self._conn, checkpoint.id)
+        shutil.rmtree(self.path(checkpoint), ignore_errors=True)
+        return checkpoint
