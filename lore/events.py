@@ -202,7 +202,7 @@ def of_holds(holds: Iterable[Hold]) -> Iterator[Event]:
         yield Event(
             "skill.lost" if lost else "skill.held",
             max(h.at for h in found),
-            f"holds:{min(h.id for h in found)}",
+            f"holds:{run_id}/{step}/{skill}",
             run_id,
             step,
             {"skill": skill, "levels": shown},

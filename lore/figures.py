@@ -16,6 +16,11 @@ def number(value: float | None, digits: int = 0) -> str:
     return "–" if value is None else f"{value:,.{digits}f}"
 
 
+def count(value: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: ``1 exam``, ``1,204 steps``."""
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
 def duration(seconds: float | None) -> str:
     """A stretch of time in its two largest units: ``45 s``, ``12 min``, ``7 h 05 min``, ``3 d 4 h``."""
     if seconds is None:

@@ -92,10 +92,14 @@ def tell(event: Event, hero: str) -> Tale:
         event: any event of `lore.events`.
         hero: the hero's name.
     """
-    template = templates()[event.type][variant(event)]
-    words = {**_words(event), "hero": hero}
+    return compose(event.type, variant(event), event.at, {**_words(event), "hero": hero})
+
+
+def compose(kind: str, which: str, at: float, words: Mapping[str, Any]) -> Tale:
+    """A line from the template ``which`` of ``kind``; ``words`` fill its braces."""
+    template = templates()[kind][which]
     return Tale(
-        at=event.at,
+        at=at,
         plain=template.plain.format_map(words),
         tavern=template.tavern.format_map(words),
         tone=template.tone,

@@ -56,14 +56,16 @@ def efficiency(gained: float | None, spent: float) -> float | None:
 
 
 def strain_rate(strains: Sequence[float], rules: StrainRules) -> float | None:
-    """Exponential mean of the change from step to step; negative means learning, None below two finite strains."""
+    """Exponential mean (from 0) of the change from step to step, as the engine keeps it; negative means learning.
+
+    None below two finite strains.
+    """
     known = [s for s in strains if math.isfinite(s)]
-    changes = [b - a for a, b in itertools.pairwise(known)]
-    if not changes:
+    if len(known) < 2:
         return None
-    rate = changes[0]
-    for change in changes[1:]:
-        rate += rules.rate_alpha * (change - rate)
+    rate = 0.0
+    for before, after in itertools.pairwise(known):
+        rate += rules.rate_alpha * (after - before - rate)
     return rate
 
 

@@ -54,7 +54,9 @@ def told(kind: str) -> list[Tale]:
 
 def test_every_template_is_used_by_the_story_and_every_event_has_one() -> None:
     used = {(e.type, variant(e)) for e in TOLD}
-    assert used == {(kind, name) for kind, variants in templates().items() for name in variants}
+    assert used == {
+        (kind, name) for kind, variants in templates().items() for name in variants if not kind.startswith("away.")
+    }
 
 
 @pytest.mark.parametrize("event", TOLD, ids=lambda e: e.key)
