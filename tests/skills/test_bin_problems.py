@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -40,27 +41,28 @@ class OverflowedError(Exception):
 
 def second_opinion(name: str, args: list[int], width: int) -> int:
     """An implementation of its own, by name, on plain integers."""
-    top = 2**width
+    top = 1 << width
     if name in SIGNED:
         a, *rest = (x - top if x >= top // 2 else x for x in args)
-        result = {
+        signed: dict[str, Callable[[], int]] = {
             "add_signed": lambda: a + rest[0],
             "subtract_signed": lambda: a - rest[0],
             "multiply_signed": lambda: a * rest[0],
             "negate": lambda: 0 - a,
             "absolute_value": lambda: -a if a < 0 else a,
             "sign_of": lambda: -1 if a < 0 else 1 if a > 0 else 0,
-        }[name]()
+        }
+        result = signed[name]()
         if not -(top // 2) <= result < top // 2:
             raise OverflowedError
-        return int(result % top)
+        return result % top
     a, b = args[0], args[-1]
     strings = [format(x, f"0{width}b") for x in args]
 
     def columns(rule: str) -> int:
         return int("".join("1" if rule[int(x) + int(y)] == "1" else "0" for x, y in zip(*strings, strict=True)), 2)
 
-    table = {
+    table: dict[str, Callable[[], int]] = {
         "add": lambda: a + b,
         "subtract": lambda: a - b,
         "multiply": lambda: sum(a for _ in range(b)) if b < 64 else a * b,
@@ -81,7 +83,7 @@ def second_opinion(name: str, args: list[int], width: int) -> int:
         "tobinary": lambda: a,
         "todecimal": lambda: a,
     }
-    return int(table[name]())
+    return table[name]()
 
 
 def read_prompt(problem: Problem) -> tuple[list[str], str, int | None]:
@@ -203,7 +205,7 @@ def test_any_training_problem_is_right_and_always_the_same(level: int, index: in
 
 
 def test_the_four_tiers_show_more_and_more_work() -> None:
-    by_tier = {}
+    by_tier: dict[str, Problem] = {}
     for index in range(400):
         problem = BIN.generate(6, index, "train", "full", operation="add")
         by_tier.setdefault(problem.tier, problem)

@@ -84,7 +84,7 @@ def test_exams_ask_the_published_tiers() -> None:
     """Operations of the easy tier follow the shares exactly; the others begin in their own tier."""
     shares = BIN.mix("full").tiers
     for level, span in ((3, "1-5"), (8, "6-10"), (30, "26-30")):
-        tiers = Counter()
+        tiers: Counter[str] = Counter()
         for operation in ("add", "xor", "minimum"):
             pool = BIN.held_out(level, "full", operation, 300)
             tiers.update(BIN.generate(level, i, "exam", "full", operation=operation).tier for i in range(pool))
