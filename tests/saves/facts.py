@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from dataclasses import replace
 from typing import Any
 
+from configs.paths import SaveFolder
+from saves.checkpoint_folder import LEDGER_FILE, model_digest, sha256
 from saves.exams import add_exam
 from saves.ledger import add_checkpoint, free_name
 from saves.rows import Checkpoint, Exam, ExamItem, StepWindow
@@ -57,7 +61,7 @@ def checkpoint(conn: sqlite3.Connection, run_id: int, step: int, **changes: Any)
         "digest": f"{step:064x}", "bytes": 10, "reasons": ("anchor",), "facts": {"train_loss": 0.5}, "at": 1000.0 + step,
     }  # fmt: skip
     made = Checkpoint(**(values | changes))
-    return Checkpoint(**{**{f: getattr(made, f) for f in made.__slots__}, "id": add_checkpoint(conn, made)})
+    return replace(made, id=add_checkpoint(conn, made))
 
 
 def exam(conn: sqlite3.Connection, run_id: int, step: int, correct: int = 52, items: int = 64, **changes: Any) -> int:
@@ -75,3 +79,20 @@ def exam(conn: sqlite3.Connection, run_id: int, step: int, correct: int = 52, it
         for i in range(items)
     ]  # fmt: skip
     return add_exam(conn, Exam(**(values | changes)), answers)
+
+
+def form(folder: SaveFolder, conn: sqlite3.Connection, run_id: int, step: int, **changes: Any) -> Checkpoint:
+    """A checkpoint with its folder on disk, whole and digested."""
+    made = checkpoint(conn, run_id, step)
+    path = folder.root / made.path
+    contents = {
+        "config.json": b"{}", "model.safetensors": f"weights at {step} ".encode() * 500, "trainer/state.json": b"{}",
+    }  # fmt: skip
+    for name, content in contents.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(content)
+    files = {name: sha256(path / name) for name in contents}
+    digest = model_digest(files)
+    (path / LEDGER_FILE).write_text(json.dumps({"step": step, "digest": digest, "files": files}))
+    conn.execute("UPDATE checkpoints SET digest = ? WHERE id = ?", (digest, made.id))
+    return replace(made, digest=digest, **changes)
