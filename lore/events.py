@@ -25,8 +25,8 @@ from saves.rows import (
 )
 
 CLOSED = frozenset({"resolved", "wontfix"})
-POLITE_END = "stopped"
-"""A run's `end_reason` when it was told to end; any other is a fall."""
+FALLS = frozenset({"crashed", "killed", "oom", "nan", "cuda", "disk", "data", "config", "unknown"})
+"""First words of a run's `end_reason` when it did not end by itself in good order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,9 @@ def of_run(run: Run) -> Iterator[Event]:
     begun = {"run": run.id, "resumed": run.parent_checkpoint_id is not None, "exact": run.exact}
     yield Event("training.started", run.started_at, source, run.id, run.first_step, begun)
     if run.ended_at is not None:
-        kind = "training.stopped" if run.end_reason == POLITE_END else "training.crashed"
-        ended = {"run": run.id, "reason": run.end_reason or "unknown"}
+        reason = run.end_reason or "unknown"
+        kind = "training.crashed" if reason.split(":")[0] in FALLS else "training.stopped"
+        ended = {"run": run.id, "reason": reason}
         yield Event(kind, run.ended_at, source, run.id, run.last_step, ended)
 
 

@@ -71,6 +71,8 @@ def variant(event: Event) -> str:
     match event.type:
         case "training.started":
             return "first" if not data["resumed"] else "resumed" if data["exact"] else "inexact"
+        case "training.stopped":
+            return "stopped" if data["reason"] == "stopped" else "by_itself"
         case "quest.started":
             return "continued" if data["continued"] else "first"
         case "quest.completed":
@@ -123,7 +125,7 @@ _REASONS = {
     "disk": "the disk is full",
     "data": "a quest could not be read",
     "config": "the configuration cannot work",
-    "killed": "killed from outside",
+    "killed": "ended at once, by force",
 }
 
 
@@ -152,6 +154,6 @@ def _words(event: Event) -> dict[str, Any]:
     if "severity" in data:
         words["monster"] = label(f"incident.{data['severity']}")
     if "reason" in data:
-        reason = data["reason"] or "no reason was left behind"
-        words["reason"] = _REASONS.get(reason, reason) if event.type == "training.crashed" else reason
+        reason = data["reason"] or "unknown"
+        words["reason"] = _REASONS.get(reason, reason.removeprefix("crashed: "))
     return words

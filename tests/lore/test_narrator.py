@@ -18,7 +18,7 @@ STORY = Chapter(
     runs=[
         rows.run(1, 0, 1500, "stopped", superseded_after=1200),
         rows.run(2, 1200, 1900, "oom", parent_run_id=1, parent_checkpoint_id=2),
-        rows.run(3, 1900, None, None, parent_run_id=2, parent_checkpoint_id=3, exact=False),
+        rows.run(3, 1900, 1950, "nothing more is learnt", parent_run_id=2, parent_checkpoint_id=3, exact=False),
     ],
     windows=[rows.window(s, s + 49) for s in range(1, 2050, 50)],
     quests=[rows.quest(1), rows.quest(2, "bad.jsonl"), rows.quest(3, "long.jsonl")],
@@ -120,6 +120,21 @@ def test_an_interrupted_quest_neither_fails_nor_ends() -> None:
 
 def test_a_fall_says_why() -> None:
     assert [t.plain for t in told("training.crashed")] == ["Run 2 ended unexpectedly at step 1,900: out of memory"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind", "text"),
+    [
+        ("stopped", "training.stopped", "Run 1 stopped at step 90"),
+        ("step reached", "training.stopped", "Run 1 ended at step 90: step reached"),
+        ("crashed", "training.crashed", "Run 1 ended unexpectedly at step 90: no reason was left behind"),
+        ("crashed: TypeError", "training.crashed", "Run 1 ended unexpectedly at step 90: TypeError"),
+        ("killed", "training.crashed", "Run 1 ended unexpectedly at step 90: ended at once, by force"),
+    ],
+)
+def test_an_end_is_a_fall_only_when_it_was_one(reason: str, kind: str, text: str) -> None:
+    _, end = events(Chapter(runs=[rows.run(1, 0, 90, reason)]), EXAMS)
+    assert (end.type, tell(end, "PIP").plain) == (kind, text)
 
 
 def test_hero_levels_are_placed_between_the_steps() -> None:
