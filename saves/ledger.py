@@ -81,6 +81,14 @@ def kept_checkpoints(conn: sqlite3.Connection) -> list[Checkpoint]:
     return [read(Checkpoint, row) for row in found.fetchall()]
 
 
+def recent_checkpoints(conn: sqlite3.Connection, campaign_id: str, *, since: float = 0.0) -> list[Checkpoint]:
+    """Live checkpoints written after ``since``, oldest first; also those whose folder is gone again."""
+    found = conn.execute(
+        "SELECT * FROM live_checkpoints WHERE run_campaign_id = ? AND at > ? ORDER BY id", (campaign_id, since)
+    )
+    return [read(Checkpoint, row) for row in found.fetchall()]
+
+
 def newest_checkpoint(conn: sqlite3.Connection, campaign_id: str) -> Checkpoint | None:
     """The checkpoint to resume from; None before the first."""
     found = live_checkpoints(conn, campaign_id)

@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from configs import clock
+from configs.paths import SaveFolder
 from configs.schema import Zone
-from engine.link.state import EngineState
+from engine.link.state import LIVING, EngineState
+
+if TYPE_CHECKING:
+    from engine.link.snapshot import Snapshot
+    from realm_tui.runtime.opened import OpenedSave
 
 CONTRACT_VERSION = 1
 """Grows when a field of the machine contract changes its meaning or goes away."""
@@ -55,17 +61,18 @@ class SkillStatus:
 
     name: str
     mix: str
+    """The published mix it trains on and is examined in."""
     max_level: int
     mastered: int
     """Levels won; 0 is none."""
     held: int
     """Mastered levels that are not lost."""
     lost: tuple[int, ...]
-    training: int | None
-    """The level exams are taken at; None when every level is won."""
+    training: int
+    """The level exams are taken at; the last one when every level is won."""
     level_name: str | None
     accuracy: float | None
-    """Share of the newest exam at the training level, cut (never rounded up) to two places."""
+    """Share of the newest exam at the training level; draw it with `engine.statistics.shown_share`, which never rounds up."""
     correct: int | None
     items: int | None
     interval: tuple[float, float] | None
@@ -97,7 +104,7 @@ class QueueStatus:
 
 @dataclass(frozen=True, slots=True)
 class QuestStatus:
-    """What trains now, or trained last when no engine lives."""
+    """What trains now."""
 
     name: str
     id: int | None
@@ -116,7 +123,9 @@ class ChampionStatus:
     step: int
     path: str
     """Folder that plain transformers loads: the export, else the checkpoint."""
+    digest: str
     at: float
+    """When it was crowned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,3 +183,102 @@ class Status:
     def as_dict(self) -> dict[str, Any]:
         """The JSON form; unknown is null."""
         return {"contract": CONTRACT_VERSION, **asdict(self), "state": str(self.state)}
+
+
+def collect(folder: SaveFolder, *, ring: bool = True) -> Status:
+    """The status of a save, read afresh.
+
+    Args:
+        folder: the save's folder.
+        ring: look at the living engine's own report too; False shows the save alone.
+
+    Raises:
+        BlockedError: there is no save yet.
+        RealmError: the save or its configuration cannot be read.
+    """
+    from realm_tui.runtime.opened import opened
+
+    with opened(folder) as save:
+        return collect_from(save, ring=ring)
+
+
+def collect_from(save: OpenedSave, *, ring: bool = True) -> Status:
+    """`collect` for a save that is open already."""
+    from lore.hero import hero_level
+    from realm_tui.runtime.blockers import blockers
+    from realm_tui.runtime.engine_state import engine_state
+    from realm_tui.runtime.saved_facts import saved_facts
+    from realm_tui.runtime.standing import standing
+
+    at = clock.now()
+    facts = saved_facts(save)
+    state, snapshot, trouble = engine_state(save.folder, facts.run, ring=ring)
+    live = snapshot if snapshot is not None and state in LIVING else None
+    hero, step = save.hero, facts.step
+    if live is not None and live.step is not None:
+        step = live.step
+    xp = max(0, step - save.campaign.starting_step)
+    heartbeat = live.heartbeat_at if live is not None else None
+    stale = heartbeat is not None and at - heartbeat > STALE_AFTER_S
+    strain = live.strain if live is not None else facts.strain
+    loss = live.loss if live is not None else facts.loss
+    loss_now = (live.loss_ema if live is not None else facts.loss_mean) or loss
+    saved_checkpoint = live.last_checkpoint_step if live is not None else None
+    ages = {
+        "heartbeat": heartbeat,
+        "step": live.stepped_at if live is not None and live.stepped_at is not None else facts.stepped_at,
+        "exam": facts.exam_at,
+        "checkpoint": facts.checkpoint_at,
+        "level_up": facts.level_up_at,
+    }
+    return Status(
+        save=save.folder.name,
+        at=at,
+        hero=HeroStatus(
+            id=hero.id,
+            name=hero.name,
+            epithet=hero.epithet,
+            level=hero_level(xp),
+            steps=xp,
+            colour=hero.display.colour,
+            emoji=hero.display.emoji,
+        ),
+        campaign=save.campaign.id,
+        run=facts.run.id if facts.run is not None else None,
+        state=state,
+        stale=stale,
+        step=step,
+        xp=xp,
+        loss=loss,
+        loss_ema=live.loss_ema if live is not None else None,
+        strain=strain,
+        strain_rate=live.strain_rate if live is not None else None,
+        zone=None if strain is None else save.rules.strain.zone(strain),
+        floor=live.floor if live is not None else facts.floor,
+        effort=live.effort if live is not None and live.effort is not None else facts.effort,
+        gain=None if facts.first_loss is None or loss_now is None else facts.first_loss - loss_now,
+        learning_rate=live.learning_rate if live is not None else None,
+        grad_norm=live.grad_norm if live is not None else None,
+        tokens_per_s=live.tokens_per_s if live is not None else None,
+        steps_per_s=live.steps_per_s if live is not None else None,
+        memory_bytes=live.memory_bytes if live is not None else None,
+        skills=standing(save),
+        queue=facts.queue,
+        quest=_quest(live),
+        champion=facts.champion,
+        blockers=tuple(blockers(save, state, stale=stale, snapshot=live, trouble=trouble, run=facts.run)),
+        incidents=facts.incidents,
+        next_exam_step=live.next_exam_step if live is not None else None,
+        last_checkpoint_step=facts.checkpoint_step if saved_checkpoint is None else saved_checkpoint,
+        progress=live.progress if live is not None else None,
+        ages_s={what: None if when is None else max(0.0, at - when) for what, when in ages.items()},
+    )
+
+
+def _quest(live: Snapshot | None) -> QuestStatus | None:
+    if live is None or live.quest is None:
+        return None
+    eta = None
+    if live.steps_per_s and live.quest_step is not None and live.quest_steps is not None:
+        eta = max(0, live.quest_steps - live.quest_step) / live.steps_per_s
+    return QuestStatus(live.quest, live.quest_id, live.quest_step, live.quest_steps, eta, live.held_out_loss)

@@ -1,0 +1,45 @@
+"""Whether an engine lives, and what it says of itself. A lock proves life; a row or a file alone proves nothing."""
+
+from __future__ import annotations
+
+from configs.errors import RealmError
+from configs.paths import SaveFolder
+from engine.link.ending import Crash
+from engine.link.snapshot import Snapshot
+from engine.link.state import LIVING, EngineState
+from saves.locks import is_held
+from saves.rows import Run
+
+_FALLS = frozenset({"crashed", *(str(crash) for crash in Crash)}) - {str(Crash.STOPPED)}
+"""Ends of a run that nobody asked for."""
+
+
+def engine_state(
+    folder: SaveFolder, run: Run | None, *, ring: bool = True
+) -> tuple[EngineState, Snapshot | None, RealmError | None]:
+    """The state, the living engine's snapshot, and why that could not be read.
+
+    Args:
+        folder: the save's folder.
+        run: the newest run of the campaign, or None.
+        ring: read the engine's own report; without it a living engine is only known to be ``starting``.
+    """
+    trainer = is_held(folder.trainer_lock)
+    if not trainer and not is_held(folder.keeper_lock):
+        if run is None:
+            return EngineState.NONE, None, None
+        crashed = run.ended_at is None or run.end_reason in _FALLS
+        return (EngineState.CRASHED if crashed else EngineState.STOPPED), None, None
+    if not ring or not trainer:
+        return EngineState.STARTING, None, None
+    from engine.link.ring import RingReader
+
+    try:
+        with RingReader(folder.ring) as reader:
+            snapshot = reader.snapshot()
+    except RealmError as error:
+        trouble = None if error.code == "NO_RING" else error
+        return EngineState.STARTING, None, trouble
+    if snapshot is None or snapshot.state not in LIVING:
+        return EngineState.STARTING, None, None
+    return snapshot.state, snapshot, None
