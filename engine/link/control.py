@@ -12,7 +12,7 @@ from collections import deque
 from typing import Any
 
 from configs.errors import RealmError
-from engine.link.protocol import MAX_LINE_BYTES, Command, command_from, decode, encode
+from engine.link.protocol import MAX_LINE_BYTES, Command, command_from, decode, encode, error_message
 from engine.link.state import EngineState
 
 _PATIENT_MESSAGES = 256
@@ -74,7 +74,7 @@ class ControlChannel:
 
     def failed(self, ident: str, step: int | None, error: RealmError) -> None:
         """Answer a command that could not be carried out."""
-        self._answer(ident, {"type": "done", "id": ident, "ok": False, "step": step, "error": error.as_dict()})
+        self._answer(ident, {"type": "done", "id": ident, "ok": False, "step": step, "error": error_message(error)})
 
     def close(self, timeout: float = 2.0) -> None:
         """Send what still waits (for at most ``timeout`` seconds) and let go of the keeper."""
@@ -172,5 +172,5 @@ def _line(message: dict[str, Any]) -> bytes:
         if message["type"] != "done":
             return encode({"type": "progress", "id": message["id"], "text": "…"})
         return encode(
-            {"type": "done", "id": message["id"], "ok": False, "step": message["step"], "error": error.as_dict()}
+            {"type": "done", "id": message["id"], "ok": False, "step": message["step"], "error": error_message(error)}
         )

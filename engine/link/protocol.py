@@ -8,8 +8,10 @@ A client says hello first and is told who answers. A command is accepted at once
     <- {"type": "accepted", "id": "6f…"}
     <- {"type": "progress", "id": "6f…", "text": "saving"}            (optional, any number)
     <- {"type": "done", "id": "6f…", "ok": true, "step": 1204, "result": {}}
-    <- {"type": "done", "id": "6f…", "ok": false, "step": 1204, "error": {"code": "…", "what": "…", "why": "…", "fix": "…"}}
+    <- {"type": "done", "id": "6f…", "ok": false, "step": 1204, "error": {"code": "…", "what": "…", "why": "…", "fix": "…", "exit_code": 1}}
+    <- {"type": "error", "error": {…}}                                 (about a line that is no command)
 
+A client that says ``"read_only": true`` with its hello is refused every command.
 A command id is a UUID chosen by the client; sending it twice applies it once and answers with the first result.
 """
 
@@ -21,7 +23,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from configs.errors import RealmError
+from configs.errors import BlockedError, RealmError, UsageError
 
 MAX_LINE_BYTES = 1 << 20
 
@@ -86,3 +88,20 @@ def command_from(message: dict[str, Any]) -> Command:
     if not isinstance(args, dict) or not isinstance(ident, str) or not 8 <= len(ident) <= 64:
         raise RealmError("a command needs `id` (a UUID) and `args` (an object)", code="BAD_MESSAGE")
     return Command(verb, args, ident)
+
+
+def error_message(error: RealmError) -> dict[str, Any]:
+    """The wire form of an error; it keeps the kind of error by the exit code it stands for."""
+    return {**error.as_dict(), "exit_code": error.exit_code}
+
+
+def error_from(message: Any) -> RealmError:
+    """The error in an ``error`` field."""
+    found = message if isinstance(message, dict) else {}
+    kinds = {kind.exit_code: kind for kind in (RealmError, UsageError, BlockedError)}
+    return kinds.get(found.get("exit_code", 1), RealmError)(
+        str(found.get("what", "the engine refused without a reason")),
+        why=str(found.get("why", "")),
+        fix=str(found.get("fix", "")),
+        code=str(found.get("code", "FAILED")),
+    )

@@ -3,7 +3,7 @@
 Layout (little-endian, version 1)::
 
     0       header      magic, layout and protocol version, pid, run id, start time, number of records, checksum
-    64      head        number of step records written so far; one aligned 8-byte store
+    64      head        block of 2 x 16 bytes; its sequence number is the number of step records written so far
     128     heartbeat   block of 2 x 64 bytes
     4096    snapshot    block of 2 x 16 KiB
     36864   battle      block of 2 x 64 KiB
@@ -26,7 +26,10 @@ import struct
 import threading
 import time
 import zlib
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -42,8 +45,8 @@ RECORDS = 4096
 """Step records kept; the oldest are overwritten."""
 
 _HEADER = struct.Struct("<8sHHIqdI")
-_HEADER_CRC = struct.Struct("<I")
-_HEAD = struct.Struct("<Q")
+_CRC = struct.Struct("<I")
+_NUMBER = struct.Struct("<Q")
 _SLOT = struct.Struct("<QII")
 _BEAT = struct.Struct("<d")
 _RECORD = struct.Struct("<QqddddddI")
@@ -51,7 +54,7 @@ _RECORD_BYTES = _RECORD.size + 4
 _NO_RUN = -1
 
 _HEADER_AT, _HEAD_AT, _BEAT_AT, _SNAPSHOT_AT, _BATTLE_AT = 0, 64, 128, 4096, 36864
-_BEAT_SLOT, _SNAPSHOT_SLOT, _BATTLE_SLOT = 64, 16384, 65536
+_HEAD_SLOT, _BEAT_SLOT, _SNAPSHOT_SLOT, _BATTLE_SLOT = 16, 64, 16384, 65536
 _RECORDS_AT = _BATTLE_AT + 2 * _BATTLE_SLOT
 RING_BYTES = _RECORDS_AT + RECORDS * _RECORD_BYTES
 
@@ -80,9 +83,9 @@ class _Block:
         memory[at + _SLOT.size : at + _SLOT.size + len(content)] = content
         memory[at : at + _SLOT.size] = prefix
 
-    def newest(self, data: bytes) -> tuple[bool, bytes | None]:
-        """Whether the copied block can be trusted, and its newest whole content (None: never written)."""
-        best_number, best, empty = 0, None, 0
+    def newest(self, data: bytes) -> tuple[int, bytes] | None:
+        """Number and content of the newest whole slot in a copied block (0: never written); None when none can be trusted."""
+        best, empty = (0, b""), 0
         for start in (0, self.slot_bytes):
             number, length, checksum = _SLOT.unpack_from(data, start)
             if number == 0 and length == 0 and checksum == 0:
@@ -90,15 +93,16 @@ class _Block:
                 continue
             content = data[start + _SLOT.size : start + _SLOT.size + length]
             whole = length <= self.capacity and _checksum(number, content) == checksum
-            if whole and number > best_number:
-                best_number, best = number, content
-        return best is not None or empty == 2, best
+            if whole and number > best[0]:
+                best = (number, content)
+        return best if best[0] or empty == 2 else None
 
 
 def _checksum(number: int, content: bytes) -> int:
-    return zlib.crc32(content, zlib.crc32(_HEAD.pack(number)))
+    return zlib.crc32(content, zlib.crc32(_NUMBER.pack(number)))
 
 
+_HEAD_BLOCK = _Block(_HEAD_AT, _HEAD_SLOT)
 _BEAT_BLOCK = _Block(_BEAT_AT, _BEAT_SLOT)
 _SNAPSHOT_BLOCK = _Block(_SNAPSHOT_AT, _SNAPSHOT_SLOT)
 _BATTLE_BLOCK = _Block(_BATTLE_AT, _BATTLE_SLOT)
@@ -129,25 +133,25 @@ class RingWriter:
             clock.now(),
             RECORDS,
         )
-        beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        beside = path.with_name(f"{path.name}.new")
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Zeros are written, not skipped: a hole in the file could end in a bus error when the disk is full later.
             descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
             try:
                 with os.fdopen(os.dup(descriptor), "wb") as file:
-                    file.write(header + _HEADER_CRC.pack(zlib.crc32(header)))
-                    file.write(bytes(RING_BYTES - len(header) - _HEADER_CRC.size))
+                    file.write(header + _CRC.pack(zlib.crc32(header)))
+                    file.write(bytes(RING_BYTES - len(header) - _CRC.size))
                 self._memory: mmap.mmap | None = mmap.mmap(descriptor, RING_BYTES)
             finally:
                 os.close(descriptor)
             beside.replace(path)
         except OSError as error:
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):
+                beside.unlink()
             raise RealmError(
                 f"cannot write the live ring {path}", why=str(error), fix="free some disk space", code="RING_UNWRITABLE"
             ) from error
-        self._head = memoryview(self._memory)[_HEAD_AT : _HEAD_AT + 8].cast("Q")
 
     def publish(self, snapshot: Snapshot) -> None:
         """Show ``snapshot``; a heartbeat or pid left at 0 is filled in. Long texts are cut to what fits."""
@@ -185,8 +189,9 @@ class RingWriter:
                 record.tokens,
             )
             at = _RECORDS_AT + (number - 1) % RECORDS * _RECORD_BYTES
-            self._memory[at : at + _RECORD_BYTES] = body + _HEADER_CRC.pack(zlib.crc32(body))
-            self._head[0] = self._records = number
+            self._memory[at : at + _RECORD_BYTES] = body + _CRC.pack(zlib.crc32(body))
+            _HEAD_BLOCK.write(self._memory, number, b"")
+            self._records = number
 
     def show(self, text: BattleText) -> None:
         """Show the text in training; of a very long one, the first tokens that fit."""
@@ -204,7 +209,6 @@ class RingWriter:
         """Let go of the file, which stays for readers. What is written afterwards is dropped, so a late heartbeat is harmless."""
         with self._lock:
             if self._memory is not None:
-                self._head.release()
                 self._memory.close()
                 self._memory = None
 
@@ -241,28 +245,30 @@ class RingReader:
         self.started_at = 0.0
         self._descriptor: int | None = None
         self._identity: tuple[int, int] | None = None
+        self._known: deque[StepRecord] = deque(maxlen=RECORDS)
+        self._known_upto = 0
         self._follow()
 
     def snapshot(self) -> Snapshot | None:
         """The newest snapshot with the newest heartbeat; None when nothing was published yet."""
         self._follow()
-        content = self._read_block(_SNAPSHOT_BLOCK)
-        if content is None:
+        number, content = self._read_block(_SNAPSHOT_BLOCK)
+        if not number:
             return None
-        beat = self._read_block(_BEAT_BLOCK)
+        beats, beat = self._read_block(_BEAT_BLOCK)
         try:
             values = json.loads(content)
             values["state"] = EngineState(values["state"])
             snapshot = Snapshot(**values)
         except (ValueError, TypeError, KeyError) as error:
             raise self._damaged("its snapshot does not make sense") from error
-        return snapshot if beat is None else replace(snapshot, heartbeat_at=_BEAT.unpack(beat)[0])
+        return replace(snapshot, heartbeat_at=_BEAT.unpack(beat)[0]) if beats else snapshot
 
     def battle(self) -> BattleText | None:
         """The newest text in training; None when none was shown yet."""
         self._follow()
-        content = self._read_block(_BATTLE_BLOCK)
-        if content is None:
+        number, content = self._read_block(_BATTLE_BLOCK)
+        if not number:
             return None
         try:
             step, at, title, tokens, losses = json.loads(content)
@@ -271,24 +277,23 @@ class RingReader:
         return BattleText(step, at, title, tuple(tokens), tuple(losses))
 
     def steps(self, limit: int) -> list[StepRecord]:
-        """At most ``limit`` newest steps, the newest last."""
+        """At most ``limit`` newest steps, the newest last. Steps that were read before are not read again."""
         self._follow()
+        limit = min(limit, RECORDS)
         for attempt in range(_TRIES):
-            (head,) = _HEAD.unpack(self._pread(_HEAD_AT, 8))
-            first = max(1, head - min(limit, RECORDS) + 1)
-            good: list[StepRecord] = []
-            doubtful: list[int] = []
-            for number, raw in zip(range(first, head + 1), self._raw_records(first, head), strict=True):
-                found = _RECORD.unpack_from(raw)
-                if found[0] == number and zlib.crc32(raw[:-4]) == _HEADER_CRC.unpack_from(raw, _RECORD.size)[0]:
-                    _, step, at, loss, strain, learning_rate, grad_norm, seconds, tokens = found
-                    good.append(StepRecord(step, at, loss, strain, learning_rate, grad_norm, tokens, seconds))
-                else:
-                    doubtful.append(number)
-            (head_now,) = _HEAD.unpack(self._pread(_HEAD_AT, 8))
+            head, _ = self._read_block(_HEAD_BLOCK)
+            first = max(1, head - limit + 1)
+            known_first = self._known_upto - len(self._known) + 1
+            read_from = self._known_upto + 1 if self._known and known_first <= first <= self._known_upto + 1 else first
+            fresh, doubtful = self._read_records(read_from, head)
+            head_now, _ = self._read_block(_HEAD_BLOCK)
             # The oldest may have been overwritten while they were copied; anything else must read well in the end.
             if all(number <= head_now + 1 - RECORDS for number in doubtful):
-                return good
+                if read_from == first or doubtful:
+                    self._known.clear()
+                self._known.extend(fresh)
+                self._known_upto = head
+                return list(islice(self._known, max(0, len(self._known) - limit), None))
             _breathe(attempt)
         raise self._damaged("its step records do not match their checksums")
 
@@ -298,21 +303,31 @@ class RingReader:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _raw_records(self, first: int, last: int) -> list[bytes]:
+    def _read_records(self, first: int, last: int) -> tuple[list[StepRecord], list[int]]:
+        """The steps numbered ``first`` to ``last``, and the numbers of those that do not read well."""
+        good: list[StepRecord] = []
+        doubtful: list[int] = []
         if last < first:
-            return []
+            return good, doubtful
         start, count = (first - 1) % RECORDS, last - first + 1
         ahead = min(count, RECORDS - start)
         data = self._pread(_RECORDS_AT + start * _RECORD_BYTES, ahead * _RECORD_BYTES)
         if count > ahead:
             data += self._pread(_RECORDS_AT, (count - ahead) * _RECORD_BYTES)
-        return [data[at : at + _RECORD_BYTES] for at in range(0, len(data), _RECORD_BYTES)]
+        for number, at in zip(range(first, last + 1), range(0, len(data), _RECORD_BYTES), strict=True):
+            found, step, time_at, loss, strain, rate, norm, seconds, tokens = _RECORD.unpack_from(data, at)
+            (checksum,) = _CRC.unpack_from(data, at + _RECORD.size)
+            if found == number and checksum == zlib.crc32(data[at : at + _RECORD.size]):
+                good.append(StepRecord(step, time_at, loss, strain, rate, norm, tokens, seconds))
+            else:
+                doubtful.append(number)
+        return good, doubtful
 
-    def _read_block(self, block: _Block) -> bytes | None:
+    def _read_block(self, block: _Block) -> tuple[int, bytes]:
         for attempt in range(_TRIES):
-            trusted, content = block.newest(self._pread(block.offset, 2 * block.slot_bytes))
-            if trusted:
-                return content
+            found = block.newest(self._pread(block.offset, 2 * block.slot_bytes))
+            if found is not None:
+                return found
             _breathe(attempt)
         raise self._damaged("a block does not match its checksum")
 
@@ -339,11 +354,13 @@ class RingReader:
         except RealmError:
             self.close()
             raise
+        self._known.clear()
+        self._known_upto = 0
         opened = os.fstat(self._descriptor)
         self._identity = (opened.st_dev, opened.st_ino)
 
     def _prove_header(self) -> None:
-        header = self._pread(_HEADER_AT, _HEADER.size + _HEADER_CRC.size)
+        header = self._pread(_HEADER_AT, _HEADER.size + _CRC.size)
         magic, layout, protocol, pid, run_id, started_at, records = _HEADER.unpack_from(header)
         if magic != MAGIC:
             raise self._damaged("it does not begin like one")
@@ -354,7 +371,7 @@ class RingReader:
                 fix="let the engine save and stop (`realm stop`), then start it again with this version",
                 code="RING_VERSION",
             )
-        if _HEADER_CRC.unpack_from(header, _HEADER.size)[0] != zlib.crc32(header[: _HEADER.size]) or records != RECORDS:
+        if _CRC.unpack_from(header, _HEADER.size)[0] != zlib.crc32(header[: _HEADER.size]) or records != RECORDS:
             raise self._damaged("its header does not match its checksum")
         self.pid, self.started_at = pid, started_at
         self.run_id = None if run_id == _NO_RUN else run_id

@@ -1,0 +1,85 @@
+"""The engine's processes: ``python -P -m engine keeper|trainer|once --save-dir DIR``.
+
+Started by the game; nothing here reads the terminal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import traceback
+from pathlib import Path
+
+from configs.errors import RealmError, UsageError
+from configs.paths import SaveFolder
+
+
+def parser() -> argparse.ArgumentParser:
+    """The three processes and their arguments."""
+    top = argparse.ArgumentParser(prog="engine", description="processes of the training engine")
+    roles = top.add_subparsers(dest="role", required=True)
+    for role, meaning in (
+        ("keeper", "keep a save's trainer running"),
+        ("trainer", "train (started by the keeper)"),
+        ("once", "do one thing with the hero while no engine runs"),
+    ):
+        sub = roles.add_parser(role, help=meaning)
+        sub.add_argument("--save-dir", type=Path, required=True, help="folder of the save")
+        if role == "trainer":
+            sub.add_argument("--control-fd", type=int, help="descriptor of the channel to the keeper")
+        if role == "once":
+            sub.add_argument("--verb", required=True, help="what to do: ask")
+            sub.add_argument("--args", default="{}", help="its arguments, JSON")
+    return top
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one process; the exit code."""
+    arguments = parser().parse_args(argv)
+    folder = SaveFolder(arguments.save_dir.absolute())
+    if arguments.role == "trainer":
+        return _trainer(folder, arguments.control_fd)
+    try:
+        if arguments.role == "keeper":
+            from engine.keeper.main import main as keep
+
+            return keep(folder)
+        return _once(folder, arguments.verb, arguments.args)
+    except RealmError as error:
+        sys.stderr.write(error.text() + "\n")
+        return error.exit_code
+
+
+def _trainer(folder: SaveFolder, control_fd: int | None) -> int:
+    """Train; every end gets the exit code by which the keeper understands it."""
+    from engine.link.ending import exit_code_of
+
+    try:
+        from engine.trainer.main import main as train
+
+        code: int = train(folder, control_fd)
+        return code
+    except RealmError as error:
+        sys.stderr.write(error.text() + "\n")
+        return exit_code_of(error)
+    except Exception as error:
+        traceback.print_exc()
+        return exit_code_of(error)
+
+
+def _once(folder: SaveFolder, verb: str, text: str) -> int:
+    try:
+        arguments = json.loads(text)
+    except ValueError as error:
+        raise UsageError("--args is not JSON", why=str(error), code="BAD_ARGUMENTS") from error
+    if not isinstance(arguments, dict):
+        raise UsageError("--args is not a JSON object", fix='write e.g. \'{"text": "…"}\'', code="BAD_ARGUMENTS")
+    from engine.trainer.once import main as do_once
+
+    code: int = do_once(folder, verb, arguments)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
