@@ -9,6 +9,7 @@ from configs import clock
 from configs.errors import RealmError
 from engine.curriculum.state import CurriculumState
 from engine.quests.board import scan_inbox
+from engine.quests.length import length_rule
 from engine.trainer.measure import held_out_loss, sample_answers
 from engine.trainer.practice import QuestPractice, Round, describe, recipe
 from engine.trainer.values import Drill, QuestCursor
@@ -30,6 +31,7 @@ class Board:
         self._game = game
         self.quest: QuestPractice | None = None
         self._seen_version: int | None = None
+        self._length = length_rule(game.hero.config)
 
     # ---------------------------------------------------------------- what is under way
 
@@ -72,23 +74,27 @@ class Board:
 
     def choose(self) -> None:
         """Before the next step: take a quest from the board if one waits, else see that a drill is under way."""
-        game = self._game
-        if game.values.quest is None:
+        self._repeat()
+        if self._game.values.quest is None:
             self._draw()
-        if game.values.quest is None:
+        if self._game.values.quest is None:
             self._drill()
 
-    def _draw(self) -> None:
-        """A run that repeats what another one did takes quests from the journal, at the same steps, until it is through."""
+    def _repeat(self) -> None:
+        """Take in again, at the same steps, what the run that is continued took in from outside."""
         game = self._game
         while game.replay and game.replay[0].step <= game.values.step:
             entry = game.replay.pop(0)
             game.values.applied_seq = max(game.values.applied_seq, entry.seq)
-            if entry.verb != DRAW:
+            if entry.verb == DRAW:
+                self._begin(self._by_id(int(entry.args["quest_id"])))
+            else:
                 game.orders.again(entry)
-            elif self._begin(self._by_id(int(entry.args["quest_id"]))):
-                return
-        while not game.replay and self._board_changed() and game.values.quest is None:
+
+    def _draw(self) -> None:
+        """Take a quest from the board; not before everything that is to be repeated was."""
+        game = self._game
+        while not game.replay and self._board_changed():
             quest = quests.next_quest(game.conn, max_failures=game.rules.quests.max_attempts)
             if quest is None:
                 return
@@ -115,7 +121,10 @@ class Board:
     def scan_inbox(self) -> None:
         """Put files that lie ready in the save's inbox on the board."""
         game = self._game
-        scan_inbox(game.conn, game.folder, game.rules.quests, max_tokens=None)
+        rule = self._length
+        scan_inbox(
+            game.conn, game.folder, game.rules.quests, max_tokens=rule.max_tokens, count_tokens=rule.count_tokens
+        )
 
     # ---------------------------------------------------------------- a player's quest
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from configs.errors import RealmError
@@ -108,8 +109,8 @@ def write_checkpoint(
                 code="DISK_FULL",
             ) from error
         raise
-    except RuntimeError as error:
-        # safetensors reports a full disk as its own error type around the message of the system.
+    except (RuntimeError, SafetensorError) as error:
+        # safetensors and torch wrap the system's error in one of their own and keep only its message.
         shutil.rmtree(part, ignore_errors=True)
         if "No space left" in str(error) or "os error 28" in str(error):
             raise DiskFullError(

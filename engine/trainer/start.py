@@ -109,6 +109,7 @@ def wake(
         recorder.show(step=game.values.step)
     else:
         _take_up(game, form)
+    game.replay = journal.replayable(conn, campaign.id, game.values.step, game.values.applied_seq)
     for broken, error in damaged:
         incidents.raise_incident(
             conn,
@@ -164,7 +165,6 @@ def _take_up(game: Game, form: Checkpoint) -> None:
             fix="resume from an older checkpoint (`realm ledger list`)",
             code="CHECKPOINT_BROKEN",
         ) from error
-    game.replay = journal.replayable(game.conn, game.campaign.id, form.step, game.values.applied_seq)
     game.last_exam = exams.latest_exam(game.conn, game.campaign.id, kind="gate")
     game.vault.last_step = game.saved_step = None
     game.recorder.show(step=game.values.step, last_checkpoint_step=form.step, effort=game.effort)

@@ -55,8 +55,12 @@ class Script(ControlChannel):
         self.commands = sorted(commands, key=lambda c: c[0])
         self.answers: dict[str, Any] = {}
         self.step: Callable[[], int] = lambda: 0
+        self.visits: dict[int, Callable[[], None]] = {}
 
     def drain(self) -> list[Command]:
+        visit = self.visits.pop(self.step(), None)
+        if visit is not None:
+            visit()
         due = [c for at, c in self.commands if at <= self.step()]
         self.commands = [(at, c) for at, c in self.commands if at > self.step()]
         return due
@@ -90,9 +94,24 @@ class World:
         channel.step = lambda: game.values.step
         return game
 
-    def train(self, until: int, commands: list[tuple[int, Command]] | None = None, *, crash: bool = False) -> Game:
-        """Train up to a step and stop; ``crash`` leaves everything as kill -9 would."""
+    def train(
+        self,
+        until: int,
+        commands: list[tuple[int, Command]] | None = None,
+        *,
+        crash: bool = False,
+        visits: dict[int, Callable[[], None]] | None = None,
+    ) -> Game:
+        """Train up to a step and stop.
+
+        Args:
+            commands: (step, command) pairs.
+            crash: leave everything as kill -9 would.
+            visits: what somebody else does to the save at a step's boundary.
+        """
         game = self.wake(commands)
+        assert isinstance(game.channel, Script)
+        game.channel.visits = dict(visits or {})
         game.stop_at_step = until
         if crash:
             while game.values.step < until and game._boundary():

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 import torch
-from engine.quests.board import import_quest
 
+from configs.loader import load_game
 from engine.link.protocol import Verb
+from engine.quests.board import import_quest
 from engine.trainer.game import Game
 from saves import ledger, quests
 from tests.trainer.conftest import World, command
@@ -96,7 +97,7 @@ def add_quest(world: World, path: Path, **kwargs: Any) -> None:
     from saves.database import open_save
 
     conn = open_save(world.folder, write=True)
-    import_quest(conn, world.folder, path, **{"priority": "normal", "epochs": 3, "source": "test", **kwargs})
+    import_quest(conn, world.folder, path, load_game(world.rules).quests, **{"epochs": 3, **kwargs})
     conn.close()
 
 
@@ -106,19 +107,13 @@ def test_a_quest_that_came_while_training_is_taken_in_again_at_its_step(
 ) -> None:
     """The quest arrives after step 25; the kill comes in the middle of it or after it, the anchor lies before it."""
     path = write_quest(tmp_path / "echo.jsonl")
-    games = {}
-    for name in ("whole", "broken"):
-        world = make_world(name)
-        world.train(25, crash=name == "broken")
-        if name == "broken":
-            world.train(25, crash=True)
-        add_quest(world, path)
-        if name == "broken":
-            world.train(cut, crash=True)
-        games[name] = (world, world.train(60))
-    (whole, expected), (broken, resumed) = games["whole"], games["broken"]
+    whole = make_world("whole")
+    expected = whole.train(60, visits={25: lambda: add_quest(whole, path)})
+    broken = make_world("broken")
+    broken.train(cut, visits={25: lambda: add_quest(broken, path)}, crash=True)
+    resumed = broken.train(60)
     assert facts(whole)["quests"] == facts(broken)["quests"]
-    assert facts(whole)["quests"][0][:2] == ("echo.jsonl", "completed")
+    assert facts(whole)["quests"][0][:2] == ("echo", "completed")
     assert facts(whole)["exams"] == facts(broken)["exams"]
     assert_same(expected, resumed)
 
@@ -136,9 +131,7 @@ def test_a_skip_is_repeated_at_its_step_and_the_quest_is_not_lost(make_world: Ma
         else:
             games.append((world, world.train(33, orders)))
     (whole, expected), (broken, resumed) = games
-    assert (
-        facts(whole)["quests"] == facts(broken)["quests"] == [("echo.jsonl", "skipped", *facts(whole)["quests"][0][2:])]
-    )
+    assert facts(whole)["quests"] == facts(broken)["quests"] == [("echo", "skipped", *facts(whole)["quests"][0][2:])]
     assert facts(whole)["exams"] == facts(broken)["exams"]
     assert_same(expected, resumed)
 
