@@ -1,0 +1,136 @@
+"""The game without a screen: ``realm run``, ``realm train`` and ``realm watch``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from realm_tui.cli.output import JsonOption, SaveOption, data, line, say
+
+if TYPE_CHECKING:
+    from configs.paths import SaveFolder
+    from realm_tui.runtime.headless import Goal, Outcome
+
+HeroOption = Annotated[str | None, typer.Option("--hero", metavar="HERO", help="Who a new save begins with.")]
+LeaveOption = Annotated[bool, typer.Option("--leave", help="At the end, leave the hero training.")]
+
+
+def run(
+    save: SaveOption = None,
+    hero: HeroOption = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, metavar="N", help="End after N more steps.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0.01, metavar="M", help="End after M more minutes.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="SKILL:LEVEL", help="End when a level is won, e.g. bin:5.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of a new save's campaign.")] = None,
+    leave: LeaveOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Play without a screen: train, and tell what happens, one event a line.
+
+    Attaches to a living engine and leaves it training; one it started itself is stopped at the end, saved.
+    Exit code 0 when the goal is reached, 1 when the engine ends before.
+    """
+    from configs.paths import SaveFolder
+    from realm_tui.cli.span import goal_of
+    from realm_tui.runtime.headless import Goal
+    from realm_tui.runtime.opened import ensure_save
+
+    level = goal_of(until) if until is not None else None
+    folder = SaveFolder.named(save)
+    if ensure_save(folder, hero, seed=seed):
+        say(f"began a new save: {folder.name}")
+    goal = Goal(steps=steps, seconds=None if minutes is None else minutes * 60, level=level)
+    _finish(_play(folder, goal, leave=leave, as_json=as_json))
+
+
+def train(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A JSONL file of messages or text records.")],
+    save: SaveOption = None,
+    hero: HeroOption = None,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="How often every example is read.")] = 1,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the quest [default: the file's].")] = None,
+    leave: LeaveOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a file as a quest, train until it is done, and report what it changed."""
+    from configs.paths import SaveFolder
+    from realm_tui.runtime import board
+    from realm_tui.runtime.headless import Goal
+    from realm_tui.runtime.opened import ensure_save, opened
+    from realm_tui.runtime.quest_text import quest_facts, quest_report
+
+    folder = SaveFolder.named(save)
+    if ensure_save(folder, hero):
+        say(f"began a new save: {folder.name}")
+    quest = board.add(folder, file, priority="high", epochs=epochs, name=name)
+    say(f"quest {quest.name}: {quest.counts.get('examples', '–')} examples")
+    outcome = _play(folder, Goal(quest_id=quest.id), leave=leave, as_json=False, quiet=as_json)
+    if outcome.hangup:
+        raise typer.Exit(0)
+    with opened(folder) as found:
+        done = board.one(found, quest.id)
+        if as_json:
+            data(quest_facts(done))
+        else:
+            typer.echo(quest_report(done))
+    if done.state != "completed":
+        say(f"realm: {outcome.reason}")
+        raise typer.Exit(1)
+
+
+def watch(
+    save: SaveOption = None,
+    hero: HeroOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Be the runtime without a face: keep an engine running, look after the save, tell what happens. Ctrl-C ends it."""
+    from configs.paths import SaveFolder
+    from realm_tui.runtime.headless import Goal
+    from realm_tui.runtime.opened import ensure_save
+
+    folder = SaveFolder.named(save)
+    if ensure_save(folder, hero):
+        say(f"began a new save: {folder.name}")
+    _finish(_play(folder, Goal(), leave=True, as_json=as_json))
+
+
+def _play(folder: SaveFolder, goal: Goal, *, leave: bool, as_json: bool, quiet: bool = False) -> Outcome:
+    from realm_tui.cli.progress import ProgressLine
+    from realm_tui.runtime.events import event_line
+    from realm_tui.runtime.headless import HeadlessGame
+    from realm_tui.runtime.opened import opened
+    from realm_tui.runtime.status_text import status_line
+
+    with opened(folder) as save:
+        name = save.hero.name
+    with ProgressLine() as progress:
+        game = HeadlessGame(
+            folder,
+            goal,
+            on_event=lambda event: progress.tell(
+                (lambda: line(event.as_dict()))
+                if as_json
+                else (lambda: say(event_line(event, name)) if quiet else typer.echo(event_line(event, name)))
+            ),
+            on_status=lambda status: progress.show(status_line(status)),
+            say=lambda text: progress.tell(lambda: say(text)),
+            leave=leave,
+        )
+        return game.play()
+
+
+def _finish(outcome: Outcome) -> None:
+    if outcome.hangup:
+        raise typer.Exit(0)
+    from lore.figures import number
+
+    where = "the hero trains on" if outcome.left_training else "the engine is stopped"
+    say(f"realm: {outcome.reason}; step {number(outcome.step)}; {where}")
+    if not outcome.reached:
+        raise typer.Exit(130 if outcome.reason == "interrupted" else 1)

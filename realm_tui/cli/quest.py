@@ -1,0 +1,142 @@
+"""``realm quest``: your own data on the board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from realm_tui.cli.output import JsonOption, SaveOption, data, say, table
+
+app = typer.Typer(help="The quest board: add, check, list, show, remove.", no_args_is_help=True, rich_markup_mode=None)
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A JSONL file of messages or text records.")]
+QuestArgument = Annotated[str, typer.Argument(metavar="QUEST", help="A quest's name or id.")]
+
+
+@app.command()
+def add(
+    file: FileArgument,
+    priority: Annotated[str, typer.Option("--priority", help="high, normal or low.")] = "normal",
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="How often every example is read.")] = 1,
+    name: Annotated[str | None, typer.Option("--name", help="Its name on the board [default: the file's].")] = None,
+    save: SaveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a file into the save and put it on the board. The file itself is never changed."""
+    from configs.paths import SaveFolder
+    from realm_tui.runtime import board
+    from realm_tui.runtime.opened import ensure_save
+    from realm_tui.runtime.quest_text import quest_facts
+
+    folder = SaveFolder.named(save)
+    if ensure_save(folder):
+        say(f"began a new save: {folder.name}")
+    quest = board.add(folder, file, priority=priority, epochs=epochs, name=name)
+    if as_json:
+        data(quest_facts(quest))
+    else:
+        typer.echo(f"{quest.name}: {quest.counts.get('examples')} examples, {quest.priority} priority")
+
+
+@app.command()
+def check(
+    file: FileArgument,
+    hero: Annotated[str | None, typer.Option("--hero", help="Whose context must fit [default: the save's].")] = None,
+    save: SaveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether a file can become a quest, and why not. Exit code 1 when it cannot."""
+    from configs.loader import load_game, load_hero
+    from configs.paths import SaveFolder
+    from realm_tui.runtime import board
+    from realm_tui.runtime.opened import opened
+
+    folder = SaveFolder.named(save)
+    rules = load_game()
+    if hero is None and (save is not None or folder.database.is_file()):
+        with opened(folder) as found:
+            reader, rules = found.hero, found.rules
+    else:
+        reader = load_hero(hero or rules.default_hero)
+    report = board.check(file, reader, rules)
+    if as_json:
+        data(report.as_dict())
+    else:
+        for error in report.errors:
+            typer.echo(f"{file}:{error.line}: {error.reason}")
+        counts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in report.counts.items() if value)
+        typer.echo(f"{'ok' if report.ok else 'REFUSED'}: {report.format or 'no known format'}; {counts}")
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_quests(
+    removed: Annotated[bool, typer.Option("--all", help="Also those taken off the board.")] = False,
+    save: SaveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the board in the order quests are taken."""
+    from configs.paths import SaveFolder
+    from lore.figures import number
+    from realm_tui.runtime import board
+    from realm_tui.runtime.foreign import clean
+    from realm_tui.runtime.opened import opened
+    from realm_tui.runtime.quest_text import quest_facts
+
+    with opened(SaveFolder.named(save)) as found:
+        quests = board.listed(found, removed=removed)
+    if as_json:
+        data([quest_facts(q) for q in quests])
+        return
+    if not quests:
+        say("the board is empty: `realm quest add FILE`, or drop a file into the save's inbox/")
+        return
+    table(
+        ("ID", "QUEST", "STATE", "PRIORITY", "EPOCHS", "EXAMPLES", "LOSS BEFORE", "AFTER"),
+        [
+            (
+                str(q.id),
+                clean(q.name),
+                q.state,
+                q.priority,
+                str(q.epochs),
+                number(q.counts.get("examples")),
+                number(q.loss_before, 3),
+                number(q.loss_after, 3),
+            )
+            for q in quests
+        ],
+        right=(0, 4, 5, 6, 7),
+    )
+
+
+@app.command()
+def show(quest: QuestArgument, save: SaveOption = None, as_json: JsonOption = False) -> None:
+    """Show one quest: what it holds, how far it is, held-out loss and answers before and after."""
+    from configs.paths import SaveFolder
+    from realm_tui.runtime import board
+    from realm_tui.runtime.opened import opened
+    from realm_tui.runtime.quest_text import quest_facts, quest_report
+
+    with opened(SaveFolder.named(save)) as found:
+        one = board.one(found, quest)
+    if as_json:
+        data(quest_facts(one))
+    else:
+        typer.echo(quest_report(one))
+
+
+@app.command()
+def remove(quest: QuestArgument, save: SaveOption = None, as_json: JsonOption = False) -> None:
+    """Take a quest off the board; its copy and its history stay in the save."""
+    from configs.paths import SaveFolder
+    from realm_tui.runtime import board
+
+    gone = board.remove(SaveFolder.named(save), quest)
+    if as_json:
+        data({"id": gone.id, "name": gone.name, "removed": True})
+    else:
+        typer.echo(f"{gone.name} is off the board")

@@ -1,0 +1,157 @@
+"""``realm skill``: what can be learnt, level by level, and the very problems that are asked."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from realm_tui.cli.output import JsonOption, SaveOption, data, line, table
+
+app = typer.Typer(help="What a hero can learn.", no_args_is_help=True, rich_markup_mode=None)
+
+SkillArgument = Annotated[str, typer.Argument(metavar="SKILL", help="A skill's id, e.g. bin.")]
+MixOption = Annotated[
+    str | None, typer.Option("--mix", metavar="NAME", help="A published mix [default: full, with --save its hero's].")
+]
+
+
+@app.command("list")
+def list_skills(save: SaveOption = None, as_json: JsonOption = False) -> None:
+    """List the skills with their levels and mixes."""
+    from skills.registry import get_skill, skill_ids
+
+    del save
+    configs = [get_skill(skill_id).config for skill_id in skill_ids()]
+    if as_json:
+        data(
+            [
+                {
+                    "id": c.id,
+                    "name": c.name,
+                    "rpg_name": c.rpg_name,
+                    "category": c.category,
+                    "max_level": c.max_level,
+                    "mixes": sorted(c.mixes),
+                    "version": c.version,
+                    "description": c.description,
+                }
+                for c in configs
+            ]
+        )
+        return
+    table(
+        ("ID", "NAME", "TAVERN NAME", "LEVELS", "MIXES"),
+        [(c.id, c.name, c.rpg_name, str(c.max_level), ", ".join(sorted(c.mixes))) for c in configs],
+        right=(3,),
+    )
+
+
+@app.command()
+def show(skill: SkillArgument, mix: MixOption = None, save: SaveOption = None, as_json: JsonOption = False) -> None:
+    """Show a skill's levels: name, operations of the mix, unseen problems held out for exams."""
+    from realm_tui.runtime.opened import mix_in_force
+    from skills.registry import get_skill
+
+    found = get_skill(skill)
+    config = found.config
+    chosen = mix_in_force(config.id, mix, save)
+    published = found.mix(chosen)
+    limit = 1000
+    levels = [
+        (level, found.level_name(level), found.operations(level, chosen), found.exam_pool(level, chosen, limit))
+        for level in range(1, config.max_level + 1)
+    ]
+    if as_json:
+        data(
+            {
+                "id": config.id,
+                "name": config.name,
+                "rpg_name": config.rpg_name,
+                "description": config.description,
+                "version": config.version,
+                "mix": chosen,
+                "mix_description": published.description,
+                "not_yet": list(published.not_yet),
+                "tiers": published.tiers,
+                "primitives": [p.model_dump() for p in config.primitives],
+                "levels": [
+                    {
+                        "level": level,
+                        "name": name,
+                        "operations": {op: {"chance": found.chance(op, level)} for op in operations},
+                        "held_out": pool if pool < limit else None,
+                    }
+                    for level, name, operations, pool in levels
+                ],
+            }
+        )
+        return
+    typer.echo(f"{config.id}: {config.name} ({config.rpg_name}), mix {chosen}")
+    if published.description:
+        typer.echo(published.description)
+    table(
+        ("LEVEL", "NAME", "UNSEEN", "OPERATIONS"),
+        [
+            (str(level), name, str(pool) if pool < limit else f"{limit}+", " ".join(operations))
+            for level, name, operations, pool in levels
+        ],
+        right=(0, 2),
+    )
+    if published.not_yet:
+        typer.echo("not yet: " + " ".join(published.not_yet))
+
+
+@app.command()
+def sample(
+    skill: SkillArgument,
+    level: Annotated[int, typer.Option("--level", min=1, help="The level.")],
+    split: Annotated[str, typer.Option("--split", help="train or exam.")] = "train",
+    start: Annotated[int, typer.Option("--start", min=0, help="First index of the stream.")] = 0,
+    count: Annotated[int, typer.Option("--count", min=1, help="How many problems.")] = 10,
+    mix: MixOption = None,
+    operation: Annotated[str | None, typer.Option("--operation", help="Only this operation.")] = None,
+    save: SaveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print problems of a level, one a line: the ones an exam asks, or the ones training reads."""
+    from configs.errors import UsageError
+    from realm_tui.runtime.opened import mix_in_force
+    from skills.registry import get_skill
+
+    found = get_skill(skill)
+    if level > found.config.max_level:
+        raise UsageError(
+            f"{found.config.id} has no level {level}", fix=f"choose 1 to {found.config.max_level}", code="BAD_LEVEL"
+        )
+    if split not in ("train", "exam"):
+        raise UsageError(f"{split!r} is no split", fix="choose train or exam", code="BAD_SPLIT")
+    chosen = mix_in_force(found.config.id, mix, save)
+    if operation is not None and operation not in found.operations(level, chosen):
+        raise UsageError(
+            f"the mix {chosen} does not ask {operation!r} at level {level}",
+            fix=f"choose one of {', '.join(found.operations(level, chosen))}",
+            code="UNKNOWN_OPERATION",
+        )
+    for index in range(start, start + count):
+        problem = found.generate(level, index, "exam" if split == "exam" else "train", chosen, operation=operation)
+        if not as_json:
+            typer.echo(f"{problem.prompt.removesuffix(' ')} → {problem.answer}")
+            continue
+        line(
+            {
+                "prompt": problem.prompt,
+                "answer": problem.answer,
+                "digest": problem.digest,
+                "problem_digest": problem.problem_digest,
+                "level": problem.level,
+                "split": problem.split,
+                "index": problem.index,
+                "operation": problem.operation,
+                "tier": problem.tier,
+                "primitives": list(problem.primitives),
+                "repeat": problem.repeat,
+                "skill": problem.skill,
+                "mix": chosen,
+            }
+        )

@@ -1,0 +1,99 @@
+"""The quest board as a player uses it: check a file, add it, list, remove. Short transactions, with or without an engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from configs.errors import UsageError
+from configs.paths import SaveFolder
+from configs.schema import GameConfig, HeroConfig
+from engine.quests.board import PRIORITIES, import_quest
+from engine.quests.fileformat import FileReport, check_file
+from engine.quests.length import length_rule
+from realm_tui.runtime.opened import OpenedSave, opened
+from saves import quests
+from saves.rows import Quest
+
+__all__ = ["PRIORITIES", "add", "check", "listed", "one", "remove"]
+
+
+def check(path: Path, hero: HeroConfig, rules: GameConfig) -> FileReport:
+    """Judge a file without adding it; the file is only read.
+
+    Args:
+        path: the player's file.
+        hero: whose context every example must fit.
+        rules: limits of the check.
+
+    Raises:
+        UsageError: there is no such file.
+        RealmError: it cannot be read.
+    """
+    fits = length_rule(hero)
+    return check_file(
+        path, max_tokens=fits.max_tokens, count_tokens=fits.count_tokens, max_errors=rules.quests.max_errors
+    )
+
+
+def add(
+    folder: SaveFolder,
+    path: Path,
+    *,
+    priority: str = "normal",
+    epochs: int = 1,
+    name: str | None = None,
+    source: str = "command line",
+) -> Quest:
+    """Copy a file into the save and put it on the board; a living engine takes it at its next choice.
+
+    Args:
+        folder: the save's folder.
+        path: the player's file, which stays as it is.
+        priority: high, normal or low.
+        epochs: how often every example is read.
+        name: its name on the board; None is the file's own.
+        source: where it came from, as shown later.
+
+    Raises:
+        engine.quests.fileformat.QuestRefusedError: it cannot become a quest, with line and reason.
+        UsageError: no such file, a taken name, an unknown priority.
+    """
+    with opened(folder, write=True) as save:
+        fits = length_rule(save.hero)
+        return import_quest(
+            save.conn,
+            folder,
+            path,
+            save.rules.quests,
+            priority=priority,
+            epochs=epochs,
+            source=source,
+            name=name,
+            max_tokens=fits.max_tokens,
+            count_tokens=fits.count_tokens,
+        )
+
+
+def listed(save: OpenedSave, *, removed: bool = False) -> list[Quest]:
+    """The board, in the order quests are taken; ``removed`` also shows those taken off it."""
+    return quests.quests(save.conn, removed=removed)
+
+
+def one(save: OpenedSave, which: int | str) -> Quest:
+    """A quest by id or name; `UsageError` when there is none."""
+    return quests.quest(save.conn, which)
+
+
+def remove(folder: SaveFolder, which: int | str) -> Quest:
+    """Take a quest off the board; its copy and its history stay.
+
+    Raises:
+        UsageError: there is no such quest, or it is off the board already.
+        BlockedError: it is being trained.
+    """
+    with opened(folder, write=True) as save:
+        found = quests.quest(save.conn, which)
+        if found.state == "removed":
+            raise UsageError(f"{found.name} is off the board already", fix="see `realm quest list`", code="REMOVED")
+        quests.remove_quest(save.conn, found.id)
+        return found

@@ -1,0 +1,177 @@
+"""Gives orders to the engine; what can be done without one is done on the save itself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from configs.errors import BlockedError, RealmError
+from configs.paths import SaveFolder
+from engine.link.client import Reply, engine_alive, send_command
+from engine.link.protocol import Command, Verb, error_from
+from realm_tui.runtime.opened import opened
+from saves.locks import FileLock
+
+Progress = Callable[[str], None]
+
+_LONGEST_S: dict[Verb, float] = {
+    Verb.ASK: 600.0,
+    Verb.EXAM: 600.0,
+    Verb.PROMOTE: 600.0,
+    Verb.CHECKPOINT: 600.0,
+    Verb.STOP: 600.0,
+}
+
+
+def order(
+    folder: SaveFolder, verb: Verb, args: dict[str, Any] | None = None, *, progress: Progress | None = None
+) -> Reply:
+    """Tell the living engine something and wait until it took effect.
+
+    Args:
+        folder: the save's folder.
+        verb: what to do.
+        args: its arguments.
+        progress: hears the engine's words on long orders.
+
+    Raises:
+        BlockedError: no engine lives, or something stands in the way (``NO_ENGINE``).
+        RealmError: what the engine answered.
+    """
+    with opened(folder):
+        pass
+    if not engine_alive(folder):
+        raise BlockedError(
+            f"no engine is running for the save {folder.name!r}",
+            fix=f"start it: `realm play --save {folder.name}` or `realm run --save {folder.name}`",
+            code="NO_ENGINE",
+        )
+    reply = send_command(folder, Command(verb, args or {}), timeout_s=_LONGEST_S.get(verb, 120.0), on_progress=progress)
+    reply.value()
+    return reply
+
+
+def promote(folder: SaveFolder, name: str | None, *, progress: Progress | None = None) -> dict[str, Any]:
+    """Crown a form champion and export it; without an engine the ledger is written under the engine's lock.
+
+    Args:
+        folder: the save's folder.
+        name: a form as `saves.ledger.find` knows it; None is the best examined one.
+        progress: hears what takes long.
+
+    Returns:
+        ``name, step, digest, path`` of the champion.
+    """
+    if engine_alive(folder):
+        return order(folder, Verb.PROMOTE, {"name": name} if name else {}, progress=progress).result
+    from engine.trainer.promotion import find_form
+    from engine.trainer.promotion import promote as crown
+
+    with engine_locked(folder), opened(folder, write=True) as save:
+        form = find_form(save.conn, name or "best")
+        exam = form.facts.get("exam")
+        return crown(folder, save.conn, form, exam["id"] if exam else None)
+
+
+def ask(
+    folder: SaveFolder, prompt: str, form: str | None = None, *, progress: Progress | None = None, **how: Any
+) -> dict[str, Any]:
+    """Ask the hero something; without an engine a short-lived process answers.
+
+    Args:
+        folder: the save's folder.
+        prompt: the player's words.
+        form: ``live``, ``champion``, or any form of the ledger; None is the champion, else the live hero, else the newest form.
+        progress: hears what takes long.
+        how: ``temperature`` (0 is greedy), ``seed``, ``max_tokens``.
+
+    Returns:
+        ``answer, form, step, tokens``.
+    """
+    alive = engine_alive(folder)
+    with opened(folder) as save:
+        from saves.ledger import champion, newest_checkpoint
+
+        if form is None:
+            if champion(save.conn) is not None:
+                form = "champion"
+            else:
+                form = "live" if alive else "latest"
+        elif form == "live" and not alive:
+            form = "latest"
+        if not alive and newest_checkpoint(save.conn, save.campaign.id) is None:
+            raise BlockedError(
+                f"{save.hero.name} has not learnt anything yet, so there is nobody to ask",
+                fix=f"train first: `realm play --save {folder.name}`",
+                code="NO_CHECKPOINT",
+            )
+    args = {"prompt": prompt, "form": form, **{k: v for k, v in how.items() if v is not None}}
+    if alive:
+        return order(folder, Verb.ASK, args, progress=progress).result
+    return once(folder, Verb.ASK, args, progress=progress)
+
+
+def once(folder: SaveFolder, verb: Verb, args: dict[str, Any], *, progress: Progress | None = None) -> dict[str, Any]:
+    """Let a short-lived engine process carry out one order and end; its result.
+
+    Its standard output holds JSON lines: any number of ``progress`` as on the command socket, then one with ``ok``.
+    """
+    command = [sys.executable, "-P", "-m", "engine", "once", "--save-dir", str(folder.root), "--verb", str(verb)]
+    log = folder.logs / "once.log"
+    log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if progress is not None:
+        progress("waking the hero for one answer")
+    done: dict[str, Any] | None = None
+    with log.open("w+b") as errors:
+        with subprocess.Popen(
+            [*command, "--args", json.dumps(args, ensure_ascii=False)],
+            cwd=folder.root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            encoding="utf-8",
+        ) as process:
+            assert process.stdout is not None
+            for text in process.stdout:
+                message = _message(text)
+                if message.get("type") == "progress" and progress is not None:
+                    progress(str(message.get("text", "")))
+                elif "ok" in message:
+                    done = message
+        if done is not None and done.get("ok"):
+            return dict(done.get("result") or {})
+        if done is not None:
+            raise error_from(done.get("error"))
+        errors.seek(0)
+        last = errors.read().decode("utf-8", "replace").strip().splitlines()[-1:]
+    raise RealmError(
+        "the engine ended without an answer",
+        why=last[0] if last else f"exit code {process.returncode}",
+        fix=f"see {log}",
+        code="NO_ANSWER",
+    )
+
+
+@contextmanager
+def engine_locked(folder: SaveFolder) -> Iterator[None]:
+    """Hold the engine's lock while one of its tables is written; `BlockedError` when an engine holds it."""
+    lock = FileLock(folder.trainer_lock)
+    if not lock.acquire():
+        raise BlockedError("an engine is just starting or stopping", fix="try again in a moment", code="ENGINE_BUSY")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _message(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
