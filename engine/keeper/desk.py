@@ -64,6 +64,11 @@ class Desk:
         """The commands a trainer still has to answer, in the order they came."""
         return [waiting.command for waiting in self._waiting.values() if waiting.held is None]
 
+    def waiting(self, ident: str) -> Command | None:
+        """The command of this id, while it waits for its answer."""
+        found = self._waiting.get(ident)
+        return found.command if found is not None else None
+
     def given(self, ident: str) -> None:
         """The command was handed to a trainer."""
         if ident in self._waiting:
@@ -92,6 +97,11 @@ class Desk:
         waiting = self._waiting.get(str(message.get("id")))
         if waiting is not None:
             waiting.held = message
+
+    def release(self) -> None:
+        """What was held back did not come true after all."""
+        for waiting in self._waiting.values():
+            waiting.held = None
 
     def trainer_ended(self) -> None:
         """Give up on commands that were given to several trainers, none of which lived to answer."""

@@ -34,6 +34,8 @@ from saves.locks import FileLock, holder, is_held, start_ticks
 
 NOW = "now"
 """Argument of ``stop``: end at once, without a checkpoint."""
+AT_STEP = "at_step"
+"""Argument of ``stop``: end when that step is done; answered at once, and told to every further trainer."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,8 @@ class Patience:
     """Before a trainer is started again; doubled each time within the window."""
     stop_now_s: float = 5.0
     """For a trainer told to stop at once, before it is killed."""
-    exit_s: float = 60.0
-    """For a trainer that said it stopped, before it is killed."""
     silent_stop_s: float = 60.0
-    """For the heartbeat of a trainer that was told to stop, before it is killed."""
+    """For the heartbeat of a trainer that was told to stop, before it is killed; saving a big hero may take long."""
     older_asked_s: float = 15.0
     """For a trainer that an earlier keeper left behind, before it is asked to stop."""
     older_s: float = 180.0
@@ -86,8 +86,8 @@ class Keeper:
         self._stopping = False
         self._at_once = False
         self._stop_wanted = asyncio.Event()
-        self._stop_answered = False
         self._forced = False
+        self._last_step: int | None = None
         self._restarts: deque[float] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -116,6 +116,8 @@ class Keeper:
             code = await self._supervise()
             if code == 0:
                 self._confirm_stops()
+            else:
+                self._desk.release()
         finally:
             looking.cancel()
             for task in self._tasks:
@@ -147,7 +149,7 @@ class Keeper:
 
     async def _one_trainer(self) -> tuple[Ending, Snapshot | None]:
         """Start a trainer and live with it; how it ended, and what it last showed."""
-        self._state, self._stop_answered = EngineState.STARTING, False
+        self._state = EngineState.STARTING
         logs.rotate(self._folder.logs / "trainer.log", self._log_bytes)
         try:
             trainer = self._trainer = await TrainerProcess.start(self._folder, self._command)
@@ -157,6 +159,8 @@ class Keeper:
         self._say(f"started trainer {trainer.pid}")
         for command in self._desk.unanswered():
             self._hand_over(command)
+        if self._last_step is not None:
+            trainer.tell(Command(Verb.STOP, {AT_STEP: self._last_step}))
         try:
             ending = await trainer.lived(self._heard, self._say)
             return ending, self._snapshot(trainer)
@@ -167,7 +171,7 @@ class Keeper:
     def _stopped(self, ending: Ending, last: Snapshot | None) -> int:
         """What to make of a trainer that ended after it was told to, or by itself without a fault."""
         self._state, self._note = EngineState.STOPPED, None
-        if ending.polite or self._stop_answered:
+        if ending.polite:
             return 0
         if self._forced:
             record_end_by_force(self._folder, last.step if last is not None else None, self._say)
@@ -225,7 +229,7 @@ class Keeper:
     def _take(self, command: Command, listener: Listener) -> None:
         if not self._desk.take(command, listener):
             return
-        if command.verb is Verb.STOP:
+        if _stops_now(command):
             self._stop(command)
         else:
             self._hand_over(command)
@@ -239,7 +243,7 @@ class Keeper:
     def _confirm_stops(self) -> None:
         """The trainer is gone: every stop that it did not live to answer came true all the same."""
         for command in self._desk.unanswered():
-            if command.verb is Verb.STOP:
+            if _stops_now(command):
                 result = {NOW: True} if self._forced else {}
                 self._desk.hold({"type": "done", "id": command.id, "ok": True, "step": None, "result": result})
 
@@ -274,19 +278,20 @@ class Keeper:
             self._heard_answer(message)
 
     def _heard_answer(self, message: dict[str, Any]) -> None:
-        stops = {command.id for command in self._desk.unanswered() if command.verb is Verb.STOP}
-        if message.get("id") not in stops:
-            self._desk.answer(message)
-        elif message.get("ok"):
-            self._stop_answered = True
-            self._desk.hold(message)
-            if self._trainer is not None:
-                self._later(self._patience.exit_s, self._kill, self._trainer)
-        elif not self._at_once:
-            # It could not save and goes on. A second stop ends it all the same.
+        command = self._desk.waiting(str(message.get("id")))
+        if command is not None and _stops_now(command):
+            if message.get("ok"):
+                # It still has to save; whether the stop came true is known when the process has ended.
+                self._desk.hold(message)
+                return
+            if self._at_once:
+                return
+            # It goes on. A second stop ends it all the same.
             self._stopping = False
             self._stop_wanted.clear()
-            self._desk.answer(message)
+        elif command is not None and command.verb is Verb.STOP and message.get("ok"):
+            self._last_step = command.args[AT_STEP]
+        self._desk.answer(message)
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -350,6 +355,11 @@ class Keeper:
         with suppress(OSError):
             sys.stderr.write(f"{clock.utc(clock.now()):%Y-%m-%d %H:%M:%S} {text}\n")
             sys.stderr.flush()
+
+
+def _stops_now(command: Command) -> bool:
+    """Whether a command ends the trainer as soon as it is carried out."""
+    return command.verb is Verb.STOP and command.args.get(AT_STEP) is None
 
 
 def already_kept(folder: SaveFolder) -> BlockedError:

@@ -69,7 +69,7 @@ def decode(line: bytes) -> dict[str, Any]:
     """The message in a line; `RealmError` for anything that is not one."""
     try:
         message = json.loads(line)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise RealmError("a line on the command socket is not JSON", why=str(error), code="BAD_MESSAGE") from error
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         raise RealmError("a line on the command socket is no message", code="BAD_MESSAGE")

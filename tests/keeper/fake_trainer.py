@@ -6,6 +6,7 @@ An entry is an object:
     ``signal``    die at once of this signal
     ``dies_of``   end with ``exit_code`` when it gets this verb, without an answer
     ``refuses``   answer this verb with an error
+    ``fails_to_stop`` say that it stops, then end with this code
     ``slow``      verbs it never answers (``stop`` among them: it does not stop politely)
     ``deaf``      it hears nothing at all
     ``grandchild`` leave a child behind that holds the channel open
@@ -84,7 +85,9 @@ def main() -> int:
                 continue
             channel.progress(command.id, f"working on {command.verb}")
             channel.done(command.id, 42, {"echo": command.args})
-            if command.verb is Verb.STOP:
+            if command.verb is Verb.STOP and "at_step" not in command.args:
+                if "fails_to_stop" in life:
+                    return int(life["fails_to_stop"])
                 channel.report(EngineState.STOPPED)
                 channel.close()
                 return 0

@@ -334,6 +334,28 @@ def test_a_crash_while_stopping_is_told_and_not_started_again(keep: Keep) -> Non
     assert [incident.rule for incident in keep.incidents()] == ["disk_crash"]
 
 
+def test_a_stop_is_not_confirmed_when_the_trainer_fails_after_it_agreed(keep: Keep) -> None:
+    keep.start({"fails_to_stop": 13})
+    keep.serving()
+    reply = send_command(keep.folder, Command(Verb.STOP))
+    assert reply.error is not None
+    assert "disk" in reply.error.why
+    assert keep.ended() == 1
+
+
+def test_a_stop_at_a_later_step_is_answered_at_once_and_told_to_every_further_trainer(keep: Keep) -> None:
+    keep.start({"dies_of": "exam"}, SERVES, stop_now_s=0.0)
+    keep.serving()
+    assert send_command(keep.folder, Command(Verb.STOP, {"at_step": 900})).ok
+    assert send_command(keep.folder, Command(Verb.EXAM)).ok
+    second = keep.serving(2)["pid"]
+    until(lambda: any(e["verb"] == "stop" and e["pid"] == second for e in keep.trace("verb")))
+    (told,) = [e["args"] for e in keep.trace("verb") if e["verb"] == "stop" and e["pid"] == second]
+    assert told == {"at_step": 900}
+    assert send_command(keep.folder, Command(Verb.STOP)).result == {"echo": {}}
+    assert keep.ended() == 0
+
+
 def test_a_stop_between_two_lives_ends_it(keep: Keep) -> None:
     keep.start({"exit": 1}, restart_s=1000.0)
     until(lambda: (say_hello(keep.folder).note or "").startswith("starting again"))

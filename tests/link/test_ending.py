@@ -1,0 +1,88 @@
+"""How a trainer's end is understood, and how a trainer announces it."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from configs.errors import BlockedError, RealmError, UsageError
+from engine.link.ending import Crash, ExitCode, classify, exit_code_of
+
+
+@pytest.mark.parametrize("code", list(ExitCode))
+def test_an_announced_end_is_believed_whatever_the_log_says(code: ExitCode) -> None:
+    ending = classify(int(code), "CUDA error: out of memory; No space left on device")
+    assert ending.crash == Crash(code.name.lower())
+    assert str(int(code)) in ending.reason
+    assert bool(ending.fix) is (code is not ExitCode.STOPPED)
+
+
+def test_only_what_can_get_better_is_started_again() -> None:
+    endings = {crash: classify(int(ExitCode[crash.name])) for crash in Crash if crash.name in ExitCode.__members__}
+    assert {crash for crash, ending in endings.items() if not ending.restartable} == {Crash.STOPPED, Crash.CONFIG}
+    assert classify(-signal.SIGKILL).restartable
+    assert [crash for crash, ending in endings.items() if ending.polite] == [Crash.STOPPED]
+
+
+@pytest.mark.parametrize(
+    ("log", "crash"),
+    [
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB", Crash.OOM),
+        ("RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory", Crash.OOM),
+        ("MemoryError", Crash.OOM),
+        ("RuntimeError: CUDA error: an illegal memory access was encountered", Crash.CUDA),
+        ("RuntimeError: CUDA driver error: unknown error", Crash.CUDA),
+        ("OSError: [Errno 28] No space left on device", Crash.DISK),
+        ("sqlite3.OperationalError: database or disk is full", Crash.DISK),
+        ("FloatingPointError: loss became NaN at step 7", Crash.NAN),
+        ("KeyError: 'x'", Crash.UNKNOWN),
+        ("", Crash.UNKNOWN),
+    ],
+)
+def test_an_end_that_was_not_announced_is_read_from_the_log(log: str, crash: Crash) -> None:
+    assert classify(1, log).crash is crash
+
+
+@pytest.mark.parametrize(
+    ("number", "crash"),
+    [(signal.SIGKILL, Crash.KILLED), (signal.SIGTERM, Crash.KILLED), (signal.SIGSEGV, Crash.UNKNOWN)],
+)
+def test_a_signal_is_named(number: signal.Signals, crash: Crash) -> None:
+    ending = classify(-number)
+    assert (ending.crash, ending.signal, ending.exit_code) == (crash, number.name, None)
+    assert number.name in ending.reason
+
+
+def test_a_real_process_that_dies_of_memory_is_understood() -> None:
+    done = subprocess.run([sys.executable, "-c", "raise MemoryError"], capture_output=True, text=True)
+    assert classify(done.returncode, done.stderr).crash is Crash.OOM
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named like torch's."""
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OutOfMemoryError("CUDA"), ExitCode.OOM),
+        (MemoryError(), ExitCode.OOM),
+        (OSError(errno.ENOSPC, "No space left on device"), ExitCode.DISK),
+        (OSError(errno.ENOENT, "no such file"), 1),
+        (RuntimeError("CUDA error: device-side assert triggered"), ExitCode.CUDA),
+        (RealmError("x", code="DISK_FULL"), ExitCode.DISK),
+        (RealmError("x", code="CONFIG_INVALID"), ExitCode.CONFIG),
+        (RealmError("x", code="DATA_GONE"), ExitCode.DATA),
+        (RealmError("x", code="STOPPED_SHORT"), 1),
+        (RealmError("x", code="DISKETTE"), 1),
+        (BlockedError("x", code="MODEL_MISSING"), ExitCode.CONFIG),
+        (UsageError("x", code="UNKNOWN_HERO"), ExitCode.CONFIG),
+        (ValueError("x"), 1),
+    ],
+)
+def test_a_trainer_announces_what_went_wrong(error: BaseException, code: int) -> None:
+    assert exit_code_of(error) == int(code)
