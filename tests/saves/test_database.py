@@ -14,7 +14,7 @@ import pytest
 from configs.errors import BlockedError, RealmError, UsageError
 from configs.loader import load_hero
 from configs.paths import SaveFolder
-from saves import campaigns, database, filesystem, migrations
+from saves import campaigns, database, filesystem, migrations, steps
 from saves.backups import backups
 from saves.connection import SaveConnection, transaction
 from saves.database import create_save, open_save
@@ -194,6 +194,20 @@ def test_a_busy_save_is_blocked_not_broken(folder: SaveFolder, monkeypatch: pyte
     campaigns.set_setting(two, "names", "plain")
     one.close()
     two.close()
+
+
+def test_a_full_disk_is_blocked_and_loses_nothing_that_was_there(save: SaveConnection) -> None:
+    run = facts.begin(save)
+    facts.train(save, run, 1, 100)
+    pages = save.execute("PRAGMA page_count").fetchone()[0]
+    save.execute(f"PRAGMA max_page_count = {pages + 2}")
+    with pytest.raises(BlockedError) as caught:
+        facts.train(save, run, 101, 100_000)
+    assert caught.value.code == "DISK_FULL" and not save.in_transaction
+    save.execute("PRAGMA max_page_count = 1000000")
+    reached = steps.totals(save, facts.CAMPAIGN).live.last_step
+    assert reached is not None and reached >= 100
+    facts.train(save, run, reached + 1, reached + 50)
 
 
 _WRITER = """
