@@ -186,6 +186,31 @@ def test_a_transaction_happens_as_a_whole_or_not_at_all(save: SaveConnection) ->
     assert campaigns.settings(save) == {"names": "plain"}
 
 
+def test_only_what_must_survive_a_power_cut_waits_for_the_disk(
+    save: SaveConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def watch(fd: int) -> None:
+        assert not save.in_transaction, "synced before it was committed"
+        synced.append(f"{os.fstat(fd).st_ino}")
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", watch)
+    log = str(Path(f"{save.path}-wal").stat().st_ino)
+    with transaction(save):
+        campaigns.set_setting(save, "names", "plain")
+    assert synced == []
+    with transaction(save, durable=True):
+        campaigns.set_setting(save, "names", "tavern")
+    assert synced == [log]
+    with transaction(save):
+        facts.begin(save)  # durable in itself, inside one that is not
+        campaigns.set_setting(save, "names", "plain")
+    assert synced == [log, log]
+
+
 def test_a_busy_save_is_blocked_not_broken(folder: SaveFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.05)
     one, two = open_save(folder, write=True), open_save(folder, write=True)
