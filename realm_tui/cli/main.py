@@ -17,6 +17,7 @@ from realm_tui.cli.output import fault, refuse
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "play": ("realm_tui.cli.play", "play"),
     "run": ("realm_tui.cli.game", "run"),
     "train": ("realm_tui.cli.game", "train"),
     "watch": ("realm_tui.cli.game", "watch"),
@@ -33,7 +34,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "hero": ("realm_tui.cli.hero", "app"),
     "ledger": ("realm_tui.cli.ledger", "app"),
     "skill": ("realm_tui.cli.skill", "app"),
-    "save": ("realm_tui.cli.save", "app"),
     "config": ("realm_tui.cli.config", "app"),
     "doctor": ("realm_tui.cli.doctor", "doctor"),
     "log": ("realm_tui.cli.doctor", "log"),

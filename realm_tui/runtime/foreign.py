@@ -44,9 +44,7 @@ def clean(text: str, *, newline: str = " ") -> str:
         marks = 0
         if char in "\n\r\x0b\x0c\x85\u2028\u2029":
             kept.append(newline)
-        elif char == "\t":
-            kept.append(" ")
-        elif category == "Zs":
+        elif char == "\t" or category == "Zs":
             kept.append(" ")
         elif category not in _DROPPED:
             kept.append(char)

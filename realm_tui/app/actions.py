@@ -1,0 +1,167 @@
+"""The one registry of actions: keys, footer, help screen and palette are all made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something the player can do."""
+
+    id: str
+    """The app answers with its method ``action_<id>``."""
+    key: str
+    plain: str
+    """What it does, in one or two words, in technical terms."""
+    tavern: str
+    """The same in the tavern's words."""
+    help: str
+    """One sentence for the help screen and the palette."""
+    in_footer: bool = True
+    confirm: str = ""
+    """The question asked first, for what cannot be taken back."""
+    footer_order: int = 50
+    """Smaller stands further left and survives longer on a narrow screen."""
+
+    @property
+    def key_label(self) -> str:
+        """The key as it is printed."""
+        return {"question_mark": "?", "colon": ":", "escape": "esc", "ctrl+p": "^p"}.get(self.key, self.key)
+
+    def label(self, tavern: bool) -> str:
+        return self.tavern if tavern else self.plain
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action(
+        "pause_or_resume",
+        "p",
+        "pause/resume",
+        "rest/march",
+        "Pause training at the next step, resume it, or start the engine when none runs.",
+        footer_order=1,
+    ),
+    Action(
+        "add_quest",
+        "d",
+        "add data",
+        "drop a quest",
+        "Choose a JSONL file; it becomes a quest on the board.",
+        footer_order=2,
+    ),
+    Action(
+        "checkpoint",
+        "c",
+        "checkpoint",
+        "anchor",
+        "Save a checkpoint now.",
+        footer_order=4,
+    ),
+    Action(
+        "promote",
+        "P",
+        "promote",
+        "crown",
+        "Make the best examined checkpoint the champion and export it as a plain model folder.",
+        footer_order=5,
+    ),
+    Action(
+        "ask",
+        "a",
+        "ask",
+        "ask the oracle",
+        "Ask the champion, or the live hero, something now.",
+        footer_order=6,
+    ),
+    Action(
+        "skip",
+        "k",
+        "skip quest",
+        "skip quest",
+        "Leave the quest that trains now and take the next one.",
+        confirm="Skip the quest that trains now? What it taught stays; its remaining steps are not taken.",
+        footer_order=7,
+    ),
+    Action(
+        "stop",
+        "s",
+        "stop engine",
+        "make camp",
+        "Save a checkpoint and stop the engine; a second time stops at once.",
+        confirm="Stop the engine? It saves a checkpoint first; `p` starts it again.",
+        footer_order=8,
+    ),
+    Action(
+        "names",
+        "v",
+        "tavern names",
+        "plain names",
+        "Switch between the tavern's words and technical ones.",
+        footer_order=9,
+    ),
+    Action(
+        "away",
+        "w",
+        "last away report",
+        "what I missed",
+        "Show again what happened while you were away.",
+        in_footer=False,
+    ),
+    Action(
+        "zoom",
+        "z",
+        "zoom curve",
+        "zoom the pool",
+        "Strain of the whole campaign, or of the newest steps.",
+        in_footer=False,
+    ),
+    Action(
+        "ascii",
+        "e",
+        "ASCII on/off",
+        "ASCII on/off",
+        "Draw with ASCII characters only.",
+        in_footer=False,
+    ),
+    Action(
+        "theme",
+        "t",
+        "theme",
+        "candlelight",
+        "Choose the colours.",
+        in_footer=False,
+    ),
+    Action(
+        "palette",
+        "colon",
+        "palette",
+        "palette",
+        "Search everything that can be done; `ask …` in it asks at once.",
+        footer_order=10,
+    ),
+    Action(
+        "help",
+        "question_mark",
+        "help",
+        "help",
+        "Every key, and what the numbers on the screen mean.",
+        footer_order=3,
+    ),
+    Action(
+        "leave",
+        "q",
+        "quit",
+        "leave",
+        "Leave the screen; you choose whether the hero trains on.",
+        footer_order=0,
+    ),
+)
+
+
+def action(action_id: str) -> Action:
+    """The action with that id; `KeyError` when there is none."""
+    for one in ACTIONS:
+        if one.id == action_id:
+            return one
+    raise KeyError(action_id)

@@ -1,0 +1,124 @@
+"""Lines of styled text as plain data, and the widget that repaints only the lines that changed.
+
+A panel is a pure function of facts to rows; a `Row` is a tuple of (text, role) spans and compares by value. Roles are names
+of the palette (`realm_tui.app.theme`), so a panel knows nothing of colours and is tested without a screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from textual.events import Resize
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from lore.lexicon import Voice
+from realm_tui.app.theme import palette_of
+
+Span = tuple[str, str]
+Row = tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the player wants the screen: labels of the tavern or plain ones, and whether only ASCII may be drawn."""
+
+    names: Voice = "tavern"
+    ascii: bool = False
+
+    @property
+    def tavern(self) -> bool:
+        return self.names == "tavern"
+
+
+def width_of(row: Row) -> int:
+    """Cells a row takes."""
+    return sum(cell_len(text) for text, _ in row)
+
+
+def shorten(text: str, width: int) -> str:
+    """``text`` in at most ``width`` cells; what was cut is marked by an ellipsis."""
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
+
+
+def fit(row: Row, width: int) -> Row:
+    """``row`` in exactly ``width`` cells: cut with an ellipsis, or filled with blanks."""
+    out: list[Span] = []
+    left = width
+    for text, role in row:
+        size = cell_len(text)
+        if size > left:
+            if left:
+                cut = shorten(text, left)
+                out.append((cut + " " * (left - cell_len(cut)), role))
+            left = 0
+            break
+        if text:
+            out.append((text, role))
+        left -= size
+    if left:
+        out.append((" " * left, ""))
+    return tuple(out)
+
+
+def spread(left: Row, right: Row, width: int) -> Row:
+    """``left`` at the left edge and ``right`` at the right one; the left gives way."""
+    size = min(width_of(right), width)
+    room = width - size
+    if room > 0 and width_of(left) >= room:
+        left = (*fit(left, room - 1), (" ", ""))
+    else:
+        left = fit(left, room)
+    return fit(left + right, width)
+
+
+class Drawing(Widget):
+    """A widget that draws rows and sends the terminal only the lines that differ from what it shows."""
+
+    DEFAULT_CSS = "Drawing { width: 1fr; height: 1fr; }"
+
+    def __init__(self, key: str, classes: str = "") -> None:
+        super().__init__(id=key, classes=classes)
+        self._rows: list[Row] = []
+        self._strips: list[Strip] = []
+        self._width = 0
+
+    def rows(self, width: int, height: int) -> Sequence[Row]:
+        """The rows to draw now; longer ones are cut, missing ones are blank."""
+        raise NotImplementedError
+
+    def redraw(self, *, fully: bool = False) -> None:
+        """Draw again; ``fully`` after a change of theme, where equal rows look different."""
+        width, height = self.content_size
+        if not width or not height:
+            return
+        rows = [fit(row, width) for row in list(self.rows(width, height))[:height]]
+        rows.extend([fit((), width)] * (height - len(rows)))
+        if fully or width != self._width or len(rows) != len(self._rows):
+            self._rows, self._width = rows, width
+            self._strips = [self._strip(row) for row in rows]
+            self.refresh()
+            return
+        changed = [y for y, (old, new) in enumerate(zip(self._rows, rows, strict=True)) if old != new]
+        for y in changed:
+            self._rows[y], self._strips[y] = rows[y], self._strip(rows[y])
+        if changed:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    def _strip(self, row: Row) -> Strip:
+        palette, base = palette_of(self.app), self.rich_style
+        return Strip(
+            [Segment(text, base + palette[role] if role in palette else base) for text, role in row], self._width
+        )
+
+    def render_line(self, y: int) -> Strip:
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.content_size.width, self.rich_style)
+
+    def on_resize(self, _: Resize) -> None:
+        self.redraw()

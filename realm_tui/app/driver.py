@@ -1,0 +1,152 @@
+"""A terminal driver that drops frames rather than wait, so that a stalled terminal never stops the event loop.
+
+Textual's own writer blocks its caller once thirty writes are queued; a dozing laptop at the far end of a connection would
+freeze the app. Here the queue is bounded in bytes: what does not fit is dropped whole, and as soon as the terminal has
+taken everything that was queued the app is asked to paint the screen anew.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from textual.drivers._writer_thread import WriterThread
+from textual.drivers.linux_driver import LinuxDriver
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+MOST_PENDING_BYTES = 262_144
+"""Output that waits at most; a full repaint of a large screen takes about a quarter of it."""
+_CLOSING_S = 1.0
+"""How long leaving waits for a terminal that does not read."""
+
+
+class FrameWriter(WriterThread):
+    """Writes to the terminal from a thread of its own; `write` never waits."""
+
+    def __init__(self, fileno: int, on_drained: Callable[[], None]) -> None:
+        super().__init__(sys.__stderr__)  # type: ignore[arg-type]
+        self._fd = fileno
+        self._on_drained = on_drained
+        self._changed = threading.Condition()
+        self._pending: deque[bytes] = deque()
+        self._pending_bytes = 0
+        self._busy = False
+        self._dropped = False
+        self._ending = False
+        self.frames_dropped = 0
+
+    @property
+    def behind(self) -> bool:
+        """Output was dropped, or much of it waits: painting more now would be for nothing."""
+        return self._dropped or self._pending_bytes > MOST_PENDING_BYTES // 4
+
+    def write(self, text: str) -> None:
+        data = text.encode("utf-8", "replace")
+        with self._changed:
+            full = self._pending_bytes + len(data) > MOST_PENDING_BYTES
+            if (full or self._dropped) and not self._ending:
+                self._dropped = True
+                self.frames_dropped += 1
+                return
+            self._pending.append(data)
+            self._pending_bytes += len(data)
+            self._changed.notify()
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._pending and not self._ending:
+                    self._changed.wait()
+                if not self._pending:
+                    return
+                data = b"".join(self._pending)
+                self._pending.clear()
+                self._busy = True
+            alive = self._put(data)
+            with self._changed:
+                self._pending_bytes -= len(data)
+                self._busy = False
+                drained = self._dropped and not self._pending
+                if drained:
+                    self._dropped = False
+            if not alive:
+                return
+            if drained:
+                self._on_drained()
+
+    def _put(self, data: bytes) -> bool:
+        """Write everything; False when the terminal is gone."""
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self._fd, view) :]
+            except InterruptedError:
+                continue
+            except OSError:
+                with self._changed:
+                    self._dropped = True
+                return False
+        return True
+
+    def close_gently(self) -> None:
+        """From now on nothing is dropped; a screen that waits to be painted gives way to what restores the terminal."""
+        with self._changed:
+            self._ending = True
+            if self._dropped:
+                self._pending.clear()
+                self._pending_bytes = 0
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """Let the terminal take what is queued, but do not wait for one that does not read."""
+        self.close_gently()
+        self.join(_CLOSING_S)
+
+
+class FrameDroppingDriver(LinuxDriver):
+    """Textual's driver with a `FrameWriter`; writes to whichever of stderr and stdout is the terminal."""
+
+    def __init__(
+        self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        if sys.__stderr__ is not None and not sys.__stderr__.isatty() and sys.__stdout__ is not None:
+            self._file = sys.__stdout__
+
+    @property
+    def behind(self) -> bool:
+        """Whether the terminal does not keep up; the app then skips its refresh."""
+        writer = self._writer_thread
+        return isinstance(writer, FrameWriter) and writer.behind
+
+    def start_application_mode(self) -> None:
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        loop, app, file, opening = self._loop, self._app, self._file, self._writer_thread
+
+        def repaint() -> None:
+            if app.is_running:
+                app.refresh(layout=True)
+
+        def drained() -> None:
+            loop.call_soon_threadsafe(repaint)
+
+        assert file is not None
+        writer = FrameWriter(file.fileno(), drained)
+        writer.start()
+        if opening is not None:
+            opening.stop()  # it has only the few bytes that prepare the terminal
+        self._writer_thread = writer
+
+    def stop_application_mode(self) -> None:
+        if isinstance(self._writer_thread, FrameWriter):
+            self._writer_thread.close_gently()
+        super().stop_application_mode()

@@ -1,0 +1,96 @@
+"""What the screen shows at one moment: one frozen object, made off the event loop and handed to every panel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from engine.link.snapshot import BattleText
+from realm_tui.app.history import Curve
+from realm_tui.runtime.status import Status
+
+if TYPE_CHECKING:
+    from lore.health import Health
+    from lore.hero import HeroStats
+    from lore.identity import Identity
+    from lore.narrator import Tale
+    from lore.strain import Hint, Trend
+    from lore.titles import Titles
+
+
+@dataclass(frozen=True, slots=True)
+class HeroView:
+    """The hero's sheet (`lore.hero`), in words and numbers; None is unknown."""
+
+    portrait: tuple[str, ...] = ()
+    identity: Identity | None = None
+    titles: Titles | None = None
+    health: Health | None = None
+    stats: HeroStats | None = None
+    streak: int | None = None
+    """Answers in a row without a miss."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExamAnswer:
+    """One answered problem."""
+
+    prompt: str
+    answer: str
+    expected: str
+    result: str
+    """crit, hit, glancing, miss or crit_miss; empty for an item that could not be asked."""
+    correct: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExamView:
+    """The newest exam."""
+
+    id: int
+    step: int
+    skill: str
+    level: int
+    kind: str
+    """gate, screen or asked."""
+    items: int
+    correct: int
+    interval: tuple[float, float] | None
+    apprentice: bool
+    repeats: int
+    answers: tuple[ExamAnswer, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class QuestLine:
+    """A quest of the player's that waits or trains."""
+
+    name: str
+    priority: str
+    examples: int | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class StrainView:
+    """What the lore says about the strain (`lore.strain`)."""
+
+    trend: Trend | None = None
+    """improving, stable or worsening; None while unknown."""
+    hint: Hint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything on the Battle screen."""
+
+    status: Status
+    hero: HeroView = HeroView()
+    strain: StrainView = StrainView()
+    curve: Curve = field(default_factory=Curve)
+    battle: BattleText | None = None
+    exam: ExamView | None = None
+    quests: tuple[QuestLine, ...] = ()
+    log: tuple[Tale, ...] = field(default=())
+    """Newest first."""

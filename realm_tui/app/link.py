@@ -1,0 +1,131 @@
+"""The app's hands: orders to the engine and entries on the board, each on a thread that leaving the app never waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from configs.errors import BlockedError, RealmError
+from configs.paths import SaveFolder
+from engine.link.protocol import Verb
+
+T = TypeVar("T")
+OnProgress = Callable[[str], None]
+
+
+class Link(Protocol):
+    """What the app can have done. Every call raises `RealmError` when it was refused or failed."""
+
+    async def start(self) -> None:
+        """Attach to the engine, or start one."""
+
+    async def order(self, verb: Verb, args: dict[str, Any], on_progress: OnProgress) -> int | None:
+        """Give the living engine an order; the step at which it took effect."""
+
+    async def stop(self, now: bool, on_progress: OnProgress) -> None:
+        """Let the engine save and end; ``now``: at once."""
+
+    async def promote(self, on_progress: OnProgress) -> str:
+        """Crown the best examined form; what was done, in words."""
+
+    async def ask(self, question: str, on_progress: OnProgress) -> str:
+        """Put a question to the champion, else to the live hero; the answer."""
+
+    def add_file(self, path: Path, priority: str) -> str:
+        """Put a file on the board; what was added, in words. Blocks: call it on a thread."""
+
+
+async def on_thread(work: Callable[[], T], name: str) -> T:
+    """The result of ``work`` on a daemon thread of its own; leaving the program does not wait for it."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(set_it: Callable[[Any], None], value: Any) -> None:
+        if not done.done():
+            set_it(value)
+
+    def run() -> None:
+        outcome: tuple[Callable[[Any], None], Any]
+        try:
+            outcome = (done.set_result, work())
+        except BaseException as error:
+            outcome = (done.set_exception, error)
+        try:
+            loop.call_soon_threadsafe(settle, *outcome)
+        except RuntimeError:  # the app has left meanwhile; nobody waits any more
+            return
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return await done
+
+
+def _told(on_progress: OnProgress) -> OnProgress:
+    """``on_progress`` as it may be called from a thread."""
+    loop = asyncio.get_running_loop()
+
+    def tell(text: str) -> None:
+        loop.call_soon_threadsafe(on_progress, text)
+
+    return tell
+
+
+class EngineLink:
+    """The `Link` to a save's real engine and board."""
+
+    def __init__(self, folder: SaveFolder, *, read_only: bool = False) -> None:
+        self._folder, self._read_only = folder, read_only
+
+    def _may_write(self) -> None:
+        if self._read_only:
+            raise BlockedError(
+                "this screen only reads", why="another one has this save open", fix="use that one", code="READ_ONLY"
+            )
+
+    async def start(self) -> None:
+        self._may_write()
+        from realm_tui.runtime.engine_process import ensure_engine
+
+        await on_thread(lambda: ensure_engine(self._folder), "engine-start")
+
+    async def order(self, verb: Verb, args: dict[str, Any], on_progress: OnProgress) -> int | None:
+        self._may_write()
+        from realm_tui.runtime.orders import order
+
+        tell = _told(on_progress)
+        reply = await on_thread(lambda: order(self._folder, verb, args, progress=tell), f"order-{verb}")
+        return reply.step
+
+    async def stop(self, now: bool, on_progress: OnProgress) -> None:
+        self._may_write()
+        from realm_tui.runtime.engine_process import stop_engine
+
+        tell = _told(on_progress)
+        await on_thread(lambda: stop_engine(self._folder, now=now, on_progress=tell), "order-stop")
+
+    async def promote(self, on_progress: OnProgress) -> str:
+        self._may_write()
+        from realm_tui.runtime.orders import promote
+
+        tell = _told(on_progress)
+        done = await on_thread(lambda: promote(self._folder, None, progress=tell), "order-promote")
+        return f"Champion: {done.get('name')}, exported to {done.get('path')}"
+
+    async def ask(self, question: str, on_progress: OnProgress) -> str:
+        from realm_tui.runtime.orders import ask
+
+        tell = _told(on_progress)
+        done = await on_thread(lambda: ask(self._folder, question, progress=tell), "order-ask")
+        answer = done.get("answer")
+        if not isinstance(answer, str):
+            raise RealmError("the engine sent no answer", fix="see `realm log`", code="NO_ANSWER")
+        return answer
+
+    def add_file(self, path: Path, priority: str) -> str:
+        self._may_write()
+        from realm_tui.runtime.board import add
+
+        added = add(self._folder, path, priority=priority, source="screen")
+        return f"{added.name} is on the board: {added.counts.get('examples', '–')} examples"

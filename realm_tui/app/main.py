@@ -1,0 +1,80 @@
+"""Opens the Battle screen on a save: the first frame comes from the save alone, the engine is called after it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+from configs.loader import load_game
+from configs.paths import SaveFolder
+
+
+def ascii_terminal() -> bool:
+    """Whether the terminal cannot be trusted with more than ASCII."""
+    encoding = (getattr(sys.__stderr__, "encoding", "") or "").lower().replace("-", "")
+    return encoding != "utf8" or os.environ.get("TERM", "") in ("linux", "vt100", "vt220")
+
+
+def choose_hero() -> str | None:
+    """Ask which hero a new save begins with; None when the player closed the question.
+
+    Only asked where a card and a bigger hero's model are found; elsewhere the default hero is answered at once.
+    """
+    from realm_tui.runtime.heroes import proposed_hero
+
+    default, proposed = load_game().default_hero, proposed_hero()
+    if proposed == default:
+        return default
+    from realm_tui.app.screens.first_run import HeroQuestion
+
+    return HeroQuestion(proposed, default).run()
+
+
+def run(folder: SaveFolder, *, read_only: bool = False) -> int:
+    """Play until the player leaves; the exit code.
+
+    Args:
+        folder: an existing save.
+        read_only: another screen has this save open; look, but give no orders.
+    """
+    gc.disable()  # until the first frame stands: collecting while everything is being imported costs a fifth of the start
+    reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="facts")
+    from realm_tui.app.source import SaveSource
+
+    source = SaveSource(folder)
+    first = reading.submit(source.opening)
+    from realm_tui.app.app import RealmApp
+    from realm_tui.app.drawing import Look
+    from realm_tui.app.driver import FrameDroppingDriver
+    from realm_tui.app.link import EngineLink
+    from realm_tui.runtime.writer import SaveWriter
+
+    opening = first.result()
+    rules = opening.rules
+    names = opening.settings.get("face.names", rules.face.names)
+    look = Look(
+        "plain" if names == "plain" else "tavern",
+        bool(opening.settings.get("face.ascii", rules.face.ascii or ascii_terminal())),
+    )
+    with closing(SaveWriter(folder)) as writer:
+        app = RealmApp(
+            source,
+            EngineLink(folder, read_only=read_only),
+            writer,
+            rules,
+            look=look,
+            first=opening.facts,
+            reader=reading,
+            hero_colour=opening.facts.status.hero.colour,
+            start_engine=True,
+            ask_names="face.names" not in opening.settings and not read_only,
+            read_only=read_only,
+            driver_class=None if os.environ.get("TEXTUAL_DRIVER") else FrameDroppingDriver,
+        )
+        app.run()
+        reading.submit(source.close).result()
+        reading.shutdown()
+    return app.return_code or 0

@@ -1,0 +1,1 @@
+"""The Battle screen and the dialogs over it."""

@@ -1,0 +1,95 @@
+"""What the dialogs share: a titled box in the middle, buttons that arrow keys reach, escape to leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Horizontal
+from textual.markup import escape
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Button, Static
+
+T = TypeVar("T")
+
+
+class Dialog(ModalScreen[T | None]):
+    """A box over the Battle screen; escape answers None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "give_up", "close", show=False),
+        Binding("right,down", "app.focus_next", show=False),
+        Binding("left,up", "app.focus_previous", show=False),
+    ]
+    heading: ClassVar[str] = ""
+
+    def body(self) -> Iterable[Widget]:
+        """What stands in the box."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        with Container(classes="dialog") as box:
+            box.border_title = escape(self.heading)
+            yield from self.body()
+
+    def action_give_up(self) -> None:
+        self.dismiss(None)
+
+
+def plain(text: str, key: str = "", *, classes: str = "") -> Static:
+    """Text without markup; ``key`` is its id."""
+    return Static(text, markup=False, classes=classes, id=key or None)
+
+
+class Choice(Dialog[str]):
+    """A question with a few answers; each has a key of its own."""
+
+    def __init__(self, heading: str, question: str, answers: Iterable[tuple[str, str, str]]) -> None:
+        """
+        Args:
+            heading: title of the box.
+            question: what is asked.
+            answers: (id, key, words) each; the first is focused.
+        """
+        super().__init__()
+        self._heading, self._question, self._answers = heading, question, tuple(answers)
+
+    def compose(self) -> ComposeResult:
+        with Container(classes="dialog") as box:
+            box.border_title = escape(self._heading)
+            yield plain(self._question)
+            with Horizontal(classes="choices"):
+                for answer, key, words in self._answers:
+                    yield Button(escape(f"{words} ({key})"), id=f"answer-{answer}")
+
+    def on_key(self, event: object) -> None:
+        key = getattr(event, "key", "")
+        for answer, answer_key, _ in self._answers:
+            if key == answer_key:
+                self.dismiss(answer)
+
+    @on(Button.Pressed)
+    def _chosen(self, event: Button.Pressed) -> None:
+        self.dismiss((event.button.id or "").removeprefix("answer-"))
+
+
+def confirm(question: str) -> Choice:
+    """Yes or no; answers ``yes`` or None."""
+    return Choice("Are you sure?", question, (("no", "n", "no"), ("yes", "y", "yes")))
+
+
+def leave(engine_lives: bool) -> Choice:
+    """Whether the hero trains on; answers ``leave``, ``stop`` or ``stay``."""
+    if not engine_lives:
+        return Choice(
+            "Leave", "No engine is running; leaving changes nothing.", (("leave", "q", "leave"), ("stay", "s", "stay"))
+        )
+    return Choice(
+        "Leave",
+        "The hero can train on without you; the next `realm play` tells what happened. Or it saves and stops.",
+        (("leave", "q", "leave it training"), ("stop", "s", "stop it"), ("stay", "r", "stay")),
+    )

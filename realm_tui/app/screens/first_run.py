@@ -1,0 +1,57 @@
+"""The questions of a new save: which hero (only where there is a choice), and in whose words."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from textual.app import App
+
+from configs.loader import load_hero
+from realm_tui.app.driver import FrameDroppingDriver
+from realm_tui.app.screens.dialog import Choice
+from realm_tui.app.theme import THEMES
+
+
+def ask_hero(proposed: str, default: str) -> Choice:
+    """Whether to start with a bigger hero that was found; answers a hero's id."""
+    bigger, smaller = load_hero(proposed), load_hero(default)
+    return Choice(
+        "A hero for this save",
+        f"A graphics card and the model of {bigger.title}, were found: {bigger.description}\n\n"
+        f"Or start with {smaller.title}: {smaller.description}",
+        (
+            (proposed, bigger.name[0].lower(), bigger.name),
+            (default, smaller.name[0].lower(), smaller.name),
+        ),
+    )
+
+
+def ask_names() -> Choice:
+    """In which words the screen speaks; answers ``tavern`` or ``plain``."""
+    return Choice(
+        "How shall the screen speak?",
+        "In the tavern's words a checkpoint is an anchor and an exam a trial; plain names are the field's own. "
+        "The numbers are the same, and `v` switches at any time.",
+        (("tavern", "t", "tavern"), ("plain", "p", "plain")),
+    )
+
+
+class HeroQuestion(App[str]):
+    """The one question that comes before there is a save; answers a hero's id, or None when it was closed."""
+
+    CSS_PATH = "../realm.tcss"
+    ENABLE_COMMAND_PALETTE = False
+
+    def __init__(self, proposed: str, default: str) -> None:
+        super().__init__(driver_class=None if os.environ.get("TEXTUAL_DRIVER") else FrameDroppingDriver)
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = THEMES[0].name
+        self._question = ask_hero(proposed, default)
+
+    def on_mount(self) -> None:
+        self.push_screen(self._question, self._answered)
+
+    def _answered(self, answer: Any) -> None:
+        self.exit(answer)

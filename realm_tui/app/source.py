@@ -1,0 +1,313 @@
+"""Makes the facts of the Battle screen from a save and, while an engine lives, from its ring.
+
+Everything runs on one thread. What comes from the database alone is read again only after somebody wrote to it.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from configs.errors import RealmError
+from configs.paths import SaveFolder
+from configs.schema import GameConfig
+from engine.link.ring import RingReader
+from engine.link.snapshot import BattleText
+from engine.link.state import LIVING
+from lore.hero import hero_stats
+from lore.identity import Identity, identity
+from lore.strain import hint, trend
+from realm_tui.app.facts import ExamAnswer, ExamView, Facts, HeroView, QuestLine, StrainView
+from realm_tui.app.history import RECENT_STEPS, History
+from realm_tui.runtime.opened import OpenedSave, opened
+from realm_tui.runtime.status import Status, collect_from
+from saves import campaigns, exams, incidents, quests, steps
+from saves.rows import LevelUp, StepWindow
+
+if TYPE_CHECKING:
+    from lore.health import Health
+    from lore.narrator import Tale
+    from lore.titles import Titles
+
+_LOG_LINES = 60
+_LOG_WINDOWS_S = 6 * 3600.0
+"""How far back the adventure log looks at first; `realm events` tells all."""
+_FIRST_WINDOWS = 300
+"""Windows read for the first frame; the whole campaign follows with the second look."""
+_HISTORY_WINDOWS = 50_000
+_STEPS_A_LOOK = 64
+"""Ring records read at each look; more are fetched when steps were missed."""
+_STREAK_EXAMS = 8
+_HINT_STEPS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """What only the database knows; valid until it changes."""
+
+    exam: ExamView | None
+    quests: tuple[QuestLine, ...]
+    log: tuple[Tale, ...]
+    titles: Titles | None
+    health: Health | None
+    streak: int | None
+    quests_done: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Everything before the first frame."""
+
+    facts: Facts
+    rules: GameConfig
+    settings: dict[str, Any]
+
+
+class SaveSource:
+    """Reads one save again and again."""
+
+    def __init__(self, folder: SaveFolder) -> None:
+        self._folder = folder
+        self._open = ExitStack()
+        self._save: OpenedSave | None = None
+        self._identity: Identity | None = None
+        self._version: int | None = None
+        self._saved: _Saved | None = None
+        self._ring: RingReader | None = None
+        self._history = History()
+        self._complete = False
+        self._first = True
+
+    def opening(self) -> Opening:
+        """What the first frame needs, and no more: titles and log follow with the first look after it.
+
+        Raises:
+            RealmError: the save cannot be read.
+        """
+        save = self._opened()
+        facts = self._facts(save)
+        return Opening(facts, save.rules, campaigns.settings(save.conn))
+
+    def away(self) -> tuple[Tale, ...]:
+        """What happened since the last look; empty when nothing did."""
+        from realm_tui.runtime.away import away_tales
+
+        return tuple(away_tales(self._opened()))
+
+    def read(self) -> Facts:
+        """The facts now."""
+        self._first = False
+        return self._facts(self._opened())
+
+    def _facts(self, save: OpenedSave) -> Facts:
+        status = collect_from(save)
+        saved = self._from_database(save)
+        battle = self._from_ring(status)
+        return Facts(
+            status=status,
+            hero=self._hero(save, status, saved),
+            strain=_strain(save, status, self._history.recent()),
+            curve=self._history.curve(),
+            battle=battle,
+            exam=saved.exam,
+            quests=saved.quests,
+            log=saved.log,
+        )
+
+    def close(self) -> None:
+        """Let go of the save and the ring."""
+        if self._ring is not None:
+            self._ring.close()
+            self._ring = None
+        self._open.close()
+        self._save = None
+
+    def _opened(self) -> OpenedSave:
+        if self._save is None:
+            self._save = self._open.enter_context(opened(self._folder))
+            self._identity = identity(self._save.hero, veteran=self._save.campaign.starting_checkpoint_id is not None)
+            self._complete = self._remember(self._save, _FIRST_WINDOWS) < _FIRST_WINDOWS
+        elif not self._first and not self._complete:
+            self._history = History()
+            self._saved = None
+            self._remember(self._save, _HISTORY_WINDOWS)
+            self._complete = True
+        return self._save
+
+    def _remember(self, save: OpenedSave, most: int) -> int:
+        """Put the newest windows of the campaign into the history; how many there were."""
+        found = steps.windows(save.conn, save.campaign.id, most)
+        for window in found:
+            self._remember_window(window)
+        return len(found)
+
+    # ------------------------------------------------------------------ database
+
+    def _from_database(self, save: OpenedSave) -> _Saved:
+        version = int(save.conn.execute("PRAGMA data_version").fetchone()[0])
+        if self._first:
+            return self._read_first(save)
+        if self._saved is None or version != self._version:
+            self._version = version
+            self._saved = self._read_database(save)
+        return self._saved
+
+    def _read_first(self, save: OpenedSave) -> _Saved:
+        self._mark(exams.level_ups(save.conn, save.campaign.id))
+        return _Saved(
+            exam=_exam(save.conn, save),
+            quests=_quests(save.conn),
+            log=(),
+            titles=None,
+            health=None,
+            streak=None,
+            quests_done=quests.completed_quests(save.conn),
+        )
+
+    def _mark(self, won: list[LevelUp]) -> None:
+        self._history.mark([(up.step, f"L{up.to_level}") for up in won])
+
+    def _read_database(self, save: OpenedSave) -> _Saved:
+        from lore.combat import answer_streak
+        from lore.health import health
+        from lore.titles import standings, titles
+
+        conn, campaign = save.conn, save.campaign.id
+        won = exams.level_ups(conn, campaign)
+        self._mark(won)
+        recent = exams.recent_exams(conn, campaign, limit=_STREAK_EXAMS)
+        proofs = {e.id: e for e in recent}
+        for up in won[-1:]:
+            proofs |= {e.id: e for i in up.exam_ids if (e := exams.exam(conn, i)) is not None}
+        holds = [h for skill in save.hero.skills for h in exams.holds(conn, campaign, skill).values()]
+        return _Saved(
+            exam=_exam(conn, save),
+            quests=_quests(conn),
+            log=self._log(save),
+            titles=titles(_last_step(save, won[-1].step if won else 0), standings(won, proofs.values(), holds)),
+            health=health(i.severity for i in incidents.open_incidents(conn)),
+            streak=answer_streak(recent),
+            quests_done=quests.completed_quests(conn),
+        )
+
+    def _log(self, save: OpenedSave) -> tuple[Tale, ...]:
+        from lore.events import events
+        from lore.narrator import tell
+        from realm_tui.runtime.events import chapter
+
+        newest = steps.windows(save.conn, save.campaign.id, 1)
+        since = newest[0].last_at - _LOG_WINDOWS_S if newest else 0.0
+        found = events(chapter(save, since), save.rules.exams, since=since or None)
+        return tuple(tell(event, save.hero.name) for event in reversed(found[-_LOG_LINES:]))
+
+    # ------------------------------------------------------------------ ring
+
+    def _from_ring(self, status: Status) -> BattleText | None:
+        """Take in the steps since the last look; the text in training."""
+        if status.state not in LIVING:
+            if self._ring is not None:
+                self._ring.close()
+                self._ring = None
+            return None
+        try:
+            if self._ring is None:
+                self._ring = RingReader(self._folder.ring)
+            self._new_records(self._ring)
+            return self._ring.battle()
+        except RealmError:
+            # The engine has not made its ring yet, or the status names what is wrong with it as a blocker.
+            if self._ring is not None:
+                self._ring.close()
+                self._ring = None
+            return None
+
+    def _new_records(self, ring: RingReader) -> None:
+        """Add the records newer than the last look; a smaller step means that a run was resumed."""
+        last = self._history.last_recorded
+        records = ring.steps(_STEPS_A_LOOK if last is not None else RECENT_STEPS)
+        if last is not None and records and records[0].step > last + 1:
+            records = ring.steps(RECENT_STEPS)
+        if records and last is not None and records[-1].step < last:
+            self._history.rewind(records[0].step - 1)
+            last = None
+        elif records and last is None:
+            self._history.rewind(records[0].step - 1)
+        for record in records:
+            if last is None or record.step > last:
+                self._history.add(record.step, record.loss if math.isnan(record.strain) else record.strain)
+
+    def _remember_window(self, window: StepWindow) -> None:
+        known = window.steps - window.zone_unknown
+        finite = window.steps - window.nonfinite
+        value = window.strain_sum / known if known > 0 else window.loss_sum / finite if finite > 0 else None
+        self._history.add(window.last_step, value, steps=window.last_step - window.first_step + 1)
+
+    # ------------------------------------------------------------------ lore
+
+    def _hero(self, save: OpenedSave, status: Status, saved: _Saved) -> HeroView:
+        quest = status.quest
+        stats = hero_stats(
+            steps=status.xp,
+            train_loss=status.loss,
+            val_loss=quest.held_out_loss if quest is not None else None,
+            accuracies=[s.accuracy for s in status.skills.values()],
+            quests_completed=saved.quests_done,
+            mastered=[s.mastered for s in status.skills.values()],
+        )
+        return HeroView(
+            portrait=save.hero.display.portrait,
+            identity=self._identity,
+            titles=saved.titles,
+            health=saved.health,
+            stats=stats,
+            streak=saved.streak,
+        )
+
+
+def _quests(conn: sqlite3.Connection) -> tuple[QuestLine, ...]:
+    return tuple(QuestLine(q.name, q.priority, q.counts.get("examples"), q.state) for q in quests.quests(conn))
+
+
+def _last_step(save: OpenedSave, least: int) -> int:
+    newest = steps.windows(save.conn, save.campaign.id, 1)
+    reached = newest[0].last_step if newest else least
+    return max(0, max(reached, least) - save.campaign.starting_step)
+
+
+def _exam(conn: sqlite3.Connection, save: OpenedSave) -> ExamView | None:
+    """The newest gate exam with its answers; before there is one, whatever exam there is."""
+    found = exams.latest_exam(conn, save.campaign.id, kind="gate") or exams.latest_exam(conn, save.campaign.id)
+    if found is None:
+        return None
+    from engine.statistics import interval
+
+    answers = tuple(
+        ExamAnswer(i.prompt, i.answer or "", i.expected, i.result or "", i.correct)
+        for i in exams.exam_items(conn, found.id)
+    )
+    return ExamView(
+        id=found.id,
+        step=found.step,
+        skill=found.skill,
+        level=found.level,
+        kind=found.kind,
+        items=found.items,
+        correct=found.correct,
+        interval=interval(found.correct, found.items, save.rules.exams.alpha) if found.items else None,
+        apprentice=found.apprentice,
+        repeats=found.repeats,
+        answers=answers,
+        at=found.at,
+    )
+
+
+def _strain(save: OpenedSave, status: Status, recent: list[float]) -> StrainView:
+    """Trend and hint; neither while no floor is known."""
+    if status.strain is None or status.state not in LIVING:
+        return StrainView()
+    rules = save.rules.strain
+    rate = status.strain_rate
+    return StrainView(trend(rate, rules), hint(recent[-_HINT_STEPS:], rules, rate=rate))

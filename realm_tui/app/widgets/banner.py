@@ -1,0 +1,50 @@
+"""One line under the header, only while something is in the way: the first blocker, or data that grew old."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.link.state import LIVING
+from realm_tui.app.drawing import Look, Row
+from realm_tui.app.facts import Facts
+from realm_tui.app.widgets.header import data_age
+from realm_tui.app.widgets.panel import Panel
+from realm_tui.app.words import age
+from realm_tui.runtime.foreign import clean
+
+
+def banner_rows(facts: Facts, stale_s: float) -> list[Row]:
+    """What stands in the way, most pressing first; empty when nothing does."""
+    status = facts.status
+    rows: list[Row] = []
+    for blocker in status.blockers:
+        rows.append(
+            ((" ! ", "alarm"), (f" {clean(blocker.reason)}", "bad-strong"), (f" → {clean(blocker.fix)}", "text"))
+        )
+    old = data_age(status)
+    if status.state in LIVING and (status.stale or (old is not None and old >= stale_s and status.state == "training")):
+        rows.append(
+            (
+                (" ! ", "alarm"),
+                (f" The engine has said nothing for {age(status.ages_s.get('heartbeat'))}.", "bad-strong"),
+                (" The numbers below are as old as that.", "text"),
+            )
+        )
+    return rows
+
+
+class Banner(Panel):
+    """The warning line; it takes no room while there is nothing to warn of."""
+
+    def __init__(self, key: str, stale_s: float) -> None:
+        super().__init__(key)
+        self.stale_s = stale_s
+
+    def show(self, facts: Facts, look: Look) -> None:
+        wanted = bool(banner_rows(facts, self.stale_s))
+        if self.display != wanted:
+            self.display = wanted
+        super().show(facts, look)
+
+    def paint(self, facts: Facts, look: Look, width: int, height: int) -> Sequence[Row]:
+        return banner_rows(facts, self.stale_s)

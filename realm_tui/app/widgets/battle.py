@@ -1,0 +1,193 @@
+"""The battle view: the very text being trained on, each token tinted by its loss, with a bar under it that says the same."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+
+from engine.link.snapshot import BattleText
+from lore.lexicon import label
+from realm_tui.app.drawing import Look, Row, shorten
+from realm_tui.app.facts import Facts
+from realm_tui.app.widgets.panel import Panel
+from realm_tui.app.words import number, percent, rate, span
+from realm_tui.runtime.foreign import clean
+
+_STEPS = (0.1, 0.4, 1.0, 2.0)
+"""Losses in nats at which a token's tint and bar grow: certain, sure, doubtful, surprised, shocked."""
+_BARS = "▁▂▄▆█"
+_ASCII_BARS = ".:-+#"
+_MOST_TOKENS = 4000
+_ROUNDS = 12
+"""Texts kept, the one in training among them."""
+
+
+def heat(loss: float) -> int:
+    """0 (certain) to 4 (shocked)."""
+    return sum(loss >= bound for bound in _STEPS)
+
+
+def _cells(text: str) -> list[str]:
+    """Text cut into pieces that each take cells of their own (marks stay on their base)."""
+    out: list[str] = []
+    for char in text:
+        if out and cell_len(char) == 0:
+            out[-1] += char
+        else:
+            out.append(char)
+    return out
+
+
+def _wrapped(battle: BattleText, width: int) -> list[list[tuple[str, float | None]]]:
+    """Lines of (piece, loss of its token or None for context)."""
+    lines: list[list[tuple[str, float | None]]] = [[]]
+    used = 0
+    losses = battle.losses[:_MOST_TOKENS]
+    for i, token in enumerate(battle.tokens[:_MOST_TOKENS]):
+        loss = losses[i] if i < len(losses) else None
+        for piece in _cells(clean(token, newline="↵")):
+            size = cell_len(piece)
+            if used + size > width:
+                lines.append([])
+                used = 0
+            lines[-1].append((piece, loss))
+            used += size
+            if piece == "↵":
+                lines.append([])
+                used = 0
+    return [line for line in lines if line]
+
+
+def _text_row(line: list[tuple[str, float | None]]) -> Row:
+    out: list[tuple[str, str]] = []
+    for piece, loss in line:
+        if loss is None:
+            role = "muted"
+        elif math.isfinite(loss):
+            role = f"heat-{heat(loss)}"
+        else:
+            role = "alarm"
+        if out and out[-1][1] == role:
+            out[-1] = (out[-1][0] + piece, role)
+        else:
+            out.append((piece, role))
+    return ((" ", ""), *out)
+
+
+def _bar_row(line: list[tuple[str, float | None]], ascii_only: bool) -> Row | None:
+    """Bars under the trained tokens of a line; None when it has none."""
+    if all(loss is None for _, loss in line):
+        return None
+    bars = _ASCII_BARS if ascii_only else _BARS
+    out: list[tuple[str, str]] = []
+    for piece, loss in line:
+        if loss is None:
+            char, role = " ", ""
+        elif math.isfinite(loss):
+            char, role = bars[heat(loss)], f"heat-{heat(loss)}"
+        else:
+            char, role = "?", "alarm"
+        char *= cell_len(piece)
+        if out and out[-1][1] == role:
+            out[-1] = (out[-1][0] + char, role)
+        else:
+            out.append((char, role))
+    return ((" ", ""), *out)
+
+
+def text_rows(battle: BattleText, width: int, height: int, ascii_only: bool = False) -> list[Row]:
+    """The text in at most ``height`` rows, from the last line of context before the first trained token on."""
+    if height < 1:
+        return []
+    lines = _wrapped(battle, max(8, width - 2))
+    pairs = [(_text_row(line), _bar_row(line, ascii_only)) for line in lines]
+    start = next((i for i, (_, bars) in enumerate(pairs) if bars is not None), 0)
+    full = sum(1 + (bars is not None) for _, bars in pairs)
+    first = 0 if full <= height else max(0, start - 1) if height >= 3 else start
+    rows: list[Row] = []
+    for text, bars in pairs[first:]:
+        more = [text] if bars is None else [text, bars]
+        if len(rows) + len(more) > height:
+            break
+        rows += more
+    return rows
+
+
+def figures(facts: Facts, look: Look) -> Row:
+    """Loss, gradient and learning rate of the newest step."""
+    status = facts.status
+    parts: list[tuple[str, str]] = [(" ", "")]
+    for word, value in (
+        ("training.loss", number(status.loss)),
+        ("training.grad_norm", number(status.grad_norm)),
+        ("training.learning_rate", rate(status.learning_rate)),
+    ):
+        parts += [(f"{label(word, look.names).lower()} ", "muted"), (value, "text"), ("   ", "")]
+    return tuple(parts)
+
+
+def legend(look: Look) -> Row:
+    """What the bars mean, from certain to shocked."""
+    bars = _ASCII_BARS if look.ascii else _BARS
+    parts: list[tuple[str, str]] = [(f" {label('training.surprise', look.names)}: ", "muted"), ("sure ", "faint")]
+    parts += [(bar * 2, f"heat-{i}") for i, bar in enumerate(bars)]
+    parts.append((" surprised", "faint"))
+    return tuple(parts)
+
+
+def battle_rows(facts: Facts, look: Look, width: int, height: int, before: Sequence[BattleText] = ()) -> list[Row]:
+    """The text with its bars; below it what was read before, what the bars mean, and the step's figures.
+
+    Args:
+        before: texts of earlier steps, newest first; drawn in one quiet line each where there is room.
+    """
+    battle = facts.battle
+    below = [figures(facts, look)] if height < 7 else [legend(look), figures(facts, look)]
+    room = height - len(below)
+    if battle is None or not battle.tokens:
+        rows: list[Row] = [((" no text has been trained on yet", "faint"),)]
+    else:
+        rows = text_rows(battle, width, room, look.ascii)
+    if room - len(rows) >= 3:
+        rows.append(())
+        rows += [earlier_row(one, width) for one in before[: room - len(rows) - 1]]
+    return rows[:room] + [()] * (room - len(rows)) + below
+
+
+def earlier_row(battle: BattleText, width: int) -> Row:
+    """A text of an earlier step in one quiet line."""
+    tokens = "".join(clean(token, newline="↵ ") for token in battle.tokens[:_MOST_TOKENS])
+    return ((" ", ""), (shorten(tokens.strip(), width - 2), "faint"))
+
+
+class BattlePanel(Panel):
+    """What the hero is reading."""
+
+    word = "panel.battle"
+
+    def __init__(self, key: str, classes: str = "") -> None:
+        super().__init__(key, classes)
+        self._seen: deque[BattleText] = deque(maxlen=_ROUNDS)
+
+    def title(self, facts: Facts, look: Look) -> str:
+        name = super().title(facts, look)
+        quest, battle = facts.status.quest, facts.battle
+        if quest is not None:
+            return f"{name}: {shorten(clean(quest.name), 32)}  {percent(quest.step, quest.steps)}  {span(quest.eta_s)}"
+        if battle is not None and battle.title:
+            return f"{name}: {shorten(clean(battle.title), 40)}"
+        return name
+
+    def show(self, facts: Facts, look: Look) -> None:
+        newest = facts.battle
+        if newest is not None and (not self._seen or self._seen[0].step != newest.step):
+            if self._seen and self._seen[0].step > newest.step:
+                self._seen.clear()
+            self._seen.appendleft(newest)
+        super().show(facts, look)
+
+    def paint(self, facts: Facts, look: Look, width: int, height: int) -> Sequence[Row]:
+        return battle_rows(facts, look, width, height, list(self._seen)[1:])

@@ -1,0 +1,166 @@
+"""The hero's sheet: portrait, who it is, and what its numbers are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lore.lexicon import entry, label
+from realm_tui.app.drawing import Look, Row, shorten, spread, width_of
+from realm_tui.app.facts import Facts
+from realm_tui.app.widgets.panel import Panel
+from realm_tui.app.words import UNKNOWN, age, fraction, number, whole
+from realm_tui.runtime.foreign import clean
+
+_HEALTH_TONES = {"healthy": "good", "minor_issues": "warn", "fatigued": "bad", "struggling": "bad-strong"}
+_PARTS = " ▏▎▍▌▋▊▉█"
+
+
+def bar(part: float, width: int, ascii_only: bool = False) -> tuple[str, str]:
+    """A bar as (filled, empty) of ``width`` cells together; eighths of a cell are drawn where blocks may be."""
+    part = min(1.0, max(0.0, part))
+    if ascii_only:
+        full = int(part * width)
+        return "#" * full, "." * (width - full)
+    full, eighths = divmod(int(part * width * 8), 8)
+    filled = "█" * full + (_PARTS[eighths] if eighths and full < width else "")
+    return filled, "·" * (width - len(filled))
+
+
+def _stat(word: str, value: str, look: Look) -> Row:
+    return ((f"{label(word, look.names)} ", "muted"), (value, "strong"))
+
+
+def _stats(facts: Facts, look: Look) -> list[Row]:
+    stats = facts.hero.stats
+    return [
+        _stat("hero.attack", number(stats.attack if stats else None, 1), look),
+        _stat("hero.defence", number(stats.defence if stats else None, 1), look),
+        _stat("hero.accuracy", fraction(stats.accuracy if stats else None), look),
+        _stat("hero.gold", whole(stats.gold if stats else None), look),
+    ]
+
+
+def _identity(facts: Facts, look: Look) -> str:
+    identity = facts.hero.identity
+    return clean(identity.line(look.names)) if identity is not None else UNKNOWN
+
+
+def _title(facts: Facts, look: Look) -> str:
+    titles = facts.hero.titles
+    return titles.worn.named(look.names) if titles is not None and titles.worn is not None else UNKNOWN
+
+
+def _newest_form(facts: Facts) -> str:
+    step = facts.status.last_checkpoint_step
+    if step is None:
+        return UNKNOWN
+    return f"step {step:,}, {age(facts.status.ages_s.get('checkpoint'))} ago"
+
+
+def _joined(parts: Sequence[Row], gap: str = "  ") -> Row:
+    out: list[tuple[str, str]] = []
+    for i, part in enumerate(parts):
+        if i:
+            out.append((gap, ""))
+        out.extend(part)
+    return tuple(out)
+
+
+def _xp(facts: Facts, look: Look, width: int) -> Row:
+    stats = facts.hero.stats
+    done, of = (stats.xp_in_level, stats.xp_per_level) if stats else (None, None)
+    name = f"{label('hero.xp', look.names)} "
+    count = f" {whole(done)}/{whole(of)}"
+    filled, empty = bar(
+        done / of if done is not None and of else 0.0, max(4, width - len(name) - len(count)), look.ascii
+    )
+    return ((name, "muted"), (filled, "hero"), (empty, "line"), (count, "text"))
+
+
+def _level(facts: Facts, look: Look) -> Row:
+    return (
+        (f"{label('hero.level', look.names)} ", "muted"),
+        (whole(facts.status.hero.level), "strong"),
+        ("   ", ""),
+        _health(facts, look),
+    )
+
+
+def _health(facts: Facts, look: Look) -> tuple[str, str]:
+    if not facts.hero.health:
+        return (UNKNOWN, "muted")
+    word = entry(f"hero.health.{facts.hero.health}")
+    return (f"{word.icon} {word.named(look.names)}", _HEALTH_TONES.get(facts.hero.health, "text"))
+
+
+def hero_rows(facts: Facts, look: Look, width: int, height: int) -> list[Row]:
+    """The full sheet; in two lines or fewer the short form of `hero_brief`."""
+    if height <= 2:
+        return hero_brief(facts, look, width)
+    hero, status = facts.hero, facts.status
+    face = [clean(line) for line in hero.portrait]
+    face_width = max((len(line) for line in face), default=0)
+    text: list[Row] = [
+        ((clean(status.hero.name), "hero"), (f", {clean(status.hero.epithet)}", "strong")),
+        ((_identity(facts, look), "text"),),
+        (
+            (_title(facts, look), "accent"),
+            *(
+                (f"  {w.rule.icon} {w.named(look.names)}", "warn")
+                for w in (hero.titles.warnings[:1] if hero.titles else ())
+            ),
+        ),
+        _level(facts, look),
+    ]
+    out: list[Row] = []
+    for i in range(max(len(face), len(text))):
+        left = (f" {face[i] if i < len(face) else '':<{face_width}}  ", "hero")
+        out.append((left, *(text[i] if i < len(text) else ())))
+    out.append((("", ""),))
+    out.append(((" ", ""), *_xp(facts, look, width - 2)))
+    stats = _stats(facts, look)
+    if width_of(_joined(stats)) <= width - 2:
+        out.append(((" ", ""), *_joined(stats)))
+    else:
+        out.append(((" ", ""), *_joined(stats[:2])))
+        out.append(((" ", ""), *_joined(stats[2:])))
+    out.append(((" ", ""), *_stat("hero.streak", whole(hero.streak), look)))
+    out.append(((" ", ""), *_stat("checkpoint", _newest_form(facts), look)))
+    champion = status.champion
+    out.append(((" ", ""), *_stat("champion", f"step {champion.step:,}" if champion else UNKNOWN, look)))
+    if height < len(out):
+        out = [row for row in out if row != (("", ""),)]
+    return out
+
+
+def hero_brief(facts: Facts, look: Look, width: int) -> list[Row]:
+    """Two lines for a small terminal: name, title, health; level, bar and numbers."""
+    status = facts.status
+    first: Row = (
+        (" ", ""),
+        (clean(status.hero.name), "hero"),
+        (f"  {shorten(_identity(facts, look), 30)}", "text"),
+        (f"  {_title(facts, look)}", "accent"),
+    )
+    skills: list[tuple[str, str]] = []
+    for key, skill in status.skills.items():
+        skills += [
+            (f"{key.upper()} ", "skill-strong"),
+            (f"{skill.mastered}", "strong"),
+            (
+                f" {label('skill.won', look.names).lower()}, {skill.held} {label('skill.held', look.names).lower()}  ",
+                "muted",
+            ),
+        ]
+    room = max(8, width - 50)
+    second: Row = ((" ", ""), *_xp(facts, look, min(room, 26)), ("  ", ""), *_joined(_stats(facts, look)[:3]))
+    return [spread(first, (*skills, _health(facts, look), (" ", "")), width), second]
+
+
+class HeroPanel(Panel):
+    """Who is learning."""
+
+    word = "panel.hero"
+
+    def paint(self, facts: Facts, look: Look, width: int, height: int) -> Sequence[Row]:
+        return hero_rows(facts, look, width, height)
