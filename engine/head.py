@@ -17,44 +17,62 @@ class HeadResult:
     """Loss of one forward pass."""
 
     total: Tensor
-    """Scalar: weighted sum of the losses, in nats; carries the gradient."""
+    """Scalar: weighted sum of the losses, in nats; carries the gradient where one is wanted."""
     losses: Tensor
     """[N] float32: loss of each token, unweighted."""
     right: Tensor
     """[N] bool: the most likely token was the right one."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadGradients:
+    """Losses with the gradients of their weighted sum."""
+
+    losses: Tensor
+    right: Tensor
+    hidden: Tensor
+    """[N, H]."""
+    weight: Tensor | None
+    """[V, H] float32; None where the head is frozen."""
+
+
+@torch.no_grad()
+def head_gradients(
+    hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, *, train_head: bool = True
+) -> HeadGradients:
+    """Cross entropy at ``hidden`` and its gradients, slice by slice; arguments as in `head_loss`."""
+    step = max(64, _SLICE_NUMBERS // weight.shape[0])
+    weight_grad = torch.zeros_like(weight, dtype=torch.float32) if train_head else None
+    hidden_grad, losses, right = [], [], []
+    for first in range(0, hidden.shape[0], step):
+        part = slice(first, first + step)
+        states, wanted = hidden[part], targets[part, None]
+        logits = (states @ weight.T).float()
+        right.append(logits.argmax(-1) == wanted[:, 0])
+        logp = torch.log_softmax(logits, -1)
+        losses.append(-logp.gather(1, wanted)[:, 0])
+        grad = logp.exp_()
+        grad.scatter_add_(1, wanted, grad.new_full((1, 1), -1.0).expand_as(wanted))
+        grad *= weights[part, None]
+        grad = grad.to(states.dtype)
+        hidden_grad.append(grad @ weight)
+        if weight_grad is not None:
+            weight_grad += grad.T @ states
+    return HeadGradients(torch.cat(losses), torch.cat(right), torch.cat(hidden_grad), weight_grad)
+
+
 class _SlicedCrossEntropy(torch.autograd.Function):
-    """Cross entropy over slices of tokens; the gradients are made in the forward pass, so no logits are kept."""
+    """`head_gradients` as a differentiable sum; the gradients are ready when the loss is."""
 
     @staticmethod
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        count = hidden.shape[0]
-        step = max(64, _SLICE_NUMBERS // weight.shape[0])
-        head_grad = ctx.needs_input_grad[1]
-        weight_grad = torch.zeros_like(weight, dtype=torch.float32) if head_grad else None
-        hidden_grad, losses, right = [], [], []
-        for first in range(0, count, step):
-            part = slice(first, first + step)
-            states, wanted = hidden[part], targets[part, None]
-            logits = (states @ weight.T).float()
-            right.append(logits.argmax(-1) == wanted[:, 0])
-            logp = torch.log_softmax(logits, -1)
-            losses.append(-logp.gather(1, wanted)[:, 0])
-            grad = logp.exp_()
-            grad.scatter_add_(1, wanted, grad.new_full((1, 1), -1.0).expand_as(wanted))
-            grad *= weights[part, None]
-            grad = grad.to(states.dtype)
-            hidden_grad.append(grad @ weight)
-            if weight_grad is not None:
-                weight_grad += grad.T @ states
-        loss, hit = torch.cat(losses), torch.cat(right)
-        ctx.save_for_backward(torch.cat(hidden_grad), weight_grad)
+        made = head_gradients(hidden, weight, targets, weights, train_head=ctx.needs_input_grad[1])
+        ctx.save_for_backward(made.hidden, made.weight)
         ctx.dtypes = (hidden.dtype, weight.dtype)
-        ctx.mark_non_differentiable(loss, hit)
-        return (loss * weights).sum(), loss, hit
+        ctx.mark_non_differentiable(made.losses, made.right)
+        return (made.losses * weights).sum(), made.losses, made.right
 
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:

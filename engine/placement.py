@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields
@@ -33,6 +34,10 @@ class Placement:
     """dtype of the layers' arithmetic: ``float32``, or ``bfloat16`` (autocast where the weights are fp32)."""
     matmul: str
     """float32 matmul precision while training: ``highest``, ``high`` or ``medium``. Exams always use ``highest``."""
+    kernel: str
+    """``lean``: the hatchling's pass by hand (engine.lean); ``model``: transformers' own modules."""
+    half_orthogonal: bool
+    """Muon orthogonalises in bf16, because that is faster here than fp32."""
     attention: str
     """``eager`` for short rows on a CPU, else ``sdpa``."""
     row_tokens: int
@@ -113,7 +118,9 @@ def choose(hero: HeroConfig, rules: EngineRules, recorded: Mapping[str, Any] | N
         device=device,
         weights=weights,
         compute=compute,
-        matmul=_matmul(device, hero),
+        matmul=_matmul(device, compute),
+        kernel="lean" if device == "cpu" and hatchling and compute == "float32" else "model",
+        half_orthogonal=_half_is_faster(device),
         attention="eager" if device == "cpu" and hatchling else "sdpa",
         row_tokens=64 if device == "cpu" else 512,
         threads=threads,
@@ -158,11 +165,28 @@ def _precision(hero: HeroConfig, device: str) -> tuple[str, str]:
     return ("float32" if fits or compute == "float32" else "bfloat16", compute)
 
 
-def _matmul(device: str, hero: HeroConfig) -> str:
-    """``medium`` where it is faster and still true fp32, or where bf16 products were asked for; else ``highest``."""
+def _matmul(device: str, compute: str) -> str:
+    """``medium`` where it is still true fp32 (a faster library is used then); some CPUs take bf16 products there."""
     if device != "cpu":
-        return "high"
+        return "highest" if compute == "float32" else "high"
     return "medium" if _medium_is_exact() else "highest"
+
+
+def _half_is_faster(device: str) -> bool:
+    """Whether products of small matrices are clearly faster in bf16 than in fp32."""
+    matrices = torch.ones(16, 96, 96, device=device)
+    seconds = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        stack = matrices.to(dtype)
+        best = float("inf")
+        for _ in range(8):
+            began = time.perf_counter()
+            torch.bmm(stack, stack)
+            if device == "cuda":
+                torch.cuda.synchronize()
+            best = min(best, time.perf_counter() - began)
+        seconds[dtype] = best
+    return seconds[torch.bfloat16] * 1.25 < seconds[torch.float32]
 
 
 def _medium_is_exact() -> bool:

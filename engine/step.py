@@ -16,6 +16,7 @@ from configs.errors import RealmError
 from engine.batch import Batch
 from engine.head import HeadResult, head_loss
 from engine.hero.model import Hero
+from engine.lean import LeanQwen3, supports
 from engine.optim.build import HeroOptimizer, build_optimizer
 from engine.optim.ema import AveragedWeights
 from engine.placement import Placement, exact_matmul
@@ -81,8 +82,9 @@ class StepLoop:
     ) -> None:
         self.hero, self.placement = hero, placement
         decay = hero.config.training.ema_decay
-        self.optimizer = optimizer or build_optimizer(hero.model, hero.config.training)
+        self.optimizer = optimizer or build_optimizer(hero.model, hero.config.training, half=placement.half_orthogonal)
         self.ema = ema or (AveragedWeights(hero.model, decay) if decay is not None else None)
+        self._lean = LeanQwen3(hero.model) if placement.kernel == "lean" and supports(hero.model) else None
         self._accelerator = Accelerator(cpu=placement.device == "cpu", mixed_precision="no")
 
     def train(self, micro_batches: Sequence[Batch]) -> StepOutcome:
@@ -102,9 +104,7 @@ class StepLoop:
         results: list[tuple[Batch, HeadResult]] = []
         for batch in micro_batches:
             placed = batch.to(self.placement.device)
-            result = batch_loss(hero, placed, self.placement)
-            self._accelerator.backward(result.total / weight)
-            results.append((placed, result))
+            results.append((placed, self._pass(placed, weight)))
         norm = self._accelerator.clip_grad_norm_(optimizer.params, hero.config.training.max_grad_norm)
         loss, grad_norm, first, matches = _collect(results, norm)
         finite = math.isfinite(loss) and math.isfinite(grad_norm)
@@ -123,6 +123,14 @@ class StepLoop:
             token_losses=first,
             matches=matches,
         )
+
+    def _pass(self, batch: Batch, divisor: float) -> HeadResult:
+        """Forward and backward; the gradient of the batch's loss over ``divisor`` is added to the weights'."""
+        if self._lean is not None:
+            return self._lean.loss_and_gradients(batch, divisor)
+        result = batch_loss(self.hero, batch, self.placement)
+        self._accelerator.backward(result.total / divisor)
+        return result
 
     @torch.no_grad()
     def evaluate(self, micro_batches: Sequence[Batch]) -> float:

@@ -22,7 +22,7 @@ from configs.errors import RealmError, UsageError
 from configs.paths import SaveFolder
 from configs.version import __version__
 from saves import ledger
-from saves.checkpoint_folder import files_in, read_sidecar, sha256, verify_checkpoint
+from saves.checkpoint_folder import files_in, read_sidecar, sha256, sync_folder, verify_checkpoint
 from saves.connection import SaveConnection
 from saves.database import open_save
 from saves.migrations import SCHEMA_VERSION
@@ -85,6 +85,7 @@ def export_save(
         }
         _pack(stage, manifest, part, tell)
         part.rename(target)
+        sync_folder(target.parent)
     return Exported(target, target.stat().st_size, len(files), kept)
 
 

@@ -18,13 +18,13 @@ from configs.errors import RealmError, UsageError
 from configs.paths import SaveFolder, saves_dir
 from saves import ledger
 from saves.archive import FORMAT, FORMAT_VERSION, MANIFEST, MAX_MANIFEST_BYTES
-from saves.checkpoint_folder import export_model
+from saves.checkpoint_folder import export_model, sync_folder
 from saves.connection import transaction
 from saves.database import open_save
 from saves.filesystem import refuse_network_disk
 from saves.migrations import SCHEMA_VERSION
 from saves.upkeep import alone
-from saves.verify import verify_save
+from saves.verify import Finding, check_file, check_names, verify_save
 
 ROOMS = ("checkpoints", "quests")
 BLOCK = 1 << 20
@@ -160,8 +160,12 @@ def _manifest(archive: Path, raw: bytes) -> dict[str, Any]:
     try:
         data = json.loads(raw)
         files = data["files"]
-        known = data["format"] == FORMAT and isinstance(data["checkpoints"], list) and "realm.db" in files
-        sound = known and all(_safe(n) and int(f["bytes"]) >= 0 and len(f["sha256"]) == 64 for n, f in files.items())
+        known = data["format"] == FORMAT and "realm.db" in files and isinstance(data["save"], str)
+        sound = known and all(isinstance(n, str) for n in data["checkpoints"])
+        sound = sound and all(
+            _safe(n) and type(f["bytes"]) is int and f["bytes"] >= 0 and len(f["sha256"]) == 64
+            for n, f in files.items()
+        )
         version, schema = int(data["version"]), int(data["schema"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _refused(archive, f"its manifest cannot be read ({error})") from error
@@ -188,20 +192,24 @@ def _safe(name: str) -> bool:
 def _check(stage: SaveFolder, tell: Callable[[str], None]) -> None:
     """Open, migrate and verify what was unpacked, and export its champion again."""
     with closing(open_save(stage, write=True)) as conn:
+        # Names first: the champion is exported to a folder of its checkpoint's name.
+        _lawful(check_file(conn) or check_names(conn))
         reigning = ledger.champion(conn)
         if reigning is not None:
             form = ledger.checkpoint(conn, reigning.checkpoint_id)
             tell(f"the champion {form.name}")
             export_model(ledger.folder_of(stage, form), stage.root / "champions" / form.name)
             conn.execute("UPDATE champions SET export_path = ? WHERE id = ?", (f"champions/{form.name}", reigning.id))
-    report = verify_save(stage, on_progress=tell)
-    if not report.ok:
-        first = report.findings[0]
+    _lawful(verify_save(stage, on_progress=tell).findings)
+
+
+def _lawful(findings: list[Finding]) -> None:
+    if findings:
+        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
         raise RealmError(
-            "the archive's save breaks its own laws, nothing was changed",
-            why=f"{first.entity}: {first.text}"
-            + (f" (and {len(report.findings) - 1} more)" if len(report.findings) > 1 else ""),
-            fix="mend the save it was exported from (`realm save verify`), then export it again",
+            "what was to be imported breaks the laws of a save, nothing was changed",
+            why=f"{findings[0].entity}: {findings[0].text}{more}",
+            fix="take another copy, or export the save once more after `realm save verify` finds it sound",
             code="ARCHIVE_REFUSED",
         )
 
@@ -224,6 +232,7 @@ def _swap(stage: SaveFolder, folder: SaveFolder) -> str | None:
             if kept is not None:
                 kept.rename(folder.root)
             raise
+        sync_folder(folder.root.parent)
     return kept.name if kept is not None and (kept / "realm.db").exists() else None
 
 
@@ -266,9 +275,7 @@ def restore_copy(copy: Path, folder: SaveFolder, *, on_progress: Callable[[str],
 def _fit_to_disk(copy: Path, stage: SaveFolder, folder: SaveFolder) -> set[str]:
     """Check a staged copy and note which of its forms are gone; returns the names of those that are left."""
     with closing(open_save(stage, write=True)) as conn:
-        damage = conn.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        if damage != "ok":
-            raise _refused(copy, damage)
+        _lawful(check_file(conn) or check_names(conn))
         kept = ledger.kept_checkpoints(conn)
         gone = [c for c in kept if not ledger.folder_of(folder, c).is_dir()]
         if kept and len(gone) == len(kept):

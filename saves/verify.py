@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -19,6 +20,7 @@ from saves.quests import quests
 from saves.rows import Checkpoint
 from saves.runs import runs
 
+_CHECKPOINT = re.compile(r"checkpoint-[0-9]+(-[0-9]+)*")
 MAX_FINDINGS = 100
 """Findings of one kind that are listed."""
 
@@ -66,6 +68,9 @@ def verify_save(folder: SaveFolder, *, on_progress: Callable[[str], None] | None
             if findings:
                 return Report(findings, backup=_sound_backup(folder))
             tell("the facts")
+            findings = check_names(conn)
+            if findings:
+                return Report(findings)
             findings = check_facts(conn)
             kept = ledger.kept_checkpoints(conn)
             for number, form in enumerate(kept, 1):
@@ -92,6 +97,26 @@ def check_file(conn: sqlite3.Connection) -> list[Finding]:
     found = [Finding("file", "realm.db", text) for text in damage if text != "ok"]
     dangling = conn.execute("PRAGMA foreign_key_check").fetchall()
     found += [Finding("references", r[0], f"row {r[1]} points at a missing row of {r[2]}") for r in dangling]
+    return found[:MAX_FINDINGS]
+
+
+def check_names(conn: sqlite3.Connection) -> list[Finding]:
+    """Law 12: names are plain, so that no row leads out of the save's folder."""
+    found = [
+        Finding("law-12", f"checkpoint {c['id']}", f"it is called {c['name']!r} and lies in {c['path']!r}")
+        for c in conn.execute("SELECT id, name, path FROM checkpoints").fetchall()
+        if not _CHECKPOINT.fullmatch(c["name"]) or c["path"] != f"checkpoints/{c['name']}"
+    ]
+    found += [
+        Finding("law-12", f"quest {q['id']}", f"its file is called {q['file']!r}")
+        for q in conn.execute("SELECT id, file FROM quests").fetchall()
+        if q["file"].startswith(".") or any(c in q["file"] for c in "/\\\0")
+    ]
+    found += [
+        Finding("law-12", f"champion {c['id']}", f"it is exported to {c['export_path']!r}")
+        for c in conn.execute("SELECT id, export_path FROM champions WHERE export_path IS NOT NULL").fetchall()
+        if not _CHECKPOINT.fullmatch(c["export_path"].removeprefix("champions/"))
+    ]
     return found[:MAX_FINDINGS]
 
 

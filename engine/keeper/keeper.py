@@ -25,7 +25,7 @@ from engine.keeper.door import Door
 from engine.keeper.records import record_crash, record_end_by_force, record_given_up, record_stuck
 from engine.keeper.trainer import TrainerCommand, TrainerProcess
 from engine.keeper.watchdog import LOOK_S, Verdict, Watchdog
-from engine.link.ending import Ending, classify
+from engine.link.ending import Crash, Ending, classify
 from engine.link.protocol import Command, Verb
 from engine.link.ring import RingReader
 from engine.link.snapshot import Snapshot
@@ -173,7 +173,7 @@ class Keeper:
         self._state, self._note = EngineState.STOPPED, None
         if ending.polite:
             return 0
-        if self._forced:
+        if self._forced or (self._at_once and ending.crash is Crash.KILLED):
             record_end_by_force(self._folder, last.step if last is not None else None, self._say)
             return 0
         self._state, self._note = EngineState.CRASHED, ending.reason
@@ -244,7 +244,7 @@ class Keeper:
         """The trainer is gone: every stop that it did not live to answer came true all the same."""
         for command in self._desk.unanswered():
             if _stops_now(command):
-                result = {NOW: True} if self._forced else {}
+                result = {NOW: True} if self._at_once else {}
                 self._desk.hold({"type": "done", "id": command.id, "ok": True, "step": None, "result": result})
 
     def _stop(self, command: Command) -> None:

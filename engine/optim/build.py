@@ -16,7 +16,7 @@ from engine.optim.muon import BatchedMuon
 class HeroOptimizer:
     """AdamW, or Muon on the matrices with AdamW on embeddings, head and norms; linear warm-up, then constant."""
 
-    def __init__(self, model: Any, training: HeroTraining) -> None:
+    def __init__(self, model: Any, training: HeroTraining, *, half: bool = False) -> None:
         self.training = training
         self.updates = 0
         self.params = [p for p in model.parameters() if p.requires_grad]
@@ -32,7 +32,7 @@ class HeroOptimizer:
                 lr=training.muon_learning_rate,
                 momentum=training.muon_momentum,
                 weight_decay=training.muon_weight_decay,
-                half=self.params[0].device.type == "cuda",
+                half=half,
             )
             if matrices
             else None
@@ -101,6 +101,6 @@ class HeroOptimizer:
         self.updates = int(facts["updates"])
 
 
-def build_optimizer(model: Any, training: HeroTraining) -> HeroOptimizer:
-    """The optimizer of ``training`` over the model's trainable weights."""
-    return HeroOptimizer(model, training)
+def build_optimizer(model: Any, training: HeroTraining, *, half: bool = False) -> HeroOptimizer:
+    """The optimizer of ``training`` over the model's trainable weights; ``half``: Muon orthogonalises in bf16."""
+    return HeroOptimizer(model, training, half=half)

@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "hero": ("realm_tui.cli.hero", "app"),
     "ledger": ("realm_tui.cli.ledger", "app"),
     "skill": ("realm_tui.cli.skill", "app"),
+    "save": ("realm_tui.cli.save", "app"),
     "config": ("realm_tui.cli.config", "app"),
     "doctor": ("realm_tui.cli.doctor", "doctor"),
     "log": ("realm_tui.cli.doctor", "log"),

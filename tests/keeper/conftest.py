@@ -20,6 +20,7 @@ from configs.errors import RealmError
 from configs.loader import load_hero
 from configs.paths import SaveFolder
 from engine.link.client import say_hello
+from engine.link.protocol import Command
 from saves.database import create_save, open_save
 from saves.incidents import open_incidents
 from saves.locks import is_held
@@ -102,6 +103,10 @@ class Keep:
     def serving(self, life: int = 1) -> dict[str, Any]:
         """The ``life``-th trainer, once it is ready for commands."""
         return until(lambda: len(self.trace("serving")) >= life) and self.trace("serving")[life - 1]
+
+    def reached(self, command: Command) -> None:
+        """Wait until a trainer got the command."""
+        until(lambda: command.id in [entry["id"] for entry in self.trace("verb")])
 
     def incidents(self) -> list[Incident]:
         with closing(open_save(self.folder, write=False)) as conn:

@@ -15,7 +15,8 @@ def verdicts(
     first: Snapshot | None, *, beats: bool, until_s: float, moves: bool = False
 ) -> list[tuple[float, Verdict]]:
     """What is found worth saying, and when, while looking every half minute."""
-    watchdog, found = Watchdog(0.0), []
+    watchdog = Watchdog(0.0)
+    found: list[tuple[float, Verdict]] = []
     snapshot, now = first, 0.0
     while now <= until_s:
         if snapshot is not None and beats:

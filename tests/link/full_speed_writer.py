@@ -29,7 +29,12 @@ def battle(step: int) -> BattleText:
 
 def main(path: Path) -> None:
     ended = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+
+    def wait() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
     with RingWriter(path, run_id=1) as ring:
         step = 0
         while not ended.is_set():

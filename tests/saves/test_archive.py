@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import shutil
@@ -195,9 +196,39 @@ def test_a_database_that_breaks_the_laws_is_not_swapped_in(played: SaveFolder, t
     with closing(open_save(played, write=True)) as conn:
         conn.execute("UPDATE step_windows SET steps = steps + 1 WHERE first_step = 1")
     archive.export_save(played, tmp_path / "hero.tar.gz")
-    with pytest.raises(RealmError, match="breaks its own laws"):
+    with pytest.raises(RealmError, match="breaks the laws of a save"):
         restoring.import_save(tmp_path / "hero.tar.gz", SaveFolder.named("other"))
     assert not SaveFolder.named("other").root.exists()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE quests SET file = '../../../escaped'",
+        "UPDATE checkpoints SET name = '../../escaped' WHERE step = 200",
+        "UPDATE checkpoints SET path = '../../../escaped' WHERE step = 200",
+        "UPDATE champions SET export_path = '/tmp/escaped'",
+    ],
+)
+def test_rows_that_lead_out_of_the_save_are_refused(played: SaveFolder, tmp_path: Path, statement: str) -> None:
+    archive.export_save(played, tmp_path / "hero.tar.gz")
+
+    with tarfile.open(tmp_path / "hero.tar.gz") as tar:
+        tar.extract("realm.db", tmp_path, filter="data")
+    with closing(sqlite3.connect(tmp_path / "realm.db")) as raw, raw:
+        raw.execute(statement)
+    database = (tmp_path / "realm.db").read_bytes()
+
+    def poison(name: str, content: bytes) -> tuple[str, bytes]:
+        if name == "manifest.json":
+            data = json.loads(content)
+            data["files"]["realm.db"] = {"bytes": len(database), "sha256": hashlib.sha256(database).hexdigest()}
+            content = json.dumps(data).encode()
+        return name, database if name == "realm.db" else content
+
+    with pytest.raises(RealmError, match="breaks the laws of a save"):
+        restoring.import_save(_rewritten(tmp_path / "hero.tar.gz", poison), SaveFolder.named("other"))
+    assert not SaveFolder.named("other").root.exists() and not list(tmp_path.rglob("escaped"))
 
 
 def test_import_over_a_save_keeps_the_old_one_whole(played: SaveFolder, tmp_path: Path) -> None:

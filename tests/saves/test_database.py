@@ -14,7 +14,7 @@ import pytest
 from configs.errors import BlockedError, RealmError, UsageError
 from configs.loader import load_hero
 from configs.paths import SaveFolder
-from saves import campaigns, database, filesystem, migrations
+from saves import campaigns, database, filesystem, migrations, steps
 from saves.backups import backups
 from saves.connection import SaveConnection, transaction
 from saves.database import create_save, open_save
@@ -186,6 +186,31 @@ def test_a_transaction_happens_as_a_whole_or_not_at_all(save: SaveConnection) ->
     assert campaigns.settings(save) == {"names": "plain"}
 
 
+def test_only_what_must_survive_a_power_cut_waits_for_the_disk(
+    save: SaveConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def watch(fd: int) -> None:
+        assert not save.in_transaction, "synced before it was committed"
+        synced.append(f"{os.fstat(fd).st_ino}")
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", watch)
+    log = str(Path(f"{save.path}-wal").stat().st_ino)
+    with transaction(save):
+        campaigns.set_setting(save, "names", "plain")
+    assert synced == []
+    with transaction(save, durable=True):
+        campaigns.set_setting(save, "names", "tavern")
+    assert synced == [log]
+    with transaction(save):
+        facts.begin(save)  # durable in itself, inside one that is not
+        campaigns.set_setting(save, "names", "plain")
+    assert synced == [log, log]
+
+
 def test_a_busy_save_is_blocked_not_broken(folder: SaveFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.05)
     one, two = open_save(folder, write=True), open_save(folder, write=True)
@@ -194,6 +219,20 @@ def test_a_busy_save_is_blocked_not_broken(folder: SaveFolder, monkeypatch: pyte
     campaigns.set_setting(two, "names", "plain")
     one.close()
     two.close()
+
+
+def test_a_full_disk_is_blocked_and_loses_nothing_that_was_there(save: SaveConnection) -> None:
+    run = facts.begin(save)
+    facts.train(save, run, 1, 100)
+    pages = save.execute("PRAGMA page_count").fetchone()[0]
+    save.execute(f"PRAGMA max_page_count = {pages + 2}")
+    with pytest.raises(BlockedError) as caught:
+        facts.train(save, run, 101, 100_000)
+    assert caught.value.code == "DISK_FULL" and not save.in_transaction
+    save.execute("PRAGMA max_page_count = 1000000")
+    reached = steps.totals(save, facts.CAMPAIGN).live.last_step
+    assert reached is not None and reached >= 100
+    facts.train(save, run, reached + 1, reached + 50)
 
 
 _WRITER = """
