@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedTokenizerFast
 from transformers.models.qwen3 import Qwen3Config, Qwen3ForCausalLM
+from transformers.utils import logging as transformers_logging
 
 from configs.errors import BlockedError, RealmError
 from configs.schema import HeroConfig
@@ -125,7 +127,7 @@ def load_pretrained(config: HeroConfig, placement: Placement) -> Hero:
             break
         try:
             return _load(config, name, placement, local_files_only=offline)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, SafetensorError) as error:
             reason = " ".join(str(error).split())
             tried.append(f"{'the cache' if offline else 'the hub'}: {reason[:200]}")
     raise BlockedError(
@@ -146,7 +148,7 @@ def load_folder(config: HeroConfig, path: Path, placement: Placement) -> Hero:
         return _load(config, str(path), placement, local_files_only=True)
     except RealmError:
         raise
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise RealmError(
             f"the model in {path} cannot be loaded",
             why=" ".join(str(error).split())[:300],
@@ -164,18 +166,28 @@ def save_folder(hero: Hero, weights: Mapping[str, Tensor], path: Path) -> None:
         path: an existing or new folder; files of the same names are replaced.
     """
     path.mkdir(parents=True, exist_ok=True)
+    transformers_logging.disable_progress_bar()
     hero.model.save_pretrained(path, state_dict={name: t.detach() for name, t in weights.items()})
     hero.tokenizer.save_pretrained(path)
 
 
 def _load(config: HeroConfig, source: str, placement: Placement, *, local_files_only: bool) -> Hero:
+    transformers_logging.disable_progress_bar()
     tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local_files_only)
-    model = AutoModelForCausalLM.from_pretrained(
+    model, found = AutoModelForCausalLM.from_pretrained(
         source,
         local_files_only=local_files_only,
         dtype=placement.weights_dtype,
         attn_implementation=placement.attention,
+        output_loading_info=True,
     )
+    if found["missing_keys"]:
+        raise RealmError(
+            f"the model in {source} is incomplete",
+            why=f"it lacks {', '.join(sorted(found['missing_keys'])[:3])}",
+            fix="copy the model's folder again",
+            code="MODEL_DAMAGED",
+        )
     tokenizer.chat_template = CHAT_TEMPLATE
     return _hero(config, model, tokenizer, placement)
 

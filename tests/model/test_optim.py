@@ -1,0 +1,80 @@
+"""Muon is torch's Muon; the averaged weights are exactly swapped in and out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from configs.errors import RealmError
+from engine.optim.build import build_optimizer
+from engine.optim.ema import AveragedWeights
+from engine.optim.muon import BatchedMuon, orthogonalise
+from tests.model.heroes import hatchling, pip_config
+
+SHAPES = [(24, 24), (24, 24), (24, 60), (60, 24), (24, 60), (8, 3)]
+
+
+def test_muon_follows_torchs_muon() -> None:
+    torch.manual_seed(0)
+    ours = [torch.nn.Parameter(torch.randn(s)) for s in SHAPES]
+    theirs = [torch.nn.Parameter(p.detach().clone()) for p in ours]
+    mine = BatchedMuon(ours, lr=0.02, momentum=0.95, weight_decay=0.1, half=True)
+    reference = torch.optim.Muon(theirs, lr=0.02, momentum=0.95, weight_decay=0.1)
+    for _ in range(5):
+        for a, b in zip(ours, theirs, strict=True):
+            a.grad = torch.randn_like(a)
+            b.grad = a.grad.clone()
+        before = [p.detach().clone() for p in ours]
+        mine.step()
+        reference.step()  # type: ignore[no-untyped-call]
+        for a, b, old in zip(ours, theirs, before, strict=True):
+            moved = float((b - old).detach().norm())
+            assert float((a - b).detach().norm()) < 0.03 * moved, "bf16 rounding apart, the same step"
+            with torch.no_grad():
+                b.copy_(a)
+
+
+def test_fp32_orthogonalising_drives_singular_values_towards_one_and_keeps_directions() -> None:
+    torch.manual_seed(0)
+    wide = torch.randn(5, 24, 60)
+    values = torch.linalg.svdvals(orthogonalise(wide))
+    assert float(values.min()) > 0.6
+    assert float(values.max()) < 1.3
+    u, _, vh = torch.linalg.svd(wide, full_matrices=False)
+    core = u.mT @ orthogonalise(wide) @ vh.mT
+    assert torch.allclose(core, torch.diag_embed(core.diagonal(dim1=1, dim2=2)), atol=1e-3)
+
+
+def test_muon_moves_the_matrices_and_adamw_the_rest() -> None:
+    hero = hatchling()
+    optimizer = build_optimizer(hero.model, hero.config.training)
+    tensors, facts = optimizer.state()
+    assert facts == {"kind": "muon", "updates": 0}
+    assert len([name for name in tensors if name.startswith("muon.momentum.")]) == 28
+    assert optimizer.learning_rate == pytest.approx(3e-3 / 50)
+
+
+def test_a_state_of_another_optimizer_is_refused() -> None:
+    hero = hatchling()
+    tensors, facts = build_optimizer(hero.model, pip_config(optimizer="adamw").training).state()
+    with pytest.raises(RealmError, match="was trained with adamw"):
+        build_optimizer(hero.model, hero.config.training).load(tensors, facts)
+
+
+def test_averaged_weights_follow_the_formula_and_swap_without_a_trace() -> None:
+    model = torch.nn.Linear(3, 2)
+    ema = AveragedWeights(model, decay=0.9)
+    expected = model.weight.detach().clone()
+    for t in range(30):
+        with torch.no_grad():
+            model.weight += torch.randn_like(model.weight)
+        ema.update()
+        decay = min(0.9, (1 + t) / (10 + t))
+        expected = decay * expected + (1 - decay) * model.weight.detach()
+    assert torch.allclose(ema.weights()["weight"], expected, atol=1e-5)
+    raw = model.weight.detach().clone()
+    with pytest.raises(KeyError), ema.applied():
+        assert torch.allclose(model.weight, expected, atol=1e-5)
+        raise KeyError("an exam that breaks")
+    assert torch.equal(model.weight, raw)
+    assert torch.allclose(ema.weights()["weight"], expected, atol=1e-5)
