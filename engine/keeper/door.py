@@ -156,6 +156,7 @@ class Door:
 
     async def _converse(self, reader: asyncio.StreamReader, tell: Listener) -> None:
         greeted = reads_only = other_version = False
+        name = "somebody"
         while True:
             line = await (_line(reader) if greeted else asyncio.wait_for(_line(reader), HELLO_S))
             if line is None:
@@ -165,10 +166,10 @@ class Door:
                 message = decode(line)
                 if message["type"] == "hello":
                     greeted, reads_only = True, message.get("read_only") is True
+                    name = "".join(filter(str.isprintable, str(message.get("client"))))[:40]
                     answer = self._hello(message)
                     other_version = not answer["ok"]
                     tell(answer)
-                    self._log(f"{str(message.get('client'))[:40]!r} says hello")
                 elif message["type"] != "command":
                     raise RealmError(
                         f"unknown message {message['type']!r}", fix="send hello or command", code="BAD_MESSAGE"
@@ -184,6 +185,7 @@ class Door:
                     if other_version and command.verb not in ANY_VERSION_VERBS:
                         raise _other_version(message)
                     self._take(command, tell)
+                    self._log(f"{name} asks for {command.verb}")
             except RealmError as error:
                 ident = message.get("id")
                 if message.get("type") == "command" and isinstance(ident, str):

@@ -23,7 +23,7 @@ _POLL_S = 0.02
 def start_engine(folder: SaveFolder, *, wait: float = 30.0) -> Hello:
     """Start an engine for a save and wait until its keeper answers; the hero itself may still be loading.
 
-    When another process starts one at the same moment, that one is met instead.
+    When one is running already, or another process starts one at the same moment, that one is met instead.
 
     Args:
         folder: the save, which must exist.
@@ -32,6 +32,9 @@ def start_engine(folder: SaveFolder, *, wait: float = 30.0) -> Hello:
     Raises:
         RealmError: it did not come up; the reason is the last it said.
     """
+    met = _hello(folder)
+    if met is not None:
+        return met
     folder.make()
     log = folder.logs / "keeper.log"
     with log.open("ab") as output:
@@ -51,7 +54,8 @@ def start_engine(folder: SaveFolder, *, wait: float = 30.0) -> Hello:
     while True:
         ended = process.poll() is not None
         hello = _hello(folder)
-        if hello is not None:
+        # Another keeper was faster: ours must have seen that and ended, or it would take over once that one stops.
+        if hello is not None and (ended or hello.keeper_pid == process.pid):
             return hello
         if ended and not is_held(folder.keeper_lock):
             raise RealmError(
@@ -68,8 +72,8 @@ def start_engine(folder: SaveFolder, *, wait: float = 30.0) -> Hello:
 
 
 def ensure_engine(folder: SaveFolder, *, wait: float = 30.0) -> Hello:
-    """Attach to the engine of a save, or start one; raises like `start_engine`."""
-    return _hello(folder) or start_engine(folder, wait=wait)
+    """Attach to the engine of a save, or start one (the same as `start_engine`, named for those who only want to attach)."""
+    return start_engine(folder, wait=wait)
 
 
 def stop_engine(

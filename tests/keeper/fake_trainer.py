@@ -62,7 +62,7 @@ def main() -> int:
     if "signal" in life:
         os.kill(os.getpid(), life["signal"])
     if life.get("grandchild"):
-        subprocess.Popen(["sleep", "60"], pass_fds=(arguments.control_fd,))
+        subprocess.Popen(["sleep", "20"], pass_fds=(arguments.control_fd,))
     if life.get("deaf"):
         note(deaf=True)
         while True:

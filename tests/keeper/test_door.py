@@ -185,6 +185,17 @@ async def test_a_long_line_within_the_limit_is_taken(house: House) -> None:
     assert (await stranger.hear() or {})["result"] == command.args
 
 
+async def test_the_log_names_who_asked_for_what_on_one_line(house: House) -> None:
+    stranger = await Stranger.enter(house)
+    await stranger.say({**HELLO, "client": "a\nface\x1b[31m" * 20}, Command(Verb.PAUSE).message())
+    for _ in range(3):
+        await stranger.hear()
+    (line,) = house.log
+    assert line.startswith("aface[31maface")
+    assert line.endswith("asks for pause")
+    assert line.isprintable()
+
+
 async def test_half_a_line_and_a_goodbye_change_nothing(house: House) -> None:
     stranger, other = await Stranger.enter(house), await Stranger.enter(house)
     await stranger.say(HELLO, b'{"type": "command", "verb": "stop"')

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from configs.errors import RealmError
@@ -83,7 +84,20 @@ def test_two_faces_that_start_at_the_same_moment_meet_one_engine(scripted: Keep)
     assert len({hello.keeper_pid for hello in hellos}) == 1
     assert len(hellos) == 3
     scripted.serving()
+    stop_engine(scripted.folder)
+    assert not engine_alive(scripted.folder)
+    until(lambda: not keepers_of(scripted.folder))
     assert scripted.lives() == 1
+    assert scripted.lives() == 1
+
+
+def keepers_of(folder: SaveFolder) -> list[int]:
+    """Every process that was started to keep this save and has not ended."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        if str(folder.root) in (process.info["cmdline"] or ()) and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process.pid)
+    return found
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGHUP])
