@@ -36,6 +36,8 @@ NOW = "now"
 """Argument of ``stop``: end at once, without a checkpoint."""
 AT_STEP = "at_step"
 """Argument of ``stop``: end when that step is done; answered at once, and told to every further trainer."""
+STEPS = "steps"
+"""Argument of ``stop``: as `AT_STEP`, counted from the step at which the run began; the answer names the step."""
 
 
 @dataclass(frozen=True)
@@ -290,7 +292,7 @@ class Keeper:
             self._stopping = False
             self._stop_wanted.clear()
         elif command is not None and command.verb is Verb.STOP and message.get("ok"):
-            self._last_step = command.args[AT_STEP]
+            self._last_step = message["result"][AT_STEP]
         self._desk.answer(message)
 
     def _facts(self) -> dict[str, Any]:
@@ -359,7 +361,7 @@ class Keeper:
 
 def _stops_now(command: Command) -> bool:
     """Whether a command ends the trainer as soon as it is carried out."""
-    return command.verb is Verb.STOP and command.args.get(AT_STEP) is None
+    return command.verb is Verb.STOP and command.args.get(AT_STEP) is None and command.args.get(STEPS) is None
 
 
 def already_kept(folder: SaveFolder) -> BlockedError:

@@ -85,6 +85,7 @@ class Game:
 
     def __post_init__(self) -> None:
         self.hero = self.loop.hero
+        self.first_step = self.values.step
         self.guards = Guards(self.folder, self.rules.engine)
         self.board = Board(self)
         self.orders = Orders(self)
@@ -92,7 +93,11 @@ class Game:
     # ---------------------------------------------------------------- the loop
 
     def run(self) -> str:
-        """Train until told to stop; returns why it ended."""
+        """Train until told to stop; returns why it ended.
+
+        Raises:
+            DiskFullError: there was no room for the last checkpoint.
+        """
         self._show_curriculum()
         self._report(EngineState.TRAINING)
         while self._boundary():
@@ -101,7 +106,8 @@ class Game:
         self._report(EngineState.STOPPING)
         self.unpark()
         self.board.leave()
-        self.save("stop")
+        if self.save("stop") is None and self.blocked is not None:
+            raise self.blocked
         return self.stopping
 
     def _boundary(self) -> bool:

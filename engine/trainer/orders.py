@@ -155,7 +155,9 @@ class Orders:
 
     def _stop(self, command: Command) -> dict[str, Any]:
         game = self._game
-        at_step = command.args.get("at_step")
+        at_step, steps = command.args.get("at_step"), command.args.get("steps")
+        if steps is not None:
+            at_step = game.first_step + steps if isinstance(steps, int) and steps >= 0 else "that many steps"
         if at_step is not None:
             if not isinstance(at_step, int) or at_step < game.values.step:
                 raise UsageError(f"the engine is past step {at_step}", fix="choose a later step", code="BAD_STEP")

@@ -152,6 +152,7 @@ def _take_up(game: Game, form: Checkpoint) -> None:
     data = state.values
     try:
         game.values = Values.from_dict(data["values"])
+        game.first_step = game.values.step
         game.loop.load(state.tensors, data["loop"])
         game.recorder.load(data["recorder"])
         for key, record in data["trackers"].items():

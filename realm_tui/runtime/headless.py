@@ -120,8 +120,6 @@ class HeadlessGame:
     def _watch(self, save: OpenedSave, feed: EventFeed) -> tuple[bool, str]:
         begun = clock.monotonic()
         next_status = begun
-        first_step: int | None = None
-        asked = False
         while True:
             now = clock.monotonic()
             alive = engine_alive(self._folder)
@@ -134,13 +132,10 @@ class HeadlessGame:
             met = self._already(save)
             if met is not None:
                 return True, met
-            if first_step is None and status.state in (EngineState.TRAINING, EngineState.EXAMINING):
-                first_step = self._first_step(save, status)
-            if self._goal.steps is not None and first_step is not None:
-                self._target = first_step + self._goal.steps
-                if self._started and not self._leave and not asked:
-                    asked = self._stop_there(self._target)
-                if status.step is not None and status.step >= self._target:
+            if self._goal.steps is not None:
+                if self._target is None:
+                    self._target = self._aim(status)
+                if self._target is not None and status.step is not None and status.step >= self._target:
                     return True, f"{self._goal.steps} steps are done"
             if self._goal.seconds is not None and now - begun >= self._goal.seconds:
                 return True, "the time is over"
@@ -150,24 +145,22 @@ class HeadlessGame:
                 self._blocked(status)
             time.sleep(LOOK_S)
 
-    def _first_step(self, save: OpenedSave, status: Status) -> int | None:
-        """The step from which ``--steps`` counts: where the run began that this game started, else the step now."""
+    def _aim(self, status: Status) -> int | None:
+        """The step at which ``--steps`` is reached: counted from where the run of an engine of ours begins, and the engine
+        is told before its first step; from the step now where the engine lived before. None while that is not known."""
+        assert self._goal.steps is not None
         if not self._started:
-            return status.step
-        from saves.runs import latest_run
-
-        run = latest_run(save.conn, save.campaign.id)
-        return run.first_step if run is not None and run.ended_at is None else None
-
-    def _stop_there(self, step: int) -> bool:
-        """Ask the engine of this game to stop exactly at ``step``; it may be past it already."""
+            training = status.state in (EngineState.TRAINING, EngineState.EXAMINING, EngineState.SAVING)
+            return status.step + self._goal.steps if training and status.step is not None else None
+        if self._leave:
+            return status.step + self._goal.steps if status.step is not None else None
         try:
-            reply = send_command(self._folder, Command(Verb.STOP, {"at_step": step}), timeout_s=60)
+            reply = send_command(self._folder, Command(Verb.STOP, {"steps": self._goal.steps}), timeout_s=120)
         except RealmError as error:
             if error.code in ("ENGINE_GONE", "ENGINE_BUSY", "NO_ENGINE"):
-                return False
+                return None
             raise
-        return reply.ok or (reply.error is not None and reply.error.code == "BAD_STEP")
+        return int(reply.result["at_step"]) if reply.ok else None
 
     def _level_won(self, save: OpenedSave) -> str | None:
         if self._goal.level is None:
