@@ -264,7 +264,7 @@ class Exam(Row):
     repeats: int = 0
     apprentice: bool = False
     operations: Json = field(metadata=JSON, default_factory=dict)
-    """Operation to ``{"correct", "items"}``."""
+    """Operation to ``{"correct", "items", "chance"}``; chance is what an answer earns that ignores the operands."""
     results: Json = field(metadata=JSON, default_factory=dict)
     """Result (crit, hit, …) to its count."""
     sequence: str = ""

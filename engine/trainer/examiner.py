@@ -143,7 +143,10 @@ class Examiner:
             correct=sum(i.correct for i in items),
             repeats=sum(i.repeat for i in items),
             apprentice=plan.apprentice,
-            operations=_by_operation(items),
+            operations={
+                name: {**counts, "chance": self._skill(plan).chance(name, plan.level)}
+                for name, counts in _by_operation(items).items()
+            },
             results=dict(Counter(str(i.result) for i in items)),
             weights=self._weights,
             duration_s=seconds,

@@ -29,7 +29,7 @@ class ProgressLine:
         write()
         sys.stdout.flush()
         if self._text:
-            self._write(self._text)
+            self._write(f"{self._text}\x1b[K")
 
     def _write(self, text: str) -> None:
         sys.stderr.write(text)

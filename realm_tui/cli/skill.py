@@ -57,7 +57,7 @@ def show(skill: SkillArgument, mix: MixOption = None, save: SaveOption = None, a
     config = found.config
     chosen = mix_in_force(config.id, mix, save)
     published = found.mix(chosen)
-    limit = 1000
+    limit = 200
     levels = [
         (level, found.level_name(level), found.operations(level, chosen), found.exam_pool(level, chosen, limit))
         for level in range(1, config.max_level + 1)
@@ -90,14 +90,13 @@ def show(skill: SkillArgument, mix: MixOption = None, save: SaveOption = None, a
     typer.echo(f"{config.id}: {config.name} ({config.rpg_name}), mix {chosen}")
     if published.description:
         typer.echo(published.description)
-    table(
-        ("LEVEL", "NAME", "UNSEEN", "OPERATIONS"),
-        [
-            (str(level), name, str(pool) if pool < limit else f"{limit}+", " ".join(operations))
-            for level, name, operations, pool in levels
-        ],
-        right=(0, 2),
-    )
+    rows, known = [], set[str]()
+    for level, name, operations, pool in levels:
+        fresh = [op for op in operations if op not in known]
+        known.update(fresh)
+        asks = " ".join(fresh) if level == 1 else " ".join(f"+{op}" for op in fresh) or "the same"
+        rows.append((str(level), name, str(pool) if pool < limit else f"{limit}+", asks))
+    table(("LEVEL", "NAME", "UNSEEN", "OPERATIONS"), rows, right=(0, 2))
     if published.not_yet:
         typer.echo("not yet: " + " ".join(published.not_yet))
 

@@ -38,7 +38,9 @@ def quest_facts(quest: Quest) -> dict[str, Any]:
 
 def quest_report(quest: Quest) -> str:
     """The page of ``realm quest show``; after training, before and after."""
-    lines = [f"{clean(quest.name)}: {quest.state}, {quest.priority} priority, {quest.epochs} epochs"]
+    lines = [
+        f"{clean(quest.name)}: {quest.state}, {quest.priority} priority, {quest.epochs} epoch{'s' * (quest.epochs != 1)}"
+    ]
 
     def fact(label: str, text: str) -> None:
         lines.append(f"  {label:<9} {text}")

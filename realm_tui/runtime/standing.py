@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from engine.statistics import at_chance, interval
 from realm_tui.runtime.opened import OpenedSave
@@ -67,15 +68,17 @@ def _streak(newest_first: Iterable[Exam], needed: float) -> int:
 
 
 def _pooled(gate: Sequence[Exam], skill: Skill, level: int) -> dict[str, OperationStatus]:
-    sums: dict[str, tuple[int, int]] = {}
+    sums: dict[str, OperationStatus] = {}
     for exam in gate:
         for name, counted in exam.operations.items():
-            correct, items = sums.get(name, (0, 0))
-            sums[name] = (correct + counted["correct"], items + counted["items"])
-    return {
-        name: OperationStatus(correct, items, skill.chance(name, level))
-        for name, (correct, items) in sorted(sums.items())
-    }
+            known = sums.get(name)
+            if known is None:
+                # An exam says what chance was worth; to work it out again takes as long as everything else here.
+                known = OperationStatus(0, 0, counted.get("chance") or skill.chance(name, level))
+            sums[name] = replace(
+                known, correct=known.correct + counted["correct"], items=known.items + counted["items"]
+            )
+    return dict(sorted(sums.items()))
 
 
 def _weakest(operations: dict[str, OperationStatus]) -> str | None:

@@ -80,6 +80,7 @@ def write_story(conn: sqlite3.Connection, folder: SaveFolder) -> None:
     second = tuple(exam(conn, run_id, step, 2, 58) for step in (800, 850, 900))
     hold(conn, run_id, 900, 1, 15, 16, False)
     crowned = level_up(conn, run_id, 900, 2, second)
+    clock.use(lambda: at(902))
     ledger.crown(conn, crowned, second[-1], f"champions/{ledger.checkpoint(conn, crowned).name}")
     clock.use(lambda: at(905))
     quest_id = quests.add_quest(

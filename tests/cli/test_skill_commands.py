@@ -1,0 +1,63 @@
+"""``realm skill``: the ladder, and the very problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from configs.paths import SaveFolder
+from skills.registry import get_skill
+from tests.cli.conftest import Answer
+
+Realm = Callable[..., Answer]
+FIELDS = {
+    "prompt", "answer", "digest", "problem_digest", "level", "split", "index", "operation", "tier", "primitives",
+}  # fmt: skip
+
+
+def sample(realm: Realm, *args: str) -> list[dict[str, object]]:
+    answer = realm("skill", "sample", "bin", "--level", "3", "--json", *args)
+    assert answer.code == 0
+    return answer.lines
+
+
+def test_a_sample_prints_one_problem_a_line_and_always_the_same(realm: Realm) -> None:
+    some = sample(realm, "--split", "train", "--start", "0", "--count", "40")
+    assert len(some) == 40
+    assert all(set(one) >= FIELDS for one in some)
+    assert [one["index"] for one in some] == list(range(40))
+    assert sample(realm, "--split", "train", "--start", "10", "--count", "5") == some[10:15]
+
+
+def test_no_exam_problem_is_ever_a_training_problem(realm: Realm) -> None:
+    train = {one["problem_digest"] for one in sample(realm, "--split", "train", "--count", "400")}
+    exam = {one["problem_digest"] for one in sample(realm, "--split", "exam", "--count", "400")}
+    assert train and exam
+    assert not train & exam
+
+
+def test_answers_are_right_by_the_skills_own_scorer(realm: Realm) -> None:
+    skill = get_skill("bin")
+    for one in sample(realm, "--split", "exam", "--count", "60"):
+        problem = skill.generate(3, int(str(one["index"])), "exam", "full")
+        assert problem.prompt == one["prompt"]
+        assert skill.score(problem, str(one["answer"])).correct
+
+
+def test_the_mix_is_full_unless_a_save_or_a_mix_is_named(realm: Realm, fresh: SaveFolder) -> None:
+    assert {one["mix"] for one in sample(realm)} == {"full"}
+    assert {one["mix"] for one in sample(realm, "--save", "main")} == {"hatchling"}
+    assert {one["mix"] for one in sample(realm, "--mix", "hatchling")} == {"hatchling"}
+    assert realm("skill", "sample", "bin", "--level", "3", "--mix", "nonsense").code == 2
+
+
+def test_one_operation_can_be_asked_for(realm: Realm) -> None:
+    assert {one["operation"] for one in sample(realm, "--operation", "xor")} == {"xor"}
+    assert realm("skill", "sample", "bin", "--level", "3", "--operation", "nonsense").code == 2
+
+
+def test_the_ladder(realm: Realm, golden: Callable[[str, str], None]) -> None:
+    golden("skill_list.txt", realm("skill", "list").out)
+    golden("skill_show_hatchling.txt", realm("skill", "show", "bin", "--mix", "hatchling").out)
+    told = realm("skill", "show", "bin", "--json").json
+    assert [level["level"] for level in told["levels"]] == list(range(1, 31))
+    assert told["levels"][0]["operations"]["equals"] == {"chance": 0.5}
