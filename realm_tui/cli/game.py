@@ -89,7 +89,12 @@ def watch(
     hero: HeroOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Be the runtime without a face: keep an engine running, look after the save, tell what happens. Ctrl-C ends it."""
+    """Be the runtime without a face: keep an engine running and tell what happens. Ctrl-C leaves the hero training.
+
+    An engine that falls is started again, as often as `engine.max_restarts` allows; one that is told to stop ends the watch.
+    """
+    from configs import clock
+    from configs.loader import load_game
     from configs.paths import SaveFolder
     from realm_tui.runtime.headless import Goal
     from realm_tui.runtime.opened import ensure_save
@@ -97,7 +102,15 @@ def watch(
     folder = SaveFolder.named(save)
     if ensure_save(folder, hero):
         say(f"began a new save: {folder.name}")
-    _finish(_play(folder, Goal(), leave=True, as_json=as_json))
+    rules, falls = load_game().engine, list[float]()
+    while True:
+        outcome = _play(folder, Goal(), leave=True, as_json=as_json)
+        now = clock.monotonic()
+        falls = [*(at for at in falls if now - at < rules.restart_window_s), now]
+        if outcome.reached or outcome.hangup or outcome.interrupted or len(falls) > rules.max_restarts:
+            _finish(outcome)
+            return
+        say(f"realm: {outcome.reason}; starting it again")
 
 
 def _play(folder: SaveFolder, goal: Goal, *, leave: bool, as_json: bool, quiet: bool = False) -> Outcome:
@@ -133,4 +146,4 @@ def _finish(outcome: Outcome) -> None:
     where = "the hero trains on" if outcome.left_training else "the engine is stopped"
     say(f"realm: {outcome.reason}; step {number(outcome.step)}; {where}")
     if not outcome.reached:
-        raise typer.Exit(130 if outcome.reason == "interrupted" else 1)
+        raise typer.Exit(130 if outcome.interrupted else 1)

@@ -52,6 +52,8 @@ class Outcome:
     """The engine goes on."""
     hangup: bool = False
     """The terminal is gone: there is nobody to tell."""
+    interrupted: bool = False
+    """The player ended it (Ctrl-C, or TERM)."""
 
 
 class GameInterruptedError(Exception):
@@ -96,18 +98,20 @@ class HeadlessGame:
             met = self._already(save)
             if met is not None:
                 return Outcome(True, met, collect_from(save).step, engine_alive(self._folder))
+            interrupted = False
             try:
                 self._begin()
                 reached, reason = self._watch(save, feed)
-                self._end(reached, reason)
+                self._end(reason)
             except GameInterruptedError as interruption:
                 if interruption.hangup:
                     return Outcome(False, "the terminal was closed", None, engine_alive(self._folder), hangup=True)
-                reached, reason = False, "interrupted"
-                self._end(reached, reason)
+                reached, reason, interrupted = False, "interrupted", True
+                self._end(reason)
             for event in feed.news():
                 self._on_event(event)
-            return Outcome(reached, reason, collect_from(save).step, engine_alive(self._folder))
+            step, alive = collect_from(save).step, engine_alive(self._folder)
+            return Outcome(reached, reason, step, alive, interrupted=interrupted)
 
     def _already(self, save: OpenedSave) -> str | None:
         return self._level_won(save) or self._quest_done(save)
@@ -193,8 +197,10 @@ class HeadlessGame:
         polite = status.state is EngineState.STOPPED
         if polite and self._goal == Goal():
             return True, "the engine was stopped"
-        why = status.blockers[0].reason if status.blockers else "it was stopped"
-        return False, f"the engine ended before the goal: {why}"
+        reason = status.blockers[0] if status.blockers else None
+        if reason is not None and reason.code != "ENGINE_DOWN":
+            raise BlockedError("the engine ended before the goal", why=reason.reason, fix=reason.fix, code=reason.code)
+        return False, f"the engine ended before the goal: {reason.reason if reason is not None else 'it was stopped'}"
 
     def _blocked(self, status: Status) -> None:
         first = next(iter(status.blockers), None)
@@ -207,7 +213,7 @@ class HeadlessGame:
             code=first.code if first is not None else "ENGINE_HOLDS",
         )
 
-    def _end(self, reached: bool, reason: str) -> None:
+    def _end(self, reason: str) -> None:
         if not engine_alive(self._folder):
             return
         if not self._started or self._leave:

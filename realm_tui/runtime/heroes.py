@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from configs.errors import BlockedError, RealmError, UsageError
-from configs.loader import hero_ids, load_hero, parse, read_yaml, shipped
+from configs.loader import hero_ids, load_game, load_hero, parse, read_yaml, shipped
 from configs.paths import config_dir
 from configs.schema import HeroConfig
 from realm_tui.runtime.machine import graphics_card
@@ -90,13 +90,13 @@ def _cached(name: str) -> Path | None:
 
 
 def proposed_hero() -> str:
-    """The hero a first screen proposes: DIO where a card and its model are found, else the hatchling."""
+    """The hero a first screen proposes: DIO where a card and its model are found, else the default hero."""
     if graphics_card() is not None:
         for hero_id in hero_ids():
             hero = load_hero(hero_id)
             if hero.model.source == "pretrained" and readiness(hero).ready:
                 return hero_id
-    return "pip-hatchling"
+    return load_game().default_hero
 
 
 def install(hero: HeroConfig, path: Path | None = None) -> Readiness:

@@ -219,3 +219,12 @@ def test_a_goal_that_is_not_reached_ends_with_1(world: World, living: None) -> N
     _, err = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 1
     assert "the engine ended before the goal" in err
+
+
+def test_a_hero_without_its_model_is_blocked_with_what_is_missing(world: World, tmp_path: Path) -> None:
+    world.env |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    process = world.start("run", "--save", "dio", "--hero", "dio", "--steps", "1")
+    _, err = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 3, err
+    assert "Qwen/Qwen3-0.6B is not in the Hugging Face cache" in err
+    assert "realm hero install dio" in err
