@@ -29,21 +29,21 @@ def pause(
     checkpoint: Annotated[bool, typer.Option("--checkpoint", help="Save a checkpoint before it rests.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Pause training at the next step; the engine stays loaded."""
+    """Pause training; the engine stays loaded."""
     from engine.link.protocol import Verb
 
     _order(Verb.PAUSE, save, as_json, "paused at step {step}", **({"save": True} if checkpoint else {}))
 
 
 def resume(save: SaveOption = None, as_json: JsonOption = False) -> None:
-    """Go on after a pause, or after what blocked was mended."""
+    """Go on after a pause, or a mended blocker."""
     from engine.link.protocol import Verb
 
     _order(Verb.RESUME, save, as_json, "going on at step {step}")
 
 
 def skip(save: SaveOption = None, as_json: JsonOption = False) -> None:
-    """Leave the quest or drill that trains now and take the next one."""
+    """Leave the quest or drill that trains now."""
     from engine.link.protocol import Verb
 
     _order(Verb.SKIP, save, as_json, "skipped {skipped} at step {step}")
@@ -61,7 +61,7 @@ def stop(
     now: Annotated[bool, typer.Option("--now", help="At once, without a checkpoint.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Save a checkpoint and stop the engine; nothing to do when none runs."""
+    """Save a checkpoint and stop the engine."""
     from configs.paths import SaveFolder
     from lore.figures import number
     from realm_tui.runtime.engine_process import stop_engine
@@ -87,7 +87,10 @@ def promote(
     save: SaveOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Crown a form champion: protect it and export it as a folder that plain transformers loads."""
+    """Crown a form champion and export it.
+
+    It is protected, and copied as a folder that plain transformers loads and answers with.
+    """
     from configs.paths import SaveFolder
     from realm_tui.runtime import orders
 
@@ -111,7 +114,7 @@ def ask(
     save: SaveOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask the champion, or the live hero, something now."""
+    """Ask the champion, or the live hero."""
     from configs.paths import SaveFolder
     from realm_tui.runtime import orders
     from realm_tui.runtime.foreign import clean

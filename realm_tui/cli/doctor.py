@@ -14,7 +14,10 @@ _MARKS = {"ok": "ok  ", "note": "note", "bad": "BAD "}
 
 
 def doctor(save: SaveOption = None, as_json: JsonOption = False) -> None:
-    """Check machine, installation, configuration, save and terminal. Exit code 1 when something is bad."""
+    """Check machine, save and terminal.
+
+    Exit code 1 when something is bad.
+    """
     from configs.paths import SaveFolder
     from realm_tui.runtime.doctor import examine
 

@@ -27,11 +27,13 @@ def run(
     until: Annotated[
         str | None, typer.Option("--until", metavar="SKILL:LEVEL", help="End when a level is won, e.g. bin:5.")
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of a new save's campaign.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, metavar="N", help="Seed of a new save's campaign.")
+    ] = None,
     leave: LeaveOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Play without a screen: train, and tell what happens, one event a line.
+    """Play without a screen, one event a line.
 
     Attaches to a living engine and leaves it training; one it started itself is stopped at the end, saved.
     Exit code 0 when the goal is reached, 1 when the engine ends before.
@@ -53,12 +55,15 @@ def train(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A JSONL file of messages or text records.")],
     save: SaveOption = None,
     hero: HeroOption = None,
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="How often every example is read.")] = 1,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, metavar="N", help="How often every example is read.")] = 1,
     name: Annotated[str | None, typer.Option("--name", help="Name of the quest [default: the file's].")] = None,
     leave: LeaveOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Add a file as a quest, train until it is done, and report what it changed."""
+    """Train a file until it is done.
+
+    Adds it to the board as a quest of high priority, and reports what it changed: held-out loss and answers, before and after.
+    """
     from configs.paths import SaveFolder
     from realm_tui.runtime import board
     from realm_tui.runtime.headless import Goal
@@ -89,8 +94,9 @@ def watch(
     hero: HeroOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Be the runtime without a face: keep an engine running and tell what happens. Ctrl-C leaves the hero training.
+    """Keep an engine running, without a face.
 
+    Tells what happens, one event a line; Ctrl-C leaves the hero training.
     An engine that falls is started again, as often as `engine.max_restarts` allows; one that is told to stop ends the watch.
     """
     from configs import clock

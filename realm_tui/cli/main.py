@@ -103,7 +103,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="A full-screen idle game around a real fine-tuning engine: `realm play` opens it.",
+    help="A full-screen idle game around a real fine-tuning engine. `realm play` opens it.",
 )
 
 
@@ -124,4 +124,4 @@ def _root(
 
 def run() -> None:
     """The entry point of the ``realm`` script."""
-    app()
+    app(prog_name="realm")

@@ -18,7 +18,7 @@ def status(
     one_line: Annotated[bool, typer.Option("--line", help="One line, e.g. for a tmux status bar.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show hero, engine, strain, levels, queue and what blocks."""
+    """Show hero, engine, levels and what blocks."""
     from configs.paths import SaveFolder
     from realm_tui.runtime.status import Status, collect
 
@@ -53,7 +53,10 @@ def events(
     limit: Annotated[int, typer.Option("--limit", min=0, help="Most events of the past shown, the newest.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """List what happened: runs, quests, exams, levels, checkpoints, champions, incidents; one event a line."""
+    """List what happened, one event a line.
+
+    Runs, quests, exams, levels, checkpoints, champions, incidents: the newest last.
+    """
     from configs.clock import now
     from configs.paths import SaveFolder
     from realm_tui.cli.span import seconds_of

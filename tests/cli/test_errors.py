@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -119,3 +122,18 @@ def test_a_fault_of_the_program_goes_to_a_file(
 
 def test_a_near_name_is_proposed(realm: Realm) -> None:
     assert "'status'" in realm("statsu").err
+
+
+def test_the_list_of_commands(realm: Realm, golden: Callable[[str, str], None]) -> None:
+    golden("help.txt", realm("--help").out)
+
+
+def test_a_shell_completes_commands_and_options(home: Path) -> None:
+    def completed(words: str, at: int) -> list[str]:
+        env = {**os.environ, "_REALM_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(at)}
+        done = subprocess.run([sys.executable, "-m", "realm_tui"], env=env, capture_output=True, text=True, check=True)
+        return done.stdout.split()
+
+    assert completed("realm st", 1) == ["status", "stop"]
+    assert "check" in completed("realm quest ch", 2)
+    assert "--json" in completed("realm status --j", 2)
