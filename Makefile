@@ -7,6 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_ARGS ?=
 SAVE ?=
+BENCH ?=
 STAMPS := $(VENV)/.stamps
 HAS_GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -q GPU && echo yes)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -31,8 +32,8 @@ lint: $(STAMPS)/test
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(STAMPS)/test
-	@$(BIN)/python -m benchmarks
+bench: $(STAMPS)/bench
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
@@ -54,4 +55,9 @@ $(STAMPS)/play: $(STAMPS)/venv pyproject.toml constraints.txt
 $(STAMPS)/test: $(STAMPS)/play
 	@echo "installing the test tools …"
 	@$(PIP) install $(QUIET) -c constraints.txt $(PIP_ARGS) -e ".[test$(if $(HAS_GPU),$(comma)gpu)]" || { echo "pip could not install the test tools: see above"; exit 1; }
+	@touch $@
+
+$(STAMPS)/bench: $(STAMPS)/play
+	@echo "installing what the game is compared with …"
+	@$(PIP) install $(QUIET) -c constraints.txt $(PIP_ARGS) -e ".[bench$(if $(HAS_GPU),$(comma)gpu)]" || { echo "pip could not install it: see above"; exit 1; }
 	@touch $@

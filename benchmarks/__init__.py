@@ -1,0 +1,1 @@
+"""What the game takes and gives in numbers; `python -m benchmarks` runs them."""

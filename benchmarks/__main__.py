@@ -1,0 +1,159 @@
+"""Measures the game on this machine: prints tables, and writes them as JSON with machine, versions and date.
+
+    python -m benchmarks --list
+    python -m benchmarks                    # all of them, one after the other
+    python -m benchmarks start control      # some
+    python -m benchmarks --quick            # short runs: to see that they work, not to quote
+    python -m benchmarks trl --rounds 5     # one, with options of its own (python -m benchmarks trl --help)
+
+Each benchmark is a process of its own. Nothing here passes or fails by its timings: quote figures from a quiet machine only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import ROOT, child_environment, machine, versions
+
+RESULTS = Path(__file__).parent / "results"
+BUSY_PERCENT = 15.0
+"""Above this share of the whole machine, other programs disturb the figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One entry of the list."""
+
+    name: str
+    module: str
+    takes: str
+    """How long it takes by default."""
+    about: str
+    quick: tuple[str, ...]
+    """Options that make it short."""
+
+
+BENCHMARKS = (
+    Benchmark(
+        "start",
+        "benchmarks.start",
+        "3 min",
+        "status, help, first frame, first training step, attaching: how long each lets you wait",
+        ("--runs", "3", "--frames", "1", "--fresh", "1", "--hellos", "10"),
+    ),
+    Benchmark(
+        "control",
+        "benchmarks.control",
+        "2 min",
+        "how many steps and milliseconds lie between an order and its confirmation",
+        ("--orders", "15"),
+    ),
+    Benchmark(
+        "face",
+        "benchmarks.face",
+        "3 min",
+        "processor and bytes the screen takes, and its first frame",
+        ("--seconds", "5", "--runs", "1"),
+    ),
+    Benchmark(
+        "face_cost",
+        "benchmarks.face_cost",
+        "12 min",
+        "steps/s of one engine with and without a screen attached",
+        ("--pairs", "3", "--seconds", "4"),
+    ),
+    Benchmark(
+        "trl",
+        "benchmarks.against_trl",
+        "6 min",
+        "steps/s and losses beside trl.SFTTrainer on the same model, optimizer and rows (needs the extra `bench`)",
+        ("--rounds", "3", "--steps", "30"),
+    ),
+    Benchmark("gate", "benchmarks.gate", "3 min", "how often the gate and the screenings err", ("--runs", "20")),
+)
+
+
+def measure(benchmark: Benchmark, arguments: list[str], results: Path) -> int:
+    """Run one benchmark and write what it found; its exit code."""
+    here = machine()
+    if here["busy_percent_before"] > BUSY_PERCENT:
+        print(f"! other programs use {here['busy_percent_before']:.0f} % of this machine: do not quote these figures")
+    began, date = time.perf_counter(), datetime.now(UTC)
+    with tempfile.TemporaryDirectory(prefix="realm-bench-") as name:
+        found = Path(name) / "found.json"
+        command = [sys.executable, "-m", benchmark.module, *arguments, "--json", str(found)]
+        code = subprocess.run(command, env=child_environment(), check=False).returncode
+        if code != 0 or not found.exists():
+            return code
+        facts: dict[str, Any] = json.loads(found.read_text())
+    report = {
+        "benchmark": benchmark.name,
+        "date": date.isoformat(timespec="seconds"),
+        "arguments": arguments,
+        "seconds": round(time.perf_counter() - began, 1),
+        "machine": here,
+        "versions": versions(),
+        "found": facts,
+    }
+    results.mkdir(parents=True, exist_ok=True)
+    path = results / f"{benchmark.name}.json"
+    path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    print(f"\n{benchmark.name}: {report['seconds']} s, written to {path}")
+    return 0
+
+
+def show_list() -> None:
+    """Names, durations and what each one measures."""
+    for one in BENCHMARKS:
+        print(f"{one.name:<10} {one.takes:>7}  {one.about}")
+
+
+def main(arguments: list[str]) -> int:
+    """Run what was asked for; 1 when one of them failed, 2 when one is unknown."""
+    about, _, how = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=about,
+        epilog=how,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=not {one.name for one in BENCHMARKS} & set(arguments),
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which ones; none: all")
+    parser.add_argument("--list", action="store_true", help="say which there are")
+    parser.add_argument("--quick", action="store_true", help="short runs, not to be quoted")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help=f"default: {RESULTS.name}/")
+    options, own = parser.parse_known_args(arguments)
+    if options.list:
+        show_list()
+        return 0
+    known = {one.name: one for one in BENCHMARKS}
+    unknown = [name for name in options.names if name not in known]
+    if unknown or (own and len(options.names) != 1):
+        what = f"there is no benchmark {unknown[0]!r}" if unknown else f"{own[0]} needs exactly one benchmark's name"
+        print(f"{what}; there are: {', '.join(known)}", file=sys.stderr)
+        return 2
+    if "--help" in own or "-h" in own:
+        return subprocess.run(
+            [sys.executable, "-m", known[options.names[0]].module, "--help"], cwd=ROOT, check=False
+        ).returncode
+    failed = []
+    for one in [known[name] for name in options.names] or BENCHMARKS:
+        print(f"\n── {one.name}: {one.about}", flush=True)
+        if measure(one, [*(one.quick if options.quick else ()), *own], options.results) != 0:
+            failed.append(one.name)
+    if failed:
+        print(f"\nnot measured: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
