@@ -69,7 +69,9 @@ class HeroTraining(Model):
     accumulation: int = Field(1, ge=1, le=1024, description="forward passes in one optimizer step")
     max_grad_norm: float = Field(1.0, gt=0, le=1000, description="global gradient clip")
     ema_decay: float | None = Field(None, gt=0, lt=1, description="averaged weights that sit exams; null: none")
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bf16 on a card, else fp32")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="arithmetic; auto: bf16 where it is native; weights stay fp32"
+    )
     gradient_checkpointing: bool = Field(False, description="trade a third of the speed for activation memory")
     threads: int | None = Field(None, ge=1, le=256, description="CPU threads; null: chosen by model size")
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from engine.hero.template import Encoded
 
 _WIDTH_STEP = 16
-_ROW_STEP = 2
+_ROW_STEP = 4
 _LOSS_STEP = 64
 """Sizes are rounded up to these, so that few different shapes occur: kernels cache memory per shape."""
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from engine.hero.model import Hero
+from engine.lean import answers as lean_answers
 
 _SPREAD = 16
 """Prompts of one pass differ by at most this many tokens; more padding would cost more than another pass."""
@@ -33,12 +34,19 @@ def greedy(
         batch_size: most prompts in one pass.
     """
     answers: list[list[int]] = [[] for _ in prompts]
+    lean = hero.lean
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     done = 0
     while done < len(order):
         shortest = len(prompts[order[done]])
         group = [i for i in order[done : done + batch_size] if len(prompts[i]) <= shortest + _SPREAD]
-        for index, answer in zip(group, _decode(hero, [prompts[i] for i in group], max_new_tokens), strict=True):
+        asked = [prompts[i] for i in group]
+        given = (
+            _decode(hero, asked, max_new_tokens)
+            if lean is None
+            else lean_answers(lean, asked, max_new_tokens, hero.stop_ids)
+        )
+        for index, answer in zip(group, given, strict=True):
             answers[index] = answer
         done += len(group)
         if on_progress is not None:

@@ -16,7 +16,6 @@ from configs.errors import RealmError
 from engine.batch import Batch
 from engine.head import HeadResult, head_loss
 from engine.hero.model import Hero
-from engine.lean import LeanQwen3, supports
 from engine.optim.build import HeroOptimizer, build_optimizer
 from engine.optim.ema import AveragedWeights
 from engine.placement import Placement, exact_matmul
@@ -84,7 +83,7 @@ class StepLoop:
         decay = hero.config.training.ema_decay
         self.optimizer = optimizer or build_optimizer(hero.model, hero.config.training, half=placement.half_orthogonal)
         self.ema = ema or (AveragedWeights(hero.model, decay) if decay is not None else None)
-        self._lean = LeanQwen3(hero.model) if placement.kernel == "lean" and supports(hero.model) else None
+        self._lean = hero.lean if placement.kernel == "lean" else None
         self._accelerator = Accelerator(cpu=placement.device == "cpu", mixed_precision="no")
 
     def train(self, micro_batches: Sequence[Batch]) -> StepOutcome:

@@ -19,6 +19,7 @@ from configs.errors import BlockedError, RealmError
 from configs.schema import HeroConfig
 from engine.hero.template import CHAT_TEMPLATE, Template
 from engine.hero.tokenizer import END_OF_TEXT, END_OF_TURN, VOCABULARY, build_hatchling_tokenizer
+from engine.lean import LeanQwen3, supports
 from engine.placement import Placement
 
 
@@ -38,6 +39,8 @@ class Hero:
     pad_id: int
     """Fills rows; never seen by a trained token."""
     template: Template = field(repr=False)
+    lean: LeanQwen3 | None = field(repr=False)
+    """The passes by hand, where the model is one they compute."""
 
     @property
     def context_length(self) -> int:
@@ -206,7 +209,8 @@ def _hero(config: HeroConfig, model: Any, tokenizer: Any, placement: Placement) 
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     model.to(device=placement.device, dtype=placement.weights_dtype)
     model.train()
-    return Hero(config, model, tokenizer, stop_ids, int(end_of_text), int(end_of_text), template)
+    lean = LeanQwen3(model) if supports(model) else None
+    return Hero(config, model, tokenizer, stop_ids, int(end_of_text), int(end_of_text), template, lean)
 
 
 def _wrap(tokenizer: Any, config: HeroConfig) -> PreTrainedTokenizerFast:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from tokenizers import Tokenizer
 
 from configs.errors import RealmError
 from engine.hero.tokenizer import END_OF_TURN, ROLES, START_OF_TURN
@@ -44,27 +46,32 @@ class Encoded:
 
 
 class Template:
-    """ChatML over one tokenizer; remembers the ids of strings it has seen lately."""
+    """ChatML over one tokenizer; remembers the ids of strings it has seen lately.
 
-    def __init__(self, hero_id: str, tokenizer: object, remember: int = 32_768) -> None:
-        marks = tokenizer.get_vocab()  # type: ignore[attr-defined]
-        if START_OF_TURN not in marks or END_OF_TURN not in marks:
+    Args:
+        hero_id: names the hero in errors.
+        tokenizer: a fast transformers tokenizer; it is copied, because marks are switched off in texts here.
+        remember: strings whose ids are kept.
+    """
+
+    def __init__(self, hero_id: str, tokenizer: Any, remember: int = 32_768) -> None:
+        self._texts = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+        self._texts.encode_special_tokens = True
+        start, end = (self._texts.token_to_id(mark) for mark in (START_OF_TURN, END_OF_TURN))
+        if start is None or end is None:
             raise RealmError(
                 f"the tokenizer of {hero_id} has no {START_OF_TURN} and {END_OF_TURN}",
                 why="only models with ChatML marks can be trained",
                 fix="choose a model of the Qwen family, or one made for ChatML",
                 code="TEMPLATE_UNKNOWN",
             )
-        self.start = int(marks[START_OF_TURN])
-        self.end = int(marks[END_OF_TURN])
-        self._tokenizer = tokenizer
+        self.start, self.end = int(start), int(end)
         self.plain = lru_cache(maxsize=remember)(self._plain)
         self.newline = self.plain("\n")
         self.answer_header = (self.start, *self.plain("assistant\n"))
 
     def _plain(self, text: str) -> tuple[int, ...]:
-        encode = self._tokenizer.encode  # type: ignore[attr-defined]
-        return tuple(encode(text, add_special_tokens=False, split_special_tokens=True))
+        return tuple(self._texts.encode(text, add_special_tokens=False).ids)
 
 
 def encode_messages(hero: Hero, messages: Sequence[Message]) -> Encoded:

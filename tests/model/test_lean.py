@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine import lean
 from engine.batch import make_batch
 from engine.head import head_loss
 from engine.hero.model import Hero, load_pretrained
@@ -28,7 +27,7 @@ def gradients(hero: Hero) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("chunk", [64, 4096])
 def test_losses_and_gradients_equal_those_of_transformers(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lean, "_CHUNK_TOKENS", chunk)
+    monkeypatch.setattr("engine.lean.rows.CHUNK_TOKENS", chunk)
     hero = hatchling()
     unsettle(hero)
     assert supports(hero.model)

@@ -1,0 +1,90 @@
+"""Greedy answers to many prompts at once, each row writing into its own place of the key and value cache."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.lean.passes import LeanQwen3
+from engine.lean.rows import prompt_rows
+from engine.lean.weights import Folded
+
+
+@dataclass(slots=True, eq=False)
+class _Memory:
+    """Keys and values of one layer: [H, R, W, D], W = prompt and answer together."""
+
+    keys: Tensor
+    values: Tensor
+
+
+@torch.no_grad()
+def answers(
+    passes: LeanQwen3, prompts: Sequence[Sequence[int]], max_new_tokens: int, stops: Collection[int]
+) -> list[list[int]]:
+    """The most likely continuation of every prompt, up to and without its stop token."""
+    model = passes.model
+    folded = [passes.folding.fold(layer) for layer in model.model.layers]
+    embedding = model.get_input_embeddings().weight
+    head = model.get_output_embeddings().weight * model.model.norm.weight
+    chunk = prompt_rows(prompts, passes.folding.rotations)
+    saved, states, _ = passes.forward(folded, chunk, embedding)
+    rows, whole = len(prompts), chunk.width + max_new_tokens
+    shape = (passes.heads, rows, whole, passes.dim)
+    memories = []
+    for layer in saved:
+        memory = _Memory(torch.zeros(shape), torch.zeros(shape))
+        memory.keys[:, :, : chunk.width] = layer.k.view(passes.heads, rows, chunk.width, passes.dim)
+        memory.values[:, :, : chunk.width] = layer.v.view(passes.heads, rows, chunk.width, passes.dim)
+        memories.append(memory)
+    places = torch.tensor([len(p) for p in prompts])
+    mask = torch.full((rows, 1, whole), torch.finfo(torch.float32).min)
+    for row, prompt in enumerate(prompts):
+        mask[row, :, : len(prompt)] = 0
+    out: list[list[int]] = [[] for _ in prompts]
+    open_rows = set(range(rows))
+    for count in range(max_new_tokens):
+        chosen = (states @ head.T).argmax(-1)
+        for row, token in enumerate(chosen.tolist()):
+            if row in open_rows:
+                if token in stops:
+                    open_rows.discard(row)
+                else:
+                    out[row].append(token)
+        if not open_rows or count + 1 == max_new_tokens:
+            break
+        mask[torch.arange(rows), 0, places] = 0
+        used = int(places.max()) + 1
+        x = embedding.index_select(0, chosen)
+        rotation = passes.folding.rotations[places][:, None, None]
+        for parts, memory in zip(folded, memories, strict=True):
+            x = _grow(passes, parts, memory, x, rotation, places, mask[:, :, :used])
+        states = passes.buffer("final", x.shape)
+        passes.norm(x, states, "final")
+        places += 1
+    return out
+
+
+def _grow(
+    passes: LeanQwen3, parts: Folded, memory: _Memory, x: Tensor, rotation: Tensor, places: Tensor, mask: Tensor
+) -> Tensor:
+    """One layer for one new token a row."""
+    heads, dim, rows, used = passes.heads, passes.dim, x.shape[0], mask.shape[2]
+    size, every = heads * dim, torch.arange(rows)
+    normed = passes.buffer("grow.normed", x.shape)
+    passes.norm(x, normed, "grow")
+    qkv = normed @ parts.qkv.T
+    _, _, q = passes.turn(qkv[:, :size], parts.head_scale[:heads], rotation, rows, "grow.q")
+    _, _, k = passes.turn(qkv[:, size : 2 * size], parts.head_scale[heads:], rotation, rows, "grow.k")
+    memory.keys[:, every, places] = k[:, :, 0]
+    memory.values[:, every, places] = qkv[:, 2 * size :].view(rows, heads, dim).transpose(0, 1)
+    scores = torch.bmm(q.flatten(0, 1), memory.keys[:, :, :used].flatten(0, 1).mT)
+    scores.view(heads, rows, 1, used).add_(mask)
+    mixed = torch.bmm(torch.softmax(scores, -1), memory.values[:, :, :used].flatten(0, 1))
+    x = torch.addmm(x, mixed.view(heads, rows, dim).transpose(0, 1).reshape(rows, size), parts.out.T)
+    passes.norm(x, normed, "grow")
+    gate, up = (normed @ parts.gate_up.T).chunk(2, 1)
+    return torch.addmm(x, torch.nn.functional.silu(gate) * up, parts.down.T)
