@@ -209,7 +209,7 @@ class RetentionRules(Model):
 
     exam_items_kept: int = Field(20, ge=1, description="exams per skill and level whose items stay in full")
     backups: int = Field(7, ge=1, description="daily copies of the database")
-    windows_kept: int = Field(20_000, ge=100, description="rows of history before old ones are merged")
+    windows_kept: int = Field(8_000, ge=100, description="rows of history before old ones are merged")
     merge_factor: int = Field(20, ge=2, description="rows of history merged into one")
     forged_kept: int = Field(2_000, ge=100, description="forged quests kept as rows; older ones become counts")
     log_mb: float = Field(10.0, gt=0, description="size at which a log file starts anew")

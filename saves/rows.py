@@ -41,16 +41,17 @@ def _shape(cls: type[Row]) -> tuple[tuple[str, bool, bool], ...]:
 
 
 def read(cls: type[R], row: sqlite3.Row) -> R:
-    """The fact of type ``cls`` in a row that holds at least its columns."""
+    """The fact of type ``cls`` in a row that begins with its columns, in their order."""
     values: dict[str, Any] = {}
-    for name, is_bool, is_json in _shape(cls):
+    for (name, is_bool, is_json), stored in zip(_shape(cls), row, strict=False):
+        value = stored
         if is_json:
-            text = row[name + "_json"]
-            value = None if text is None else json.loads(text)
-            values[name] = tuple(value) if isinstance(value, list) else value
-        else:
-            value = row[name]
-            values[name] = bool(value) if is_bool else value
+            value = None if stored is None else json.loads(stored)
+            if isinstance(value, list):
+                value = tuple(value)
+        elif is_bool:
+            value = bool(stored)
+        values[name] = value
     return cls(**values)
 
 

@@ -54,7 +54,7 @@ _SUMS = """count(*) AS windows, coalesce(sum(steps), 0) AS steps, coalesce(sum(l
     coalesce(sum(misses), 0) AS misses, coalesce(sum(nonfinite), 0) AS nonfinite,
     coalesce(max(longest_streak), 0) AS longest_streak, coalesce(sum(tokens), 0) AS tokens,
     coalesce(sum(trained_tokens), 0) AS trained_tokens, coalesce(sum(examples), 0) AS examples,
-    coalesce(sum(active_s), 0.0) AS active_s, min(first_step) AS first_step, max(last_step) AS last_step"""
+    coalesce(sum(active_s), 0.0) AS active_s, min(w.first_step) AS first_step, max(w.last_step) AS last_step"""
 
 
 def add_window(conn: sqlite3.Connection, window: StepWindow) -> None:
@@ -63,13 +63,18 @@ def add_window(conn: sqlite3.Connection, window: StepWindow) -> None:
         insert(conn, window)
 
 
+# Runs first: a later run's live windows all lie beyond those of the runs before it, so this is the order of steps, and
+# both keys deliver it without sorting.
+_LIVE = """FROM runs r CROSS JOIN step_windows w ON w.run_id = r.id
+    WHERE r.campaign_id = ? AND w.last_step <= coalesce(r.superseded_after, w.last_step)"""
+
+
 def windows(
     conn: sqlite3.Connection, campaign_id: str, limit: int | None = None, *, since: float = 0.0
 ) -> list[StepWindow]:
     """Live windows in order of steps, the newest ``limit`` of those that ended after ``since``; oldest first."""
     found = conn.execute(
-        """SELECT * FROM live_step_windows WHERE run_campaign_id = ? AND last_at > ?
-           ORDER BY first_step DESC, run_id DESC LIMIT ?""",
+        f"SELECT w.* {_LIVE} AND w.last_at > ? ORDER BY r.id DESC, w.first_step DESC LIMIT ?",
         (campaign_id, since, -1 if limit is None else limit),
     ).fetchall()
     return [read(StepWindow, row) for row in reversed(found)]
@@ -77,24 +82,20 @@ def windows(
 
 def first_window(conn: sqlite3.Connection, campaign_id: str) -> StepWindow | None:
     """The first live window of a campaign; None before the first steps were written."""
-    row = conn.execute(
-        "SELECT * FROM live_step_windows WHERE run_campaign_id = ? ORDER BY first_step LIMIT 1", (campaign_id,)
-    ).fetchone()
+    row = conn.execute(f"SELECT w.* {_LIVE} ORDER BY r.id, w.first_step LIMIT 1", (campaign_id,)).fetchone()
     return None if row is None else read(StepWindow, row)
 
 
-def totals(conn: sqlite3.Connection, campaign_id: str) -> Totals:
-    """The sums of a campaign; 0 steps where nothing was trained yet."""
-    live = conn.execute(f"SELECT {_SUMS} FROM live_step_windows WHERE run_campaign_id = ?", (campaign_id,)).fetchone()
-    lifetime = conn.execute(
-        f"SELECT {_SUMS} FROM step_windows WHERE run_id IN (SELECT id FROM runs WHERE campaign_id = ?)", (campaign_id,)
-    ).fetchone()
-    return Totals(StepSums(**dict(live)), StepSums(**dict(lifetime)))
-
-
-def sums_since(conn: sqlite3.Connection, campaign_id: str, since: float) -> StepSums:
-    """The live sums of windows that ended after ``since``."""
-    row = conn.execute(
-        f"SELECT {_SUMS} FROM live_step_windows WHERE run_campaign_id = ? AND last_at > ?", (campaign_id, since)
-    ).fetchone()
+def live_sums(conn: sqlite3.Connection, campaign_id: str, *, since: float = 0.0) -> StepSums:
+    """What counts of a campaign, in windows that ended after ``since``; 0 steps where nothing was trained."""
+    row = conn.execute(f"SELECT {_SUMS} {_LIVE} AND w.last_at > ?", (campaign_id, since)).fetchone()
     return StepSums(**dict(row))
+
+
+def totals(conn: sqlite3.Connection, campaign_id: str) -> Totals:
+    """The sums of a campaign, what counts and all that was ever trained."""
+    lifetime = conn.execute(
+        f"SELECT {_SUMS} FROM runs r CROSS JOIN step_windows w ON w.run_id = r.id WHERE r.campaign_id = ?",
+        (campaign_id,),
+    ).fetchone()
+    return Totals(live_sums(conn, campaign_id), StepSums(**dict(lifetime)))
