@@ -78,6 +78,13 @@ BENCHMARKS = (
         "steps/s and losses beside trl.SFTTrainer on the same model, optimizer and rows (needs the extra `bench`)",
         ("--rounds", "3", "--steps", "30"),
     ),
+    Benchmark(
+        "learning",
+        "benchmarks.learning",
+        "55 min",
+        "levels PIP wins and holds in ten minutes, five seeds, with accuracy per operation",
+        ("--seeds", "1", "--marks", "1"),
+    ),
     Benchmark("gate", "benchmarks.gate", "3 min", "how often the gate and the screenings err", ("--runs", "20")),
 )
 
