@@ -4,7 +4,7 @@
 
 Both run in one process on the CPU, one thread each: fp32, eager attention, AdamW (fused) at a constant rate, global clip. A
 round runs every contestant once, in changing order; each starts with new weights on the same examples, already tokenised
-for both. What a contestant does with a batch (padding or packing it, its metrics) is its own and counts. Steps/s are taken
+for all of them. What a contestant does with a batch (padding or packing it, its metrics) is its own and counts. Steps/s are taken
 between the first step after the warm-up and the last, so that setting up counts for nobody. TRL runs with its defaults but
 for what makes it slower here: gradient checkpointing, bf16 and logging are off.
 
@@ -46,46 +46,62 @@ TRL = "trl.SFTTrainer"
 OURS = "ours"
 MODULES = "ours, transformers' modules"
 MUON = "ours, Muon and averaged weights"
-WHOLE = "ours, Muon, forging its problems"
-CONTESTANTS = (OURS, TRL, MODULES, MUON, WHOLE)
+GAME = "ours, as the game trains PIP"
+CONTESTANTS = (OURS, TRL, MODULES, MUON, GAME)
 
 
 class Setting:
-    """PIP, the placement and the examples that all contestants share."""
+    """PIP, the placements and the examples of the race.
+
+    All contestants compute in fp32 products (`Setting.placement`) but the last one, which is the game's whole step: PIP's own
+    optimizer and precision, and every problem forged and tokenised when it is needed.
+    """
 
     def __init__(self, steps: int, level: int, threads: int) -> None:
-        self.rules = load_game()
-        self.game_hero = load_hero("pip")
-        training = {"optimizer": "adamw", "warmup_steps": 0, "ema_decay": None}
-        self.hero = self.game_hero.model_copy(update={"training": self.game_hero.training.model_copy(update=training)})
-        engine = self.rules.engine.model_copy(update={"device": "cpu"})
-        self.placement = replace(choose(self.hero, engine), threads=threads)
-        self.placement.apply()
-        self.special = [token for skill in self.hero.skills for token in get_skill(skill).special_tokens()]
-        self.forge = Forge(self.newborn(self.game_hero), self.rules, SEED, 0.0)
-        skill, mix = next(iter(self.hero.skills.items()))
-        self.state = start(skill, mix, get_skill(skill).config.max_level, self.rules.exams, mastered=level)
-        self.count = self.hero.training.batch_size * self.hero.training.accumulation
+        rules, hero = load_game(), load_hero("pip")
+        rules = rules.model_copy(update={"engine": rules.engine.model_copy(update={"device": "cpu"})})
+        self.special = [token for skill in hero.skills for token in get_skill(skill).special_tokens()]
+        fp32 = _changed(hero, precision="float32")
+        same = _changed(fp32, optimizer="adamw", warmup_steps=0, ema_decay=None)
+        self.placement = replace(choose(fp32, rules.engine), threads=threads)
+        modules = replace(self.placement, kernel="model")
+        game = replace(choose(hero, rules.engine), threads=threads)
+        self.entered: dict[str, tuple[HeroConfig, Placement]] = {
+            OURS: (same, self.placement),
+            TRL: (same, modules),
+            MODULES: (same, modules),
+            MUON: (fp32, self.placement),
+            GAME: (hero, game),
+        }
+        self.training = same.training
+        self.forge = Forge(self.newborn(GAME), rules, SEED, 0.0)
+        skill, mix = next(iter(hero.skills.items()))
+        self.state = start(skill, mix, get_skill(skill).config.max_level, rules.exams, mastered=level)
+        self.count = hero.training.batch_size * hero.training.accumulation
         self.rows: list[list[Encoded]] = [self.forge.draw(self.state, step, self.count)[1] for step in range(steps)]
+        self.forged = steps
 
-    def newborn(self, config: HeroConfig) -> Hero:
-        """PIP with its first weights, the same every time."""
-        return make_hatchling(config, self.placement, seed=SEED, special=self.special)
+    def newborn(self, contestant: str) -> Hero:
+        """PIP with its first weights, the same every time; the process is set up for this contestant."""
+        config, placement = self.entered[contestant]
+        placement.apply()
+        return make_hatchling(config, placement, seed=SEED, special=self.special)
 
-    def loop(self, config: HeroConfig, placement: Placement | None = None) -> StepLoop:
-        """The game's loop over a newborn PIP."""
-        return StepLoop(self.newborn(config), placement or self.placement)
+
+def _changed(hero: HeroConfig, **training: Any) -> HeroConfig:
+    """The hero with other training values."""
+    return hero.model_copy(update={"training": hero.training.model_copy(update=training)})
 
 
 def run_ours(setting: Setting, contestant: str, steps: int) -> tuple[list[float], list[float]]:
     """When each step ended, in seconds, and its loss."""
-    modules = replace(setting.placement, kernel="model") if contestant == MODULES else None
-    loop = setting.loop(setting.game_hero if contestant in (MUON, WHOLE) else setting.hero, modules)
-    limit = setting.hero.training.batch_tokens
+    loop = StepLoop(setting.newborn(contestant), setting.entered[contestant][1])
+    limit = setting.training.batch_tokens
     ends, losses = [], []
     for step in range(steps):
-        if contestant == WHOLE:
-            batches = setting.forge.round(setting.state, step).batches
+        if contestant == GAME:
+            batches = setting.forge.round(setting.state, setting.forged).batches
+            setting.forged += 1
         else:
             batches = make_batches(setting.rows[step], max_tokens=limit)
         losses.append(loop.train(batches).loss)
@@ -112,7 +128,7 @@ def run_trl(setting: Setting, steps: int, folder: str, *, keep_losses: bool = Fa
             losses.append(float(loss.detach()))
             return loss
 
-    hero, training = setting.newborn(setting.hero), setting.hero.training
+    hero, training = setting.newborn(TRL), setting.training
     examples = [
         {"input_ids": one.ids, "labels": [i if t else -100 for i, t in zip(one.ids, one.trained, strict=True)]}
         for row in setting.rows[:steps]
@@ -150,7 +166,7 @@ def run_trl(setting: Setting, steps: int, folder: str, *, keep_losses: bool = Fa
         callbacks=[Clock()],
     )
     trainer.remove_callback(PrinterCallback)
-    if trainer.model.is_gradient_checkpointing or trainer.model.config._attn_implementation != "eager":
+    if trainer.model.is_activation_checkpointing or trainer.model.config._attn_implementation != "eager":
         raise SystemExit("SFTTrainer changed the model's setting: the comparison would not be one")
     trainer.train()
     return ends, losses
@@ -237,11 +253,12 @@ def main(arguments: list[str]) -> int:
     facts: dict[str, Any] = {
         "setting": {
             "placement": setting.placement.as_dict(),
+            "game_placement": setting.entered[GAME][1].as_dict(),
             "examples_per_step": setting.count,
             "tokens_per_step": round(statistics.fmean(tokens), 1),
             "longest_example": max(len(one.ids) for row in setting.rows for one in row),
             "optimizer": "AdamW, fused",
-            "learning_rate": setting.hero.training.learning_rate,
+            "learning_rate": setting.training.learning_rate,
         },
         "summary": summary(rates),
         "rates": rates,
@@ -250,7 +267,9 @@ def main(arguments: list[str]) -> int:
     table(f"Steps/s, {options.rounds} interleaved rounds of {options.steps} steps", facts["summary"])
     print(
         f"  {setting.count} examples and {written(facts['setting']['tokens_per_step'])} tokens a step, AdamW fused but"
-        f" where Muon is named; fp32 ({setting.placement.matmul}), eager, {setting.placement.threads} thread"
+        f" where Muon is named; fp32 ({setting.placement.matmul}), eager, {setting.placement.threads} thread\n"
+        f"  as the game trains PIP: {setting.entered[GAME][0].training.optimizer}, products at"
+        f" {setting.entered[GAME][1].matmul!r}, problems forged as it goes"
     )
     table("Loss of the same step (gap_to_modules: to our loop over transformers' modules)", losses["steps"])
     print(f"  largest gap in {options.parity} steps: {losses['largest_gap']:.2e}")
