@@ -13,7 +13,6 @@ Takes about rounds x steps x 0.35 s on a laptop core.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import json
 import os
@@ -23,13 +22,13 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from benchmarks.figures import paired_ratio, table, written
+from benchmarks.options import parser
 from configs.loader import load_game, load_hero
 from configs.schema import HeroConfig
 from engine.batch import make_batches
@@ -231,17 +230,16 @@ def summary(rates: dict[str, list[float]]) -> list[dict[str, Any]]:
 
 def main(arguments: list[str]) -> int:
     """Print the tables; write them as JSON where asked. 3 when trl is not installed."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=11, help="how often every contestant runs")
-    parser.add_argument("--steps", type=int, default=100, help="optimizer steps of one run")
-    parser.add_argument("--warm-up", type=int, default=10, help="of which this many are not timed")
-    parser.add_argument("--parity", type=int, default=50, help="steps over which losses are compared")
-    parser.add_argument("--level", type=int, default=4, help="mastered level whose problems are practised")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args(arguments)
+    command = parser("against_trl", __doc__)
+    command.add_argument("--rounds", type=int, default=11, help="how often every contestant runs")
+    command.add_argument("--steps", type=int, default=100, help="optimizer steps of one run")
+    command.add_argument("--warm-up", type=int, default=10, help="of which this many are not timed")
+    command.add_argument("--parity", type=int, default=50, help="steps over which losses are compared")
+    command.add_argument("--level", type=int, default=4, help="mastered level whose problems are practised")
+    command.add_argument("--threads", type=int, default=1)
+    options = command.parse_args(arguments)
     if options.steps < options.warm_up + 3:
-        parser.error("--steps must be at least three more than --warm-up")
+        command.error("--steps must be at least three more than --warm-up")
     if importlib.util.find_spec("trl") is None:
         print('trl is not installed here. Way out: pip install -e ".[bench]"', file=sys.stderr)
         return 3

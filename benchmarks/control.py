@@ -12,7 +12,6 @@ Takes about 1.2 s an order and 10 s to wake the hero.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import random
@@ -20,12 +19,12 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from benchmarks.face import new_save
 from benchmarks.figures import spread, table
 from benchmarks.living import engine, home
+from benchmarks.options import parser
 from configs import clock
 from configs.paths import SaveFolder
 from engine.link.client import EngineClient
@@ -111,10 +110,9 @@ def summary(given: list[Order]) -> list[dict[str, Any]]:
 
 def main(arguments: list[str]) -> int:
     """Print the table; write it as JSON where asked."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--orders", type=int, default=60)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args(arguments)
+    command = parser("control", __doc__)
+    command.add_argument("--orders", type=int, default=60)
+    options = command.parse_args(arguments)
     with home() as place:
         folder = new_save(place)
         with engine(folder) as ring:

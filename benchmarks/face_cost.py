@@ -12,19 +12,18 @@ Takes about pairs x 2 x (seconds + settle) and 30 s.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
 import statistics
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from benchmarks.face import Terminal, new_save
 from benchmarks.figures import paired_ratio, spread, table
 from benchmarks.living import REALM, engine, home
+from benchmarks.options import parser
 from configs import clock
 from configs.paths import SaveFolder
 from engine.link.ring import RECORDS, RingReader
@@ -70,13 +69,12 @@ def without_face(ring: RingReader, seconds: float, settle: float) -> dict[str, A
 
 def main(arguments: list[str]) -> int:
     """Print the tables; write them as JSON where asked."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=24)
-    parser.add_argument("--seconds", type=float, default=10.0, help="one stretch")
-    parser.add_argument("--settle", type=float, default=4.0, help="before each stretch")
-    parser.add_argument("--size", default="120x40", help="columns x rows")
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args(arguments)
+    command = parser("face_cost", __doc__)
+    command.add_argument("--pairs", type=int, default=24)
+    command.add_argument("--seconds", type=float, default=10.0, help="one stretch")
+    command.add_argument("--settle", type=float, default=4.0, help="before each stretch")
+    command.add_argument("--size", default="120x40", help="columns x rows")
+    options = command.parse_args(arguments)
     columns, rows = (int(part) for part in options.size.split("x"))
     order = random.Random(0)
     pairs: list[dict[str, Any]] = []

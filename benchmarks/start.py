@@ -14,7 +14,6 @@ Takes about fresh x 10 s, frames x 6 s, and 60 s.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -29,6 +28,7 @@ from typing import Any
 from benchmarks.face import Terminal
 from benchmarks.figures import spread, table
 from benchmarks.living import REALM, WAKING_S, home
+from benchmarks.options import parser
 from configs import clock
 from configs.errors import RealmError
 from configs.loader import load_game
@@ -165,16 +165,15 @@ def living_frame(folder: SaveFolder) -> float | None:
 
 def main(arguments: list[str]) -> int:
     """Print the tables; write them as JSON where asked."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--runs", type=int, default=15, help="of each short command")
-    parser.add_argument("--frames", type=int, default=7, help="first frames on a save with history")
-    parser.add_argument("--fresh", type=int, default=5, help="games begun from nothing")
-    parser.add_argument("--hellos", type=int, default=50, help="attachments to a running engine")
-    parser.add_argument("--train", type=float, default=20.0, help="seconds of history the save gets")
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args(arguments)
+    command = parser("start", __doc__)
+    command.add_argument("--runs", type=int, default=15, help="of each short command")
+    command.add_argument("--frames", type=int, default=7, help="first frames on a save with history")
+    command.add_argument("--fresh", type=int, default=5, help="games begun from nothing")
+    command.add_argument("--hellos", type=int, default=50, help="attachments to a running engine")
+    command.add_argument("--train", type=float, default=20.0, help="seconds of history the save gets")
+    options = command.parse_args(arguments)
     if min(options.runs, options.frames, options.fresh, options.hellos) < 1:
-        parser.error("every count must be at least 1")
+        command.error("every count must be at least 1")
     begun: list[dict[str, Any]] = []
     for _ in range(options.fresh - 1):
         with home():
