@@ -66,7 +66,7 @@ class RealmApp(App[int]):
     """The Battle screen and everything it can do."""
 
     TITLE = "Realm of Training"
-    CSS_PATH = "realm.tcss"
+    CSS_PATH = Path(__file__).with_name("realm.tcss")
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     COMMANDS: ClassVar[set[Any]] = {ActionCommands}
@@ -121,6 +121,7 @@ class RealmApp(App[int]):
         self._start_engine, self._ask_names, self._read_only = start_engine, ask_names, read_only
         self._away: Sequence[Tale] = ()
         self._reader = reader or ThreadPoolExecutor(max_workers=1, thread_name_prefix="facts")
+        self._own_reader = reader is None
         self._reading = False
         self._pending: dict[str, str] = {}
         self._trouble = ""
@@ -162,6 +163,8 @@ class RealmApp(App[int]):
 
     async def on_unmount(self) -> None:
         self.remember_look()
+        if self._own_reader:
+            self._reader.shutdown(wait=False, cancel_futures=True)
 
     def remember_look(self) -> None:
         """Keep how far the player has seen, for the next away report."""

@@ -36,8 +36,8 @@ class FrameWriter(WriterThread):
         self._changed = threading.Condition()
         self._pending: deque[bytes] = deque()
         self._pending_bytes = 0
-        self._busy = False
         self._dropped = False
+        self._closing = False
         self._ending = False
         self.frames_dropped = 0
 
@@ -50,7 +50,7 @@ class FrameWriter(WriterThread):
         data = text.encode("utf-8", "replace")
         with self._changed:
             full = self._pending_bytes + len(data) > MOST_PENDING_BYTES
-            if (full or self._dropped) and not self._ending:
+            if (full or self._dropped) and not self._closing:
                 self._dropped = True
                 self.frames_dropped += 1
                 return
@@ -70,16 +70,13 @@ class FrameWriter(WriterThread):
                     return
                 data = b"".join(self._pending)
                 self._pending.clear()
-                self._busy = True
-            alive = self._put(data)
+            if not self._put(data):
+                return
             with self._changed:
                 self._pending_bytes -= len(data)
-                self._busy = False
                 drained = self._dropped and not self._pending
                 if drained:
                     self._dropped = False
-            if not alive:
-                return
             if drained:
                 self._on_drained()
 
@@ -100,15 +97,16 @@ class FrameWriter(WriterThread):
     def close_gently(self) -> None:
         """From now on nothing is dropped; a screen that waits to be painted gives way to what restores the terminal."""
         with self._changed:
-            self._ending = True
+            self._closing = True
             if self._dropped:
+                self._pending_bytes -= sum(map(len, self._pending))
                 self._pending.clear()
-                self._pending_bytes = 0
-            self._changed.notify()
 
     def stop(self) -> None:
         """Let the terminal take what is queued, but do not wait for one that does not read."""
-        self.close_gently()
+        with self._changed:
+            self._closing = self._ending = True
+            self._changed.notify()
         self.join(_CLOSING_S)
 
 

@@ -9,6 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
+from textual.events import Key
 from textual.markup import escape
 from textual.screen import ModalScreen
 from textual.widget import Widget
@@ -66,11 +67,13 @@ class Choice(Dialog[str]):
                 for answer, key, words in self._answers:
                     yield Button(escape(f"{words} ({key})"), id=f"answer-{answer}")
 
-    def on_key(self, event: object) -> None:
-        key = getattr(event, "key", "")
-        for answer, answer_key, _ in self._answers:
-            if key == answer_key:
+    def on_key(self, event: Key) -> None:
+        """Answer by an answer's key; it ends here, or the screen below would take it for its own."""
+        for answer, key, _ in self._answers:
+            if event.key == key:
+                event.stop()
                 self.dismiss(answer)
+                return
 
     @on(Button.Pressed)
     def _chosen(self, event: Button.Pressed) -> None:

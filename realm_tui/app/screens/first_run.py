@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from textual.app import App
@@ -40,7 +41,7 @@ def ask_names() -> Choice:
 class HeroQuestion(App[str]):
     """The one question that comes before there is a save; answers a hero's id, or None when it was closed."""
 
-    CSS_PATH = "../realm.tcss"
+    CSS_PATH = Path(__file__).parents[1] / "realm.tcss"
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(self, proposed: str, default: str) -> None:

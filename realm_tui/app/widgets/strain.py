@@ -111,8 +111,8 @@ def strain_rows(
     hint = facts.strain.hint.text(look.names) if facts.strain.hint is not None else ""
     said: Row = ((f" {label('strain.hint', look.names).lower()} ", "muted"), (hint or UNKNOWN, "text"))
     if height < 7:
-        row = (*figures, ("  ", ""), *said)
-        rows.append(row + sums if width_of(row + sums) <= width else row)
+        below: Row = (*figures, ("  ", ""), *said)
+        rows.append(below + sums if width_of(below + sums) <= width else below)
     else:
         rows.append(figures + sums)
         seen = f"   steps {whole(first)} – {whole(facts.curve.last)}" if values else ""

@@ -1,0 +1,292 @@
+"""What a player does with the screen, and what it does in return; no engine needed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, Static
+
+from configs.errors import BlockedError
+from engine.link.state import EngineState
+from realm_tui.app.app import RealmApp
+from realm_tui.app.drawing import Drawing, Look
+from realm_tui.app.screens.add_quest import AddQuestScreen
+from realm_tui.app.screens.ask import AskScreen
+from realm_tui.app.screens.away import AwayScreen
+from realm_tui.app.screens.dialog import Choice
+from realm_tui.app.screens.help import HelpScreen
+from realm_tui.app.widgets.footer import footer_actions
+from realm_tui.app.widgets.header import Header
+from realm_tui.app.widgets.log import LogPanel
+from tests.face import samples
+
+WIDE = (120, 40)
+
+
+async def settle(pilot: Pilot[int]) -> None:
+    """Let the app finish what it was asked, workers included."""
+    for _ in range(3):
+        await pilot.pause()
+
+
+async def until(pilot: Pilot[int], true: Callable[[], bool]) -> None:
+    """Wait for what a thread of the app does."""
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end, "it never came"
+        await pilot.pause(0.02)
+
+
+def drawn(app: RealmApp, selector: str) -> str:
+    """The text of a panel as it stands on the screen."""
+    return "\n".join("".join(text for text, _ in row) for row in app._battle.query_one(selector, Drawing)._rows)
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (EngineState.TRAINING, "pause"),
+        (EngineState.EXAMINING, "pause"),
+        (EngineState.PAUSED, "resume"),
+        (EngineState.BLOCKED, "resume"),
+        (EngineState.STOPPED, "start"),
+        (EngineState.CRASHED, "start"),
+    ],
+)
+async def test_p_pauses_resumes_or_starts(state: EngineState, told: str) -> None:
+    link = samples.FakeLink()
+    app = samples.app(samples.facts(status=samples.status(state=state)), link=link)
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.press("p")
+        await settle(pilot)
+    assert [one[0] for one in link.told] == [told]
+
+
+async def test_checkpoint_and_promote_are_one_key() -> None:
+    link = samples.FakeLink()
+    app = samples.app(link=link)
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.press("c")
+        await settle(pilot)
+        await pilot.press("P")
+        await settle(pilot)
+    assert [one[0] for one in link.told] == ["checkpoint", "promote"]
+
+
+@pytest.mark.parametrize("key", ["s", "k"])
+async def test_what_cannot_be_taken_back_happens_only_after_yes(key: str) -> None:
+    link = samples.FakeLink()
+    app = samples.app(link=link)
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.press(key)
+        await settle(pilot)
+        assert isinstance(app.screen, Choice)
+        await pilot.press("n")
+        await settle(pilot)
+        assert link.told == []
+        await pilot.press(key)
+        await settle(pilot)
+        await pilot.press("y")
+        await settle(pilot)
+    assert [one[0] for one in link.told] == [{"s": "stop", "k": "skip"}[key]]
+
+
+@pytest.mark.parametrize(("answer", "told"), [("q", []), ("s", [("stop", False)])])
+async def test_q_asks_whether_the_hero_trains_on(answer: str, told: list[object]) -> None:
+    link = samples.FakeLink()
+    app = samples.app(link=link)
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.press("q")
+        await settle(pilot)
+        assert isinstance(app.screen, Choice)
+        await pilot.press(answer)
+        await settle(pilot)
+    assert link.told == told and app.return_code == 0
+
+
+async def test_leaving_can_be_taken_back() -> None:
+    app = samples.app()
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.press("q")
+        await settle(pilot)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert not isinstance(app.screen, Choice) and app.is_running
+
+
+async def test_the_engine_is_called_after_the_first_frame_and_only_then() -> None:
+    link = samples.FakeLink()
+    async with samples.app(link=link, start_engine=True).run_test(size=WIDE) as pilot:
+        await settle(pilot)
+    assert link.told == [("start",)]
+    link = samples.FakeLink()
+    async with samples.app(link=link, start_engine=True, read_only=True).run_test(size=WIDE) as pilot:
+        await settle(pilot)
+    assert link.told == []
+
+
+async def test_a_refused_order_is_said_with_its_way_out_and_the_app_goes_on() -> None:
+    class Refusing(samples.FakeLink):
+        async def order(self, verb: object, args: object, on_progress: object) -> int | None:
+            raise BlockedError("no engine runs", fix="press [p] to start one", code="NO_ENGINE")
+
+    app = samples.app(link=Refusing())
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.press("c")
+        await settle(pilot)
+        said = [str(note.message) for note in app._notifications]
+        assert said == ["no engine runs. Way out: press [p] to start one."]
+        assert app._battle.query_one(Header).pending == ""
+
+
+async def test_v_switches_every_name_and_is_remembered() -> None:
+    keeper = samples.FakeKeeper()
+    app = samples.app(keeper=keeper)
+    async with app.run_test(size=WIDE) as pilot:
+        assert "blow" in drawn(app, "#header") and app._battle.query_one("#exam").border_title.startswith("Trial")
+        await pilot.press("v")
+        await settle(pilot)
+        assert "step 1,204" in drawn(app, "#header")
+        assert app._battle.query_one("#exam").border_title.startswith("Exam")
+        assert "Checkpoint saved" in drawn(app, "#log")
+        assert keeper.kept["face.names"] == "plain"
+
+
+async def test_the_first_question_is_asked_once_and_kept() -> None:
+    keeper = samples.FakeKeeper()
+    app = samples.app(keeper=keeper, ask_names=True)
+    async with app.run_test(size=WIDE) as pilot:
+        await settle(pilot)
+        assert isinstance(app.screen, Choice)
+        await pilot.press("p")
+        await settle(pilot)
+        assert app.look == Look(names="plain") and keeper.kept["face.names"] == "plain"
+
+
+async def test_the_away_report_opens_first_and_can_be_read_again() -> None:
+    source = samples.FakeSource(samples.facts(), samples.LOG[:3])
+    app = samples.app(source=source)
+    async with app.run_test(size=WIDE) as pilot:
+        await settle(pilot)
+        assert isinstance(app.screen, AwayScreen)
+        text = str(app.screen.query(Static).first().content)
+        assert "PIP stands the trial of BIN L3" in text
+        await pilot.press("escape")
+        await settle(pilot)
+        await pilot.press("w")
+        await settle(pilot)
+        assert isinstance(app.screen, AwayScreen)
+
+
+async def test_what_was_seen_is_remembered_when_the_screen_closes() -> None:
+    keeper = samples.FakeKeeper()
+    app = samples.app(keeper=keeper)
+    async with app.run_test(size=WIDE) as pilot:
+        await settle(pilot)
+    assert keeper.kept["look"]["step"] == 1204 and keeper.kept["look"]["mastered"] == {"bin": 2}
+
+
+async def test_a_file_is_added_by_its_path(tmp_path: Path) -> None:
+    link = samples.FakeLink()
+    app = samples.app(link=link)
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.press("d")
+        await settle(pilot)
+        assert isinstance(app.screen, AddQuestScreen)
+        app.screen.query_one(Input).value = str(tmp_path / "chats.jsonl")
+        await pilot.press("ctrl+r", "enter")
+        await until(pilot, lambda: not isinstance(app.screen, AddQuestScreen))
+    assert link.told == [("add", "chats.jsonl", "high")]
+
+
+async def test_a_refused_file_says_why_and_the_question_stays_open(tmp_path: Path) -> None:
+    class Refusing(samples.FakeLink):
+        def add_file(self, path: Path, priority: str) -> str:
+            raise BlockedError(f"{path.name}, line 3: no assistant answer", fix="mend the line", code="QUEST_REFUSED")
+
+    app = samples.app(link=Refusing())
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.press("d")
+        await settle(pilot)
+        app.screen.query_one(Input).value = "bad.jsonl"
+        await pilot.press("enter")
+        said = app.screen.query_one("#said", Static)
+        await until(pilot, lambda: "line 3: no assistant answer" in str(said.content))
+        assert isinstance(app.screen, AddQuestScreen)
+
+
+async def test_ask_shows_the_answer_without_what_steers_a_terminal() -> None:
+    link = samples.FakeLink()
+    link.answer = "\x1b[31mfour\x1b[0m\nor [bold]five[/]"
+    app = samples.app(link=link)
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.press("a")
+        await settle(pilot)
+        await pilot.press(*"2+2", "enter")
+        await settle(pilot)
+        assert isinstance(app.screen, AskScreen)
+        assert str(app.screen.query_one("#answer", Static).content) == "four\nor [bold]five[/]"
+    assert link.told == [("ask", "2+2")]
+
+
+async def test_ask_from_the_palette_asks_at_once() -> None:
+    link = samples.FakeLink()
+    app = samples.app(link=link)
+    async with app.run_test(size=WIDE) as pilot:
+        await app.run_action("ask('what is add(1, 1)?')")
+        await settle(pilot)
+    assert link.told == [("ask", "what is add(1, 1)?")]
+
+
+async def test_help_opens_with_every_key_and_escape_closes_it() -> None:
+    app = samples.app()
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.press("question_mark")
+        await settle(pilot)
+        assert isinstance(app.screen, HelpScreen)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert not isinstance(app.screen, HelpScreen)
+
+
+async def test_the_footer_answers_the_mouse() -> None:
+    link = samples.FakeLink()
+    app = samples.app(link=link)
+    async with app.run_test(size=WIDE) as pilot:
+        start = next(x for one, x, _ in footer_actions(Look(), 120) if one.id == "checkpoint")
+        await pilot.click("#footer", offset=(start, 0))
+        await settle(pilot)
+    assert [one[0] for one in link.told] == ["checkpoint"]
+
+
+async def test_equal_facts_repaint_nothing_and_new_ones_only_their_lines() -> None:
+    app = samples.app()
+    async with app.run_test(size=WIDE) as pilot:
+        await settle(pilot)
+        panel = app._battle.query_one(LogPanel)
+        asked: list[object] = []
+        panel.refresh = lambda *regions, **_: asked.append(regions)  # type: ignore[method-assign,assignment,return-value]
+        panel.show(samples.facts(), Look())
+        assert asked == []
+        panel.show(samples.facts(log=samples.LOG[1:]), Look())
+        assert len(asked) == 1
+
+
+async def test_reads_stop_while_the_terminal_is_behind() -> None:
+    source = samples.FakeSource(samples.facts())
+    app = samples.app(source=source)
+    async with app.run_test(size=WIDE) as pilot:
+        await settle(pilot)
+        app._driver.behind = True  # type: ignore[union-attr]
+        before = source.reads
+        app.refresh_facts()
+        await settle(pilot)
+        assert source.reads == before
+        app._driver.behind = False  # type: ignore[union-attr]
+        app.refresh_facts()
+        await settle(pilot)
+        assert source.reads == before + 1
