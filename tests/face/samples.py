@@ -70,9 +70,15 @@ def status(**changes: Any) -> Status:
                 exam_id=9,
                 streak=2,
                 streak_needed=3,
-                operations={"add": OperationStatus(40, 48, 0.03), "sub": OperationStatus(20, 36, 0.04)},
+                operations={
+                    "add": OperationStatus(40, 48, 0.03),
+                    "and": OperationStatus(30, 30, 0.06),
+                    "compare": OperationStatus(13, 24, 0.5),
+                    "subtract": OperationStatus(20, 36, 0.04),
+                    "xor": OperationStatus(30, 32, 0.06),
+                },
                 at_chance=("compare",),
-                weakest="sub",
+                weakest="compare",
                 not_yet=("multiply", "divide"),
             )
         },

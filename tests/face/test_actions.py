@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from textual.binding import Binding
+from textual.command import DiscoveryHit
 
 from realm_tui.app.actions import ACTIONS, action
 from realm_tui.app.app import RealmApp
@@ -24,7 +26,7 @@ def test_every_action_is_answered_by_the_app_and_explained() -> None:
     for one in ACTIONS:
         assert callable(getattr(RealmApp, f"action_{one.id}"))
         assert one.help.endswith(".") and one.plain and one.tavern
-    bound = {binding.id for binding in RealmApp.BINDINGS if getattr(binding, "id", None)}
+    bound = {binding.id for binding in RealmApp.BINDINGS if isinstance(binding, Binding) and binding.id}
     assert bound == {a.id for a in ACTIONS}
 
 
@@ -37,7 +39,7 @@ async def test_the_palette_offers_every_action() -> None:
     app = samples.app()
     async with app.run_test(size=(120, 40)):
         provider = ActionCommands(app.screen)
-        offered = [str(hit.display) async for hit in provider.discover()]
+        offered = [str(hit.display) async for hit in provider.discover() if isinstance(hit, DiscoveryHit)]
     assert len(offered) == len(ACTIONS)
     for one, shown in zip(ACTIONS, offered, strict=True):
         assert one.plain in shown and f"({one.key_label})" in shown

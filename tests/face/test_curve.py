@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from realm_tui.app.history import MOST_BUCKETS, History
 from tests.face.samples import RULES
 
 
-def _axis(values: list[float | None], rows: int = 8) -> Axis:
+def _axis(values: Sequence[float | None], rows: int = 8) -> Axis:
     return Axis.over(values, RULES.strain, rows * 4)
 
 

@@ -46,6 +46,11 @@ def drawn(app: RealmApp, selector: str) -> str:
     return "\n".join("".join(text for text, _ in row) for row in app._battle.query_one(selector, Drawing)._rows)
 
 
+def title(app: RealmApp, selector: str) -> str:
+    """The words in a panel's upper border."""
+    return str(app._battle.query_one(selector).border_title)
+
+
 @pytest.mark.parametrize(
     ("state", "told"),
     [
@@ -147,11 +152,11 @@ async def test_v_switches_every_name_and_is_remembered() -> None:
     keeper = samples.FakeKeeper()
     app = samples.app(keeper=keeper)
     async with app.run_test(size=WIDE) as pilot:
-        assert "blow" in drawn(app, "#header") and app._battle.query_one("#exam").border_title.startswith("Trial")
+        assert "blow" in drawn(app, "#header") and title(app, "#exam").startswith("Trial")
         await pilot.press("v")
         await settle(pilot)
         assert "step 1,204" in drawn(app, "#header")
-        assert app._battle.query_one("#exam").border_title.startswith("Exam")
+        assert title(app, "#exam").startswith("Exam")
         assert "Checkpoint saved" in drawn(app, "#log")
         assert keeper.kept["face.names"] == "plain"
 
@@ -269,7 +274,7 @@ async def test_equal_facts_repaint_nothing_and_new_ones_only_their_lines() -> No
         await settle(pilot)
         panel = app._battle.query_one(LogPanel)
         asked: list[object] = []
-        panel.refresh = lambda *regions, **_: asked.append(regions)  # type: ignore[method-assign,assignment,return-value]
+        panel.refresh = lambda *regions, **_: asked.append(regions)  # type: ignore[method-assign,assignment]
         panel.show(samples.facts(), Look())
         assert asked == []
         panel.show(samples.facts(log=samples.LOG[1:]), Look())

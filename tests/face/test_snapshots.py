@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -99,6 +100,10 @@ def newborn() -> Facts:
         quest=None,
         next_exam_step=None,
         last_checkpoint_step=None,
+        hero=replace(samples.status().hero, level=0, steps=0),
+        skills={
+            "bin": replace(samples.status().skills["bin"], mastered=0, held=0, training=1, operations={}, at_chance=())
+        },
         ages_s=dict.fromkeys(("heartbeat", "step", "exam", "checkpoint", "level_up")),
     )
     return Facts(status=status)

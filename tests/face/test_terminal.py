@@ -104,7 +104,7 @@ def test_the_writer_drops_whole_frames_and_asks_for_a_new_one_when_the_terminal_
     while not drained.is_set() or select.select([source], [], [], 0)[0]:
         if select.select([source], [], [], 0.05)[0]:
             got += os.read(source, 65536)
-    assert not writer.behind
+    assert writer.behind is False
     assert len(got) == (20 - writer.frames_dropped) * len(frame)
     writer.write("new frame")
     writer.stop()

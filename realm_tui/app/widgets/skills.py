@@ -9,9 +9,12 @@ from realm_tui.app.drawing import Look, Row, shorten, spread
 from realm_tui.app.facts import Facts
 from realm_tui.app.widgets.hero import bar
 from realm_tui.app.widgets.panel import Panel
-from realm_tui.app.words import UNKNOWN, fraction, share
+from realm_tui.app.words import fraction, share
 from realm_tui.runtime.foreign import clean
-from realm_tui.runtime.status import SkillStatus
+from realm_tui.runtime.status import OperationStatus, SkillStatus
+
+_OPERATIONS = 6
+"""Weakest operations that are listed."""
 
 
 def _word(key: str, look: Look) -> str:
@@ -25,7 +28,7 @@ def _skill_rows(key: str, skill: SkillStatus, look: Look, width: int) -> list[Ro
     rows: list[Row] = [
         spread(
             ((f" {key.upper():<4}", "skill-strong"), (clean(skill.name), "text")),
-            ((at, "strong"),),
+            ((at, "strong"), (f"{clean(skill.level_name or '')} ", "muted")),
             width,
         ),
         (("  ", ""), (filled, "skill"), (empty, "line"), (count, "text")),
@@ -37,23 +40,20 @@ def _skill_rows(key: str, skill: SkillStatus, look: Look, width: int) -> list[Ro
             (f"  {_word('skill.lost', look)} L{', L'.join(map(str, skill.lost))}" if skill.lost else "", "bad-strong"),
         ),
     ]
-    if skill.weakest is not None:
-        weakest = skill.operations.get(skill.weakest)
-        score = share(weakest.correct, weakest.items) if weakest is not None else UNKNOWN
-        chance = f" (chance {fraction(weakest.chance)})" if weakest is not None and weakest.chance is not None else ""
-        rows.append(
-            (
-                (f"  {_word('skill.weakest', look)} ", "muted"),
-                (f"{clean(skill.weakest)} {score}", "warn"),
-                (chance, "faint"),
-            )
-        )
-    if skill.at_chance:
-        named = shorten(", ".join(map(clean, skill.at_chance)), max(4, width - 18))
-        rows.append(((f"  {_word('skill.at_chance', look)} ", "muted"), (named, "bad")))
-    if skill.level_name:
-        rows.append(((f"  {shorten(clean(skill.level_name), width - 6)}", "faint"),))
+    asked = [(name, op) for name, op in skill.operations.items() if op.items]
+    for name, op in sorted(asked, key=lambda one: (one[1].correct / one[1].items, one[0]))[:_OPERATIONS]:
+        rows.append(_operation_row(name, op, name in skill.at_chance, look, width))
     return rows
+
+
+def _operation_row(name: str, op: OperationStatus, at_chance: bool, look: Look, width: int) -> Row:
+    """An operation's share beside what luck alone would give; marked where the two cannot be told apart."""
+    luck = f"{_word('skill.at_chance', look)}" if at_chance else "luck gives"
+    right: Row = (
+        (share(op.correct, op.items), "bad" if at_chance else "strong"),
+        (f"  {luck} {fraction(op.chance)} ", "bad" if at_chance else "faint"),
+    )
+    return spread((("  ", ""), (clean(name), "text")), right, width)
 
 
 def skill_rows(facts: Facts, look: Look, width: int, height: int) -> list[Row]:
@@ -61,6 +61,7 @@ def skill_rows(facts: Facts, look: Look, width: int, height: int) -> list[Row]:
     rows: list[Row] = []
     for key, skill in facts.status.skills.items():
         rows += _skill_rows(key, skill, look, width)
+    rows = rows[:height]
     left_out = [name for skill in facts.status.skills.values() for name in skill.not_yet]
     if left_out and len(rows) < height:
         named = shorten(", ".join(map(clean, left_out)), max(4, width - 6 - len(_word("skill.not_yet", look))))
