@@ -20,24 +20,25 @@ _EPSILON = 1e-7
 
 
 def orthogonalise(matrices: Tensor) -> Tensor:
-    """Newton-Schulz on [n, r, c] with r <= c: singular values are driven towards 1, directions stay."""
+    """Newton-Schulz on [n, rows, columns]: singular values are driven towards 1, directions stay."""
     a, b, c = NS_COEFFICIENTS
+    tall = matrices.shape[1] > matrices.shape[2]
     x: Tensor = matrices / matrices.flatten(1).norm(dim=1).clamp_(min=_EPSILON)[:, None, None]
     for _ in range(NS_STEPS):
-        gram = torch.bmm(x, x.mT)
+        gram = torch.bmm(x.mT, x) if tall else torch.bmm(x, x.mT)
         poly = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
-        x = torch.baddbmm(x, poly, x, beta=a)
+        x = torch.baddbmm(x, x, poly, beta=a) if tall else torch.baddbmm(x, poly, x, beta=a)
     return x
 
 
 @dataclass(eq=False)
 class _Family:
-    """Matrices that are orthogonalised together: same shape after laying the long side across."""
+    """Matrices of one shape, which are orthogonalised together."""
 
     indices: list[int]
     momentum: Tensor
-    """[n, r, c] float32."""
-    step_scale: list[float]
+    """[n, rows, columns] float32."""
+    step_scale: float
 
 
 class BatchedMuon:
@@ -60,14 +61,14 @@ class BatchedMuon:
         for index, p in enumerate(self.params):
             if p.ndim != 2:
                 raise ValueError(f"Muon takes matrices, not a tensor of shape {tuple(p.shape)}")
-            groups.setdefault((min(p.shape), max(p.shape)), []).append(index)
+            groups.setdefault((p.shape[0], p.shape[1]), []).append(index)
         self._families = [
             _Family(
                 indices,
-                torch.zeros(len(indices), *shape, device=self.params[indices[0]].device),
-                [math.sqrt(max(1.0, self.params[i].shape[0] / self.params[i].shape[1])) for i in indices],
+                torch.zeros(len(indices), rows, columns, device=self.params[indices[0]].device),
+                math.sqrt(max(1.0, rows / columns)),
             )
-            for shape, indices in groups.items()
+            for (rows, columns), indices in groups.items()
         ]
 
     @torch.no_grad()
@@ -75,20 +76,16 @@ class BatchedMuon:
         """One update from the gradients; a weight without a gradient counts as having a zero one."""
         for family in self._families:
             members: list[Tensor] = [self.params[i] for i in family.indices]
-            grads = torch.stack(
-                [_lying(p.grad if p.grad is not None else torch.zeros_like(p)) for p in members]
-            ).float()
+            grads = torch.stack([p.grad if p.grad is not None else torch.zeros_like(p) for p in members]).float()
             family.momentum.lerp_(grads, 1 - self.momentum)
             update = grads.lerp_(family.momentum, self.momentum)
-            whole = orthogonalise(update.bfloat16() if self.half else update)
+            whole = orthogonalise(update.bfloat16() if self.half else update).to(members[0].dtype)
             if self.weight_decay:
                 torch._foreach_mul_(members, 1 - self.lr * self.weight_decay)
-            steps = [_as(whole[n], p).to(p.dtype) for n, p in enumerate(members)]
-            torch._foreach_mul_(steps, [-self.lr * scale for scale in family.step_scale])
-            torch._foreach_add_(members, steps)
+            torch._foreach_add_(members, whole.unbind(0), alpha=-self.lr * family.step_scale)
 
     def state(self) -> dict[str, Tensor]:
-        """Momentum by index of the parameter, as [rows, columns] with the long side across."""
+        """Momentum by index of the parameter."""
         return {
             f"momentum.{index}": family.momentum[n].clone()
             for family in self._families
@@ -100,11 +97,3 @@ class BatchedMuon:
         for family in self._families:
             for n, index in enumerate(family.indices):
                 family.momentum[n].copy_(tensors[f"momentum.{index}"])
-
-
-def _lying(matrix: Tensor) -> Tensor:
-    return matrix.mT if matrix.shape[0] > matrix.shape[1] else matrix
-
-
-def _as(update: Tensor, like: Tensor) -> Tensor:
-    return update.mT if like.shape[0] > like.shape[1] else update
