@@ -191,8 +191,29 @@ def _load(config: HeroConfig, source: str, placement: Placement, *, local_files_
             fix="copy the model's folder again",
             code="MODEL_DAMAGED",
         )
+    _check_fit(config, model, tokenizer, source)
     tokenizer.chat_template = CHAT_TEMPLATE
     return _hero(config, model, tokenizer, placement)
+
+
+def _check_fit(config: HeroConfig, model: Any, tokenizer: Any, source: str) -> None:
+    """Refuse a model that reads less than the hero's context, or a tokenizer with more tokens than the model knows."""
+    reads = getattr(model.config, "max_position_embeddings", None)
+    if reads is not None and reads < config.model.context_length:
+        raise RealmError(
+            f"{config.name} is to read {config.model.context_length} tokens, and its model reads {reads}",
+            why=f"max_position_embeddings in {source}",
+            fix=f"set `model.context_length` in the hero's YAML to at most {reads}",
+            code="CONTEXT_TOO_LONG",
+        )
+    tokens, rows = len(tokenizer), int(model.get_input_embeddings().weight.shape[0])
+    if tokens > rows:
+        raise RealmError(
+            f"the tokenizer in {source} does not belong to its model",
+            why=f"it has {tokens} tokens, the model knows {rows}",
+            fix="copy the model's folder again",
+            code="MODEL_DAMAGED",
+        )
 
 
 def _hero(config: HeroConfig, model: Any, tokenizer: Any, placement: Placement) -> Hero:

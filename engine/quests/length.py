@@ -11,6 +11,9 @@ from engine.quests.fileformat import CountTokens
 CHARACTERS_PER_TOKEN = 4
 """Estimate where the hero's tokenizer is not on this machine."""
 
+_ANY_DATE = "2000-01-01"
+"""Stands for the campaign's date, which is as long."""
+
 
 @dataclass(frozen=True, slots=True)
 class LengthRule:
@@ -26,7 +29,8 @@ class LengthRule:
 def length_rule(hero: HeroConfig) -> LengthRule:
     """The rule for ``hero``: by its own tokenizer where that is at hand, else by an estimate."""
     count, exact = _counter(hero)
-    system = f"<|im_start|>system\n{hero.system_prompt}<|im_end|>\n" if hero.system_prompt else ""
+    prompt = hero.system_prompt.replace("{date}", _ANY_DATE)
+    system = f"<|im_start|>system\n{prompt}<|im_end|>\n" if prompt else ""
     return LengthRule(hero.model.context_length - (count(system) if system else 0), count, exact)
 
 

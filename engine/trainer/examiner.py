@@ -161,11 +161,12 @@ class Examiner:
 
     def _answers(self, problems: list[Problem], name: str) -> list[str]:
         prompts = [encode_prompt(self._hero, self._forge.question(p)) for p in problems]
-        longest = max(len(self._hero.template.plain(p.answer)) for p in problems)
+        wanted = max(len(self._hero.template.plain(p.answer)) for p in problems) + SPARE_TOKENS
+        room = self._hero.context_length - max(map(len, prompts))
         ids = greedy(
             self._hero,
             prompts,
-            longest + SPARE_TOKENS,
+            max(1, min(wanted, room)),
             lambda done: self._on_progress(f"{name}: {done} of {len(prompts)}"),
         )
         return [answer_text(self._hero, i) for i in ids]

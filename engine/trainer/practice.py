@@ -69,12 +69,31 @@ class Forge:
         return list(self.skills)[step % len(self.skills)]
 
     def draw(self, state: CurriculumState, step: int, count: int) -> tuple[list[Draw], list[Encoded], list[str]]:
-        """``count`` problems of the step's skill, encoded, with their names."""
+        """``count`` problems of the step's skill, encoded, with their names; fewer where some exceed the hero's context.
+
+        Raises:
+            RealmError: every one of them does.
+        """
         skill, mix = self.skills[state.skill]
-        draws = draw(state, skill, mix, self._rules, seed=self._seed, step=step, count=count)
-        problems = [skill.generate(d.level, d.index, "train", mix, operation=d.operation) for d in draws]
-        encoded = [encode_messages(self._hero, self.messages(p)) for p in problems]
-        return draws, encoded, [f"{p.skill}:{p.level}:{p.operation}:{p.digest[:12]}" for p in problems]
+        context = self._hero.context_length
+        draws: list[Draw] = []
+        encoded: list[Encoded] = []
+        names: list[str] = []
+        for drawn in draw(state, skill, mix, self._rules, seed=self._seed, step=step, count=count):
+            problem = skill.generate(drawn.level, drawn.index, "train", mix, operation=drawn.operation)
+            example = encode_messages(self._hero, self.messages(problem))
+            if len(example.ids) <= context:
+                draws.append(drawn)
+                encoded.append(example)
+                names.append(f"{problem.skill}:{problem.level}:{problem.operation}:{problem.digest[:12]}")
+        if not draws:
+            raise RealmError(
+                f"{state.skill} has no problem that fits the hero's {context} tokens",
+                why=f"all {count} drawn around level {state.training} are longer",
+                fix="raise `model.context_length` in the hero's YAML, or let it train a lighter mix",
+                code="CONTEXT_TOO_SHORT",
+            )
+        return draws, encoded, names
 
     def round(self, state: CurriculumState, step: int) -> Round:
         """A whole step of forged problems."""

@@ -19,6 +19,9 @@ from realm_tui.runtime.machine import graphics_card
 MODEL_FILES = ("*.safetensors", "*.json", "*.txt", "*.jinja", "*.model")
 """What a hero needs of a model's repository."""
 
+FIRST_PRETRAINED = "dio-qwen3-0.6b"
+"""The smallest hero that comes from a model; larger ones are the player's own choice."""
+
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
@@ -91,11 +94,8 @@ def _cached(name: str) -> Path | None:
 
 def proposed_hero() -> str:
     """The hero a first screen proposes: DIO where a card and its model are found, else the default hero."""
-    if graphics_card() is not None:
-        for hero_id in hero_ids():
-            hero = load_hero(hero_id)
-            if hero.model.source == "pretrained" and readiness(hero).ready:
-                return hero_id
+    if graphics_card() is not None and readiness(load_hero(FIRST_PRETRAINED)).ready:
+        return FIRST_PRETRAINED
     return load_game().default_hero
 
 
