@@ -15,6 +15,8 @@ _WIDTH_STEP = 16
 _ROW_STEP = 4
 _LOSS_STEP = 64
 """Sizes are rounded up to these, so that few different shapes occur: kernels cache memory per shape."""
+_NARROW = 256
+"""Widest row of which empty ones are added; longer ones would cost more than a new shape."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +76,7 @@ def make_batch(items: Sequence[Encoded], weights: Sequence[float] | None = None,
     lengths = [len(item.ids) for item in items]
     width = _up(max(row_tokens, max(lengths)), _WIDTH_STEP)
     places, rows = _pack(lengths, width)
-    rows = _up(rows, _ROW_STEP) if rows > 1 else rows
+    rows = _up(rows, _ROW_STEP) if rows > 1 and width <= _NARROW else rows
     input_ids = np.zeros((rows, width), dtype=np.int64)
     positions = np.zeros((rows, width), dtype=np.int64)
     segments = np.zeros((rows, width), dtype=np.int64)

@@ -228,7 +228,10 @@ def _hero(config: HeroConfig, model: Any, tokenizer: Any, placement: Placement) 
     )
     if config.training.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    model.to(device=placement.device, dtype=placement.weights_dtype)
+    for weight in model.parameters():
+        weight.data = weight.data.to(placement.weights_dtype)
+    # Buffers keep their fp32: rounded rotary frequencies would turn far positions by whole radians.
+    model.to(device=placement.device)
     model.train()
     lean = LeanQwen3(model) if supports(model) else None
     return Hero(config, model, tokenizer, stop_ids, int(end_of_text), int(end_of_text), template, lean)

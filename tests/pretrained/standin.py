@@ -172,7 +172,7 @@ def _write(path: Path, data: dict[str, Any]) -> None:
 
 
 def hero_on(folder: Path, which: str = "dio", *, model: dict[str, Any] | None = None, **training: Any) -> HeroConfig:
-    """A hero's shipped YAML over a folder, on one thread and with fewer examples a step."""
+    """A hero's shipped YAML over a folder, on one thread, in plain fp32 and with fewer examples a step."""
     data = load_hero(which).model_dump(mode="json")
     data["model"] |= {"path": str(folder), "context_length": 512, **(model or {})}
     data["training"] |= {
@@ -181,6 +181,7 @@ def hero_on(folder: Path, which: str = "dio", *, model: dict[str, Any] | None = 
         "learning_rate": 3e-3,
         "warmup_steps": 3,
         "threads": 1,
+        "precision": "float32",
         **training,
     }
     return HeroConfig.model_validate(data)

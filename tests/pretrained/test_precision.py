@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
+from transformers import AutoModelForCausalLM
 
 import engine.trainer.start
+from engine.hero.model import load_pretrained
 from engine.placement import Placement, choose
 from saves import ledger
 from saves.database import open_save
 from tests.pretrained.standin import hero_on
+from tests.pretrained.test_traps import PLACEMENT
 from tests.trainer.conftest import World
 from tests.trainer.test_resume import assert_same, facts
 
@@ -57,6 +60,18 @@ def test_weights_in_bf16_train_and_resume_exactly(make_world: MakeWorld, folder:
     path = ledger.folder_of(world.folder, form)
     with safe_open(path / "model.safetensors", "pt") as weights:
         assert {weights.get_slice(name).get_dtype() for name in weights.keys()} == {"BF16"}  # noqa: SIM118
+
+
+def test_weights_in_bf16_compute_as_in_any_other_tool(folder: Path) -> None:
+    """Rotary frequencies stay in fp32: rounded, they would turn far positions by whole radians."""
+    placement = replace(PLACEMENT, weights="bfloat16", compute="bfloat16")
+    hero = load_pretrained(hero_on(folder), placement)
+    plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, attn_implementation="sdpa").eval()
+    hero.model.eval()
+    ids = torch.arange(400)[None] % 250
+    with torch.no_grad():
+        assert torch.equal(hero.model(ids).logits, plain(ids).logits)
+    assert hero.model.model.rotary_emb.inv_freq.dtype == torch.float32
 
 
 def test_arithmetic_in_bf16_over_fp32_weights_resumes_exactly(make_world: MakeWorld, folder: Path) -> None:

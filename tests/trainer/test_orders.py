@@ -13,8 +13,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import engine.trainer.checkpoints
+from engine.batch import Batch
+from engine.head import HeadResult
 from engine.link.protocol import Command, Verb
-from engine.trainer.game import REFUSED_IN_A_ROW
+from engine.trainer.game import REFUSED_IN_A_ROW, Game
 from saves import incidents, journal, ledger
 from saves.database import open_save
 from tests.trainer.conftest import Script, World, command
@@ -165,7 +167,20 @@ def test_a_level_won_on_a_full_disk_is_announced_only_with_its_checkpoint(
     assert conn.execute("SELECT step, to_level FROM level_ups").fetchall()[0]["step"] == 20
 
 
-def test_a_step_that_is_not_finite_is_refused_and_named(make_world: MakeWorld) -> None:
+def poison_gradients(patch: pytest.MonkeyPatch, game: Game, value: str) -> None:
+    """Every pass leaves one gradient that is not finite, whichever way it is computed."""
+    real, weight = game.loop._pass, next(iter(game.hero.model.parameters()))
+
+    def poisoned(batch: Batch, divisor: float) -> HeadResult:
+        result = real(batch, divisor)
+        assert weight.grad is not None
+        weight.grad.mul_(float(value))
+        return result
+
+    patch.setattr(game.loop, "_pass", poisoned)
+
+
+def test_a_step_that_is_not_finite_is_refused_and_named(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     world = make_world()
     game = world.wake()
     game.stop_at_step = 5
@@ -173,11 +188,10 @@ def test_a_step_that_is_not_finite_is_refused_and_named(make_world: MakeWorld) -
     game._step()
     before, _ = game.loop.state()
     before = {k: v.clone() for k, v in before.items()}
-    weight = next(iter(game.hero.model.parameters()))
-    handle = weight.register_hook(lambda grad: grad * float("inf"))
     game._boundary()
-    game._step()
-    handle.remove()
+    with monkeypatch.context() as patch:
+        poison_gradients(patch, game, "inf")
+        game._step()
     after, _ = game.loop.state()
     assert all(torch.equal(before[k], after[k]) for k in before)
     (incident,) = incidents.open_incidents(game.conn)
@@ -190,11 +204,12 @@ def test_a_step_that_is_not_finite_is_refused_and_named(make_world: MakeWorld) -
     assert tuple(row) == (1, 5)
 
 
-def test_when_nothing_is_finite_any_more_training_blocks(make_world: MakeWorld) -> None:
+def test_when_nothing_is_finite_any_more_training_blocks(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = make_world()
     game = world.wake([(999, command(Verb.STOP))])
-    weight = next(iter(game.hero.model.parameters()))
-    weight.register_hook(lambda grad: grad * float("nan"))
+    poison_gradients(monkeypatch, game, "nan")
     game.run()
     game.recorder.close(game.recorder.state)
     assert game.values.step == REFUSED_IN_A_ROW
