@@ -22,6 +22,9 @@ from engine.hero.tokenizer import END_OF_TEXT, END_OF_TURN, VOCABULARY, build_ha
 from engine.lean import LeanQwen3, supports
 from engine.placement import Placement
 
+_LOADING_TRACES = ("is_local", "local_files_only", "name_or_path")
+"""What a tokenizer remembers of how it was loaded; written out, it would change the digest of an equal hero."""
+
 
 @dataclass(eq=False)
 class Hero:
@@ -171,6 +174,8 @@ def save_folder(hero: Hero, weights: Mapping[str, Tensor], path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
     transformers_logging.disable_progress_bar()
     hero.model.save_pretrained(path, state_dict={name: t.detach() for name, t in weights.items()})
+    for trace in _LOADING_TRACES:
+        hero.tokenizer.init_kwargs.pop(trace, None)
     hero.tokenizer.save_pretrained(path)
 
 

@@ -70,6 +70,7 @@ def wake(
     recorded = before.environment.get("placement") if before is not None else None
     placement = choose(config, rules.engine, recorded)
     placement.apply()
+    torch.manual_seed(campaign.seed)
     _hush_libraries()
     hero = _load(config, placement, vault, form, campaign.seed)
     loop = StepLoop(hero, placement)

@@ -50,8 +50,25 @@ def until(what: Callable[[], Any], saying: str = "it") -> Any:
 class Realm:
     """One home with a tiny hero (or PIP), driven from outside."""
 
-    def __init__(self, home: Path, *, rules: dict[str, Any] | None = None, tiny: bool = True) -> None:
+    def __init__(
+        self, home: Path, *, rules: dict[str, Any] | None = None, tiny: bool = True, made: bool = False
+    ) -> None:
+        """
+        Args:
+            home: its folder.
+            rules: laid over the shipped ones; None: `EASY`.
+            tiny: play MOTE, a PIP with a small body, instead of PIP.
+            made: the home is there already, with its configuration.
+        """
         self.home = home
+        self.folder = SaveFolder(home / "saves" / "main")
+        self.env = {**os.environ, "REALM_HOME": str(home), "OMP_NUM_THREADS": "1"}
+        self.env.pop("REALM_SAVE", None)
+        if not made:
+            self._configure(rules, tiny)
+
+    def _configure(self, rules: dict[str, Any] | None, tiny: bool) -> None:
+        home = self.home
         (home / "config" / "heroes").mkdir(parents=True)
         config = dict(rules if rules is not None else EASY)
         if tiny:
@@ -62,9 +79,6 @@ class Realm:
             (home / "config" / "heroes" / "mote.yaml").write_text(yaml.safe_dump(hero))
             config["default_hero"] = "mote"
         (home / "config" / "game.yaml").write_text(yaml.safe_dump(config))
-        self.folder = SaveFolder(home / "saves" / "main")
-        self.env = {**os.environ, "REALM_HOME": str(home), "OMP_NUM_THREADS": "1"}
-        self.env.pop("REALM_SAVE", None)
 
     def start(self, *args: str, **how: Any) -> subprocess.Popen[str]:
         how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, "text": True} | how

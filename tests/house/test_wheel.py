@@ -60,7 +60,9 @@ def test_the_wheel_holds_every_shipped_file(installed: Path) -> None:
 
 def test_the_game_runs_from_it(installed: Path, tmp_path: Path) -> None:
     assert "PIP" in realm(installed, tmp_path, "hero", "list")
-    assert realm(installed, tmp_path, "skill", "sample", "bin", "--level", "3", "--count", "2", "--json").count("\n") == 2
+    assert (
+        realm(installed, tmp_path, "skill", "sample", "bin", "--level", "3", "--count", "2", "--json").count("\n") == 2
+    )
     realm(installed, tmp_path, "save", "new", "main")
     assert '"pip-hatchling"' in realm(installed, tmp_path, "status", "--json")
 
