@@ -3,12 +3,16 @@
     python -m benchmarks.face [--seconds 30] [--runs 5] [--json FILE]
 
 The real app runs under a pseudo-terminal on a save that a second process writes to like an engine (`benchmarks.playback`).
-Bytes are what reaches the terminal, uncompressed; processor time is the app's own, in percent of one core.
+Bytes are what reaches the terminal, uncompressed; processor time is the app's own, in percent of one core. There is new data
+for every panel all the time: 15 steps and an exam a second, far more exams than a game has. What the app sent is drawn again
+afterwards, and each change of the curve (its braille), the battle view and the log is counted: how many a second, and the longest
+time a panel stood still.
+
+Takes about 3 x (seconds + 8), runs x 2 s, and 15 s.
 """
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import json
 import os
@@ -27,11 +31,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.canvas import Canvas, Frame, Part, change_times, inside
+from benchmarks.figures import table
+from benchmarks.options import parser
 from configs.paths import SaveFolder
 from saves.locks import FileLock
 
 SIZES = ((120, 40), (80, 24), (200, 50))
-SETTLE_S = 5.0
+SETTLE_S = 8.0
+"""Until the notices of the start are gone."""
+PANELS = {"curve": "Strain", "battle": "Battle", "log": "Adventure log"}
+"""What must be repainted all the time, and how the title of its panel begins."""
+SAME_FRAME_S = 0.05
+"""Output that follows sooner belongs to the same frame."""
+EXAM_EVERY = 15
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SHOW = "import sys; from configs.paths import SaveFolder; from pathlib import Path; from realm_tui.app.main import run; sys.exit(run(SaveFolder(Path(sys.argv[1])), read_only=True))"
 _PLAY = [sys.executable, "-m", "realm_tui", "play"]
@@ -45,6 +58,8 @@ class Terminal:
     master: int
     started: float
     output: bytearray = field(default_factory=bytearray)
+    moments: list[tuple[float, int]] = field(default_factory=list)
+    """When output came, and how much there was then."""
 
     @classmethod
     def open(cls, command: list[str], size: tuple[int, int], environment: dict[str, str]) -> Terminal:
@@ -67,7 +82,7 @@ class Terminal:
         until, before = time.perf_counter() + seconds, len(self.output)
         while (left := until - time.perf_counter()) > 0:
             if select.select([self.master], [], [], left)[0]:
-                self.output += os.read(self.master, 65536)
+                self._take()
         return len(self.output) - before
 
     def read_until(self, *wanted: str, limit_s: float = 20.0) -> float | None:
@@ -75,11 +90,20 @@ class Terminal:
         until = time.perf_counter() + limit_s
         while time.perf_counter() < until:
             if select.select([self.master], [], [], 0.05)[0]:
-                self.output += os.read(self.master, 65536)
+                self._take()
                 text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.output.decode("utf-8", "replace"))
                 if all(one in text for one in wanted):
                     return time.perf_counter() - self.started
         return None
+
+    def pieces(self) -> list[tuple[float, bytes]]:
+        """What came when."""
+        starts = [0, *(length for _, length in self.moments)]
+        return [(at, bytes(self.output[start:end])) for (at, end), start in zip(self.moments, starts, strict=False)]
+
+    def _take(self) -> None:
+        self.output += os.read(self.master, 65536)
+        self.moments.append((time.perf_counter(), len(self.output)))
 
     def processor_s(self) -> float:
         """Processor seconds the process has used."""
@@ -133,7 +157,39 @@ def live(folder: SaveFolder, size: tuple[int, int], seconds: float, environment:
         "processor_percent": round(100 * used / took, 2),
         "kb_per_s": round(len(sent) / took / 1000, 2),
         "exit_code": shown.process.returncode,
+        "repaints": repaints(shown, size, begun, begun + took),
     }
+
+
+def repaints(shown: Terminal, size: tuple[int, int], begun: float, ended: float) -> dict[str, dict[str, float] | None]:
+    """For each panel that must live: changes a second, and the longest time it stood still; None: it is not shown."""
+    pieces = shown.pieces()
+    canvas = Canvas(*size)
+    canvas.write(b"".join(data for at, data in pieces if at <= ended).decode("utf-8", "replace"))
+    frames = canvas.frames()
+    parts: dict[str, Part] = {}
+    for name, title in PANELS.items():
+        frame = next((f for f in frames if f.title.startswith(title)), None)
+        if frame is not None:
+            parts[name] = _part(frame, braille=name == "curve")
+    times = change_times(*size, pieces, parts)
+    found: dict[str, dict[str, float] | None] = dict.fromkeys(PANELS)
+    for name, at in times.items():
+        own = [t for t in at if begun <= t <= ended]
+        frames_drawn = [t for t, before in zip(own, [begun - 1, *own], strict=False) if t - before > SAME_FRAME_S]
+        still = [after - before for before, after in zip([begun, *own], [*own, ended], strict=True)]
+        found[name] = {
+            "per_s": round(len(frames_drawn) / (ended - begun), 2),
+            "longest_still_s": round(max(still), 2),
+        }
+    return found
+
+
+def _part(frame: Frame, *, braille: bool) -> Part:
+    def within(row: int, column: int, character: str) -> bool:
+        return inside(frame, row, column) and (not braille or "\u2800" <= character <= "\u28ff")
+
+    return within
 
 
 def first_frame(folder: SaveFolder, step: str, share: str, environment: dict[str, str]) -> float | None:
@@ -147,17 +203,18 @@ def first_frame(folder: SaveFolder, step: str, share: str, environment: dict[str
 
 def main(arguments: list[str]) -> int:
     """Print the table; write it as JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args(arguments)
+    command = parser("face", __doc__)
+    command.add_argument("--seconds", type=float, default=30.0, help="at each size")
+    command.add_argument("--runs", type=int, default=5, help="first frames")
+    options = command.parse_args(arguments)
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="realm-face-") as name:
         folder = new_save(Path(name))
         environment = {**os.environ, "REALM_HOME": name, "OMP_NUM_THREADS": "1"}
         engine = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.playback", str(folder.root)], env=environment, stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "benchmarks.playback", str(folder.root), "--exam-every", str(EXAM_EVERY)],
+            env=environment,
+            stdout=subprocess.DEVNULL,
         )
         try:
             time.sleep(12)  # an exam and a few windows are in the save by then
@@ -180,10 +237,19 @@ def main(arguments: list[str]) -> int:
         print(
             f"{row['size']:<9} {row['processor_percent']:>6.2f} %  {row['kb_per_s']:>6.2f} KB/s  {row['exit_code']:>4}"
         )
+    table("Changes a second, and the longest time without one", [_row(row) for row in found["live"]])
     print(f"first frame: median {found['first_frame_s']['median']} s of {found['first_frame_s']['all']}")
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
     return 0
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    cells: dict[str, Any] = {"size": row["size"]}
+    for name in PANELS:
+        cells[f"{name} /s"] = row["repaints"][name] and row["repaints"][name]["per_s"]
+        cells[f"{name} still s"] = row["repaints"][name] and row["repaints"][name]["longest_still_s"]
+    return cells
 
 
 def last_facts(folder: SaveFolder) -> tuple[str, str]:

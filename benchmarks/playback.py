@@ -1,6 +1,6 @@
 """An engine that only plays: it holds a save's locks and writes ring and rows as a trainer does, but trains nothing.
 
-    python -m benchmarks.playback SAVE_FOLDER [--steps-per-s 15]
+    python -m benchmarks.playback SAVE_FOLDER [--steps-per-s 15] [--exam-every 75]
 
 For measuring the screen by itself: steps, texts, exams and log lines come at a real engine's pace. It ends on SIGTERM.
 """
@@ -29,7 +29,6 @@ from saves.rows import Exam, ExamItem, StepWindow
 from skills.registry import get_skill
 
 WINDOW = 50
-EXAM_EVERY = 75
 
 
 def window(run_id: int, last: int, strains: list[float], seconds: float) -> StepWindow:
@@ -108,7 +107,7 @@ def exam(run_id: int, step: int, index: int, draw: random.Random) -> tuple[Exam,
     return found, items
 
 
-def play(folder: SaveFolder, steps_per_s: float) -> None:
+def play(folder: SaveFolder, steps_per_s: float, exam_every: int) -> None:
     """Write until told to end."""
     folder.make()
     locks = [FileLock(folder.keeper_lock), FileLock(folder.trainer_lock)]
@@ -164,7 +163,7 @@ def play(folder: SaveFolder, steps_per_s: float) -> None:
                     quest="BIN L3 drill",
                     quest_step=step % 200,
                     quest_steps=200,
-                    next_exam_step=step - step % EXAM_EVERY + EXAM_EVERY,
+                    next_exam_step=step - step % exam_every + exam_every,
                 )
             )
             if now - last_text >= 0.5:
@@ -177,7 +176,7 @@ def play(folder: SaveFolder, steps_per_s: float) -> None:
             if step % WINDOW == 0:
                 steps.add_window(conn, window(run_id, step, strains[-WINDOW:], seconds))
                 strains.clear()
-            if step % EXAM_EVERY == 0:
+            if step % exam_every == 0:
                 exams.add_exam(conn, *exam(run_id, step, index, draw))
                 index += 64
             due += seconds
@@ -194,8 +193,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps-per-s", type=float, default=15.0)
+    parser.add_argument("--exam-every", type=int, default=75, help="steps")
     options = parser.parse_args(arguments)
-    play(SaveFolder(options.folder), options.steps_per_s)
+    play(SaveFolder(options.folder), options.steps_per_s, options.exam_every)
     return 0
 
 
