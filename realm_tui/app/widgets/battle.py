@@ -20,6 +20,8 @@ _STEPS = (0.1, 0.4, 1.0, 2.0)
 """Losses in nats at which a token's tint and bar grow: certain, sure, doubtful, surprised, shocked."""
 _BARS = "▁▂▄▆█"
 _ASCII_BARS = ".:-+#"
+_TURN_MARKS = {"<|im_start|>": "▸", "<|im_end|>": "◂"}
+"""Where a turn begins and ends."""
 _MOST_TOKENS = 4000
 _ROUNDS = 12
 """Texts kept, the one in training among them."""
@@ -28,6 +30,11 @@ _ROUNDS = 12
 def heat(loss: float) -> int:
     """0 (certain) to 4 (shocked)."""
     return sum(loss >= bound for bound in _STEPS)
+
+
+def readable(token: str) -> str:
+    """A token as it is drawn: line ends as ``↵``, the template's turn marks as one narrow sign each."""
+    return _TURN_MARKS.get(token) or clean(token, newline="↵")
 
 
 def _cells(text: str) -> list[str]:
@@ -48,7 +55,7 @@ def _wrapped(battle: BattleText, width: int) -> list[list[tuple[str, float | Non
     losses = battle.losses[:_MOST_TOKENS]
     for i, token in enumerate(battle.tokens[:_MOST_TOKENS]):
         loss = losses[i] if i < len(losses) else None
-        for piece in _cells(clean(token, newline="↵")):
+        for piece in _cells(readable(token)):
             size = cell_len(piece)
             if used + size > width:
                 lines.append([])
@@ -148,7 +155,8 @@ def battle_rows(facts: Facts, look: Look, width: int, height: int, before: Seque
     below = [figures(facts, look)] if height < 7 else [legend(look), figures(facts, look)]
     room = height - len(below)
     if battle is None or not battle.tokens:
-        rows: list[Row] = [((" no text has been trained on yet", "faint"),)]
+        idle = "nothing is being read now" if facts.status.step else "nothing has been read yet"
+        rows: list[Row] = [((f" {idle}", "faint"),)]
     else:
         rows = text_rows(battle, width, room, look.ascii)
     if room - len(rows) >= 3:
@@ -159,8 +167,8 @@ def battle_rows(facts: Facts, look: Look, width: int, height: int, before: Seque
 
 def earlier_row(battle: BattleText, width: int) -> Row:
     """A text of an earlier step in one quiet line."""
-    tokens = "".join(clean(token, newline="↵ ") for token in battle.tokens[:_MOST_TOKENS])
-    return ((" ", ""), (shorten(tokens.strip(), width - 2), "faint"))
+    text = " ".join("".join(map(readable, battle.tokens[:_MOST_TOKENS])).replace("↵", " ").split())
+    return ((" ", ""), (shorten(text, width - 2), "faint"))
 
 
 class BattlePanel(Panel):

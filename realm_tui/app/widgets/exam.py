@@ -77,9 +77,11 @@ def verdict(facts: Facts, exam: ExamView, look: Look) -> Row:
 
 def name_of(exam: ExamView, look: Look) -> str:
     """``BIN L3 · 64 unseen problems``; says so where all there are were asked."""
-    unseen = f"{exam.items} unseen problems" + (", all of them" if exam.apprentice else "")
-    if exam.repeats:
-        unseen = f"{exam.items} problems, {exam.repeats} {label('exam.repeat', look.names)}"
+    unseen = f"{exam.items} unseen problems"
+    if exam.apprentice:
+        unseen += ", all of them"
+    elif exam.repeats:
+        unseen = f"{exam.items} unseen, {exam.repeats} {label('exam.repeat', look.names)}"
     return f"{exam.skill.upper()} L{exam.level} · {unseen}"
 
 

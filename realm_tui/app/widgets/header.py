@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.link.state import EngineState
+from engine.link.state import LIVING, EngineState
 from lore.lexicon import entry
 from realm_tui.app.drawing import Look, Row, spread
 from realm_tui.app.facts import Facts
@@ -25,10 +25,11 @@ _TONES = {
 
 
 def data_age(status: Status) -> float | None:
-    """Age of what the screen shows: of the newest step while the engine trains, else of its last sign of life."""
-    first = "step" if status.state is EngineState.TRAINING else "heartbeat"
+    """Age of what the screen shows: of the engine's last sign of life while it is busy otherwise, else of the newest step."""
+    busy = status.state in LIVING and status.state is not EngineState.TRAINING
+    first, then = ("heartbeat", "step") if busy else ("step", "heartbeat")
     found = status.ages_s.get(first)
-    return found if found is not None else status.ages_s.get("heartbeat")
+    return found if found is not None else status.ages_s.get(then)
 
 
 def header_rows(facts: Facts, look: Look, width: int, pending: str = "") -> list[Row]:

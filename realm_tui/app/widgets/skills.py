@@ -48,7 +48,7 @@ def _skill_rows(key: str, skill: SkillStatus, look: Look, width: int) -> list[Ro
 
 def _operation_row(name: str, op: OperationStatus, at_chance: bool, look: Look, width: int) -> Row:
     """An operation's share beside what luck alone would give; marked where the two cannot be told apart."""
-    luck = f"{_word('skill.at_chance', look)}" if at_chance else "luck gives"
+    luck = ("luck" if look.tavern else "chance") if not at_chance else ("= luck" if look.tavern else "= chance")
     right: Row = (
         (share(op.correct, op.items), "bad" if at_chance else "strong"),
         (f"  {luck} {fraction(op.chance)} ", "bad" if at_chance else "faint"),
