@@ -83,10 +83,13 @@ def _in_lines(folder: SaveFolder) -> int:
         leave=True,
     )
     outcome = game.play()
-    if not outcome.hangup:
-        look_now(folder)
-        say(f"realm: {outcome.reason}; {'the hero trains on' if outcome.left_training else 'the engine is stopped'}")
-    return 0 if outcome.reached or outcome.hangup else 130 if outcome.reason == "interrupted" else 1
+    if outcome.hangup:
+        return 0
+    look_now(folder)
+    if outcome.reason == "interrupted":
+        return 0  # leaving is how this game ends
+    say(f"realm: {outcome.reason}; {'the hero trains on' if outcome.left_training else 'the engine is stopped'}")
+    return 0 if outcome.reached else 1
 
 
 def _line(text: str) -> None:

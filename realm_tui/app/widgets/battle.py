@@ -56,6 +56,8 @@ def _wrapped(battle: BattleText, width: int) -> list[list[tuple[str, float | Non
     for i, token in enumerate(battle.tokens[:_MOST_TOKENS]):
         loss = losses[i] if i < len(losses) else None
         for piece in _cells(readable(token)):
+            if piece == "↵" and _is_role(lines[-1]):
+                piece = " "  # a turn's first words stand beside its role: the room is small
             size = cell_len(piece)
             if used + size > width:
                 lines.append([])
@@ -66,6 +68,12 @@ def _wrapped(battle: BattleText, width: int) -> list[list[tuple[str, float | Non
                 lines.append([])
                 used = 0
     return [line for line in lines if line]
+
+
+def _is_role(line: list[tuple[str, float | None]]) -> bool:
+    """Whether a line holds nothing but the beginning of a turn, like ``▸user``."""
+    text = "".join(piece for piece, _ in line)
+    return text.startswith("▸") and text[1:].isalpha()
 
 
 def _text_row(line: list[tuple[str, float | None]]) -> Row:
