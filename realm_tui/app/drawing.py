@@ -17,7 +17,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from lore.lexicon import Voice
-from realm_tui.app.theme import palette_of
+from realm_tui.app.theme import REVERSED, palette_of
 
 Span = tuple[str, str]
 Row = tuple[Span, ...]
@@ -78,6 +78,20 @@ def spread(left: Row, right: Row, width: int) -> Row:
     return fit(left + right, width)
 
 
+def joined(row: Row) -> Row:
+    """``row`` in fewer spans: equal roles joined, and blanks taken into the span before them, where nobody can tell.
+
+    Every span costs the terminal some forty bytes of colour.
+    """
+    out: list[Span] = []
+    for text, role in row:
+        if out and (role == out[-1][1] or (not text.strip() and role != REVERSED and out[-1][1] != REVERSED)):
+            out[-1] = (out[-1][0] + text, out[-1][1])
+        else:
+            out.append((text, role))
+    return tuple(out)
+
+
 class Drawing(Widget):
     """A widget that draws rows and sends the terminal only the lines that differ from what it shows."""
 
@@ -114,7 +128,8 @@ class Drawing(Widget):
     def _strip(self, row: Row) -> Strip:
         palette, base = palette_of(self.app), self.rich_style
         return Strip(
-            [Segment(text, base + palette[role] if role in palette else base) for text, role in row], self._width
+            [Segment(text, base + palette[role] if role in palette else base) for text, role in joined(row)],
+            self._width,
         )
 
     def render_line(self, y: int) -> Strip:

@@ -131,6 +131,8 @@ _FALLBACK = {
 }
 """What stands for the house's own colours under a theme that does not name them."""
 
+REVERSED = "alarm"
+"""The one role that paints blanks too."""
 HERO = "hero"
 """Role of the hero's own colour, set by `palette_of` from the app's ``hero_colour``."""
 
