@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from configs.errors import RealmError
 from engine.hero.model import Hero
 from engine.lean import answers as lean_answers
 
@@ -15,6 +16,8 @@ _SPREAD = 16
 """Prompts of one pass differ by at most this many tokens; more padding would cost more than another pass."""
 _CACHED_TOKENS = 32_768
 """Most tokens, prompts and answers together, that one pass keeps keys and values of (7 GB in fp32 at 0.6 B)."""
+_LEAN_TOKENS = 8192
+"""The same for the passes by hand, which keep the attention of every layer."""
 
 
 @torch.no_grad()
@@ -34,21 +37,22 @@ def greedy(
         max_new_tokens: most tokens of an answer.
         on_progress: called with the number of finished prompts after each pass.
         batch_size: most prompts in one pass; fewer where they and their answers may become long.
+
+    Raises:
+        RealmError: a prompt fills the hero's context; a shorter one cuts the answer at the context's end.
     """
     answers: list[list[int]] = [[] for _ in prompts]
     lean = hero.lean
+    most = _CACHED_TOKENS if lean is None else _LEAN_TOKENS
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     done = 0
     while done < len(order):
         shortest = len(prompts[order[done]])
-        rows = max(1, min(batch_size, _CACHED_TOKENS // (shortest + _SPREAD + max_new_tokens)))
+        rows = max(1, min(batch_size, most // (shortest + _SPREAD + max_new_tokens)))
         group = [i for i in order[done : done + rows] if len(prompts[i]) <= shortest + _SPREAD]
         asked = [prompts[i] for i in group]
-        given = (
-            _decode(hero, asked, max_new_tokens)
-            if lean is None
-            else lean_answers(lean, asked, max_new_tokens, hero.stop_ids)
-        )
+        room = _room(hero, max(map(len, asked)), max_new_tokens)
+        given = _decode(hero, asked, room) if lean is None else lean_answers(lean, asked, room, hero.stop_ids)
         for index, answer in zip(group, given, strict=True):
             answers[index] = answer
         done += len(group)
@@ -107,7 +111,11 @@ def sample(
     max_new_tokens: int = 256,
     on_token: Callable[[int], None] | None = None,
 ) -> list[int]:
-    """One answer, drawn with a random stream of its own; temperature 0 is greedy. The stop token is left out."""
+    """One answer, drawn with a random stream of its own; temperature 0 is greedy. The stop token is left out.
+
+    Raises:
+        RealmError: the prompt fills the hero's context.
+    """
     generator = torch.Generator().manual_seed(seed)
     device = hero.device
     ids = torch.tensor([list(prompt_ids)], device=device)
@@ -115,7 +123,7 @@ def sample(
     positions = torch.arange(ids.shape[1], device=device)[None]
     cache = DynamicCache(config=hero.model.config)
     answer: list[int] = []
-    for _ in range(max_new_tokens):
+    for _ in range(_room(hero, len(prompt_ids), max_new_tokens)):
         logits = _next_logits(hero, ids, mask, positions, cache)[0].cpu()
         token = int(logits.argmax()) if temperature <= 0 else _draw(logits / temperature, top_p, generator)
         if token in hero.stop_ids:
@@ -127,6 +135,18 @@ def sample(
         mask = torch.cat([mask, mask.new_ones(1, 1)], 1)
         positions = positions[:, -1:] + 1
     return answer
+
+
+def _room(hero: Hero, prompt: int, wanted: int) -> int:
+    """How many tokens an answer may have behind ``prompt`` tokens."""
+    room = hero.context_length - prompt
+    if room < 1:
+        raise RealmError(
+            f"a prompt of {prompt} tokens does not fit {hero.config.name}'s context of {hero.context_length}",
+            fix="ask something shorter",
+            code="PROMPT_TOO_LONG",
+        )
+    return min(wanted, room)
 
 
 def _draw(logits: Tensor, top_p: float, generator: torch.Generator) -> int:

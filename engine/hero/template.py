@@ -55,7 +55,15 @@ class Template:
     """
 
     def __init__(self, hero_id: str, tokenizer: Any, remember: int = 32_768) -> None:
-        self._texts = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+        fast = getattr(tokenizer, "backend_tokenizer", None)
+        if fast is None:
+            raise RealmError(
+                f"the tokenizer of {hero_id} is not a fast one",
+                why="its folder has no tokenizer.json",
+                fix="choose a model whose folder has a tokenizer.json",
+                code="TEMPLATE_UNKNOWN",
+            )
+        self._texts = Tokenizer.from_str(fast.to_str())
         self._texts.encode_special_tokens = True
         start, end = (self._texts.token_to_id(mark) for mark in (START_OF_TURN, END_OF_TURN))
         if start is None or end is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from configs.errors import RealmError
 from engine.batch import make_batch
 from engine.generate import greedy, sample
 from engine.hero.model import Hero, load_pretrained
@@ -70,3 +71,18 @@ def test_sampling_has_its_own_randomness() -> None:
     assert torch.equal(torch.get_rng_state(), state)
     assert sample(hero, prompt, temperature=0, max_new_tokens=20) == greedy(hero, [prompt], 20)[0]
     assert sample(hero, prompt, top_p=1e-6, max_new_tokens=20) == greedy(hero, [prompt], 20)[0]
+
+
+def test_an_answer_ends_with_the_context_and_a_prompt_that_fills_it_is_refused() -> None:
+    hero = hatchling()
+    hero.model.eval()
+    room = 3
+    prompt = [65] * (hero.context_length - room)
+    hero.stop_ids = ()
+    assert len(greedy(hero, [prompt], 50)[0]) == room
+    assert len(sample(hero, prompt, max_new_tokens=50)) == room
+    full = [65] * hero.context_length
+    with pytest.raises(RealmError, match="does not fit PIP's context of 512"):
+        greedy(hero, [full], 5)
+    with pytest.raises(RealmError, match="does not fit PIP's context of 512"):
+        sample(hero, full, max_new_tokens=5)

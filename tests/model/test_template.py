@@ -9,10 +9,13 @@ from tempfile import mkdtemp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from transformers import PreTrainedTokenizerFast
 
 from configs.errors import RealmError
 from engine.hero.model import Hero, load_pretrained
-from engine.hero.template import Message, decode, encode_messages, encode_prompt, encode_text, with_system
+from engine.hero.template import Message, Template, decode, encode_messages, encode_prompt, encode_text, with_system
 from tests.model.heroes import PLACEMENT, dio_config, hatchling, qwen_folder
 
 
@@ -95,3 +98,11 @@ def test_nothing_to_learn_from_is_refused() -> None:
         encode_text(hero, "")
     with pytest.raises(RealmError, match="'narrator' is no role"):
         encode_messages(hero, [{"role": "narrator", "content": "hello"}])
+
+
+def test_a_tokenizer_without_chatml_marks_is_refused() -> None:
+    plain = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(BPE(vocab={"a": 0}, merges=[])))
+    with pytest.raises(RealmError, match=r"has no <\|im_start\|>"):
+        Template("stranger", plain)
+    with pytest.raises(RealmError, match="not a fast one"):
+        Template("stranger", object())
