@@ -39,20 +39,12 @@ def rate(value: float | None) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
-def share(correct: int | None, items: int | None) -> str:
-    """A share cut, never rounded up, to two places: 51 of 64 reads ``.79``."""
-    if correct is None or not items:
-        return UNKNOWN
-    cut = correct * 100 // items
-    return "1.00" if cut == 100 else f".{cut:02d}"
-
-
 def fraction(value: float | None) -> str:
-    """A number between 0 and 1 in three or four cells: ``.83``, ``1.00``."""
+    """A number between 0 and 1 in three cells, cut like a share: ``.83``, ``1.0``."""
     if value is None or not math.isfinite(value):
         return UNKNOWN
     cut = int(value * 100 + 1e-9)
-    return "1.00" if cut >= 100 else f".{max(0, cut):02d}"
+    return "1.0" if cut >= 100 else f".{max(0, cut):02d}"
 
 
 def age(seconds: float | None) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lore.figures import share
 from lore.lexicon import entry, label
 from realm_tui.app.drawing import Look, Row, shorten, spread
 from realm_tui.app.facts import ExamAnswer, ExamView, Facts
 from realm_tui.app.widgets.panel import Panel
-from realm_tui.app.words import UNKNOWN, fraction, share, whole
+from realm_tui.app.words import UNKNOWN, fraction, whole
 from realm_tui.runtime.foreign import clean
 
 _TONES = {

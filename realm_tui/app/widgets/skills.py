@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lore.figures import share
 from lore.lexicon import label
 from realm_tui.app.drawing import Look, Row, shorten, spread
 from realm_tui.app.facts import Facts
 from realm_tui.app.widgets.hero import bar
 from realm_tui.app.widgets.panel import Panel
-from realm_tui.app.words import fraction, share
+from realm_tui.app.words import fraction
 from realm_tui.runtime.foreign import clean
 from realm_tui.runtime.status import OperationStatus, SkillStatus
 
