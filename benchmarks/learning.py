@@ -5,7 +5,7 @@
 Each seed is a new save, played by ``realm run`` as a player would. The clock starts with the command: imports, exams and
 checkpoints count. At every mark the engine writes a checkpoint, which is set aside; after the run all of them sit one common
 fresh exam, won levels or not: up to 128 problems a level (256 at the last mark), which no gate has asked. "held" is the
-game's own count at the mark (canon: mastered levels that are not lost); "at .70" counts levels on the common exam.
+game's own count at the mark (mastered levels that are not lost); "at .70" counts levels on the common exam.
 
 Takes seeds x the last mark, and the exams.
 """

@@ -218,7 +218,7 @@ class RetentionRules(Model):
 class FaceRules(Model):
     """How the screen behaves."""
 
-    refresh_s: float = Field(1.0, ge=0.25, le=60, description="seconds between two looks at the engine")
+    refresh_s: float = Field(0.9, ge=0.25, le=60, description="seconds between two looks at the engine")
     names: Literal["plain", "tavern"] = Field("tavern", description="technical labels, or the tavern's")
     ascii: bool = Field(False, description="draw with ASCII characters only")
     stale_s: float = Field(60.0, gt=0, description="age of data from which a banner says so")

@@ -118,13 +118,17 @@ class Board:
         except RealmError:
             return None
 
-    def scan_inbox(self) -> None:
-        """Put files that lie ready in the save's inbox on the board."""
+    def scan_inbox(self) -> bool:
+        """Put files that lie ready in the save's inbox on the board; whether any was."""
         game = self._game
         rule = self._length
-        scan_inbox(
+        results = scan_inbox(
             game.conn, game.folder, game.rules.quests, max_tokens=rule.max_tokens, count_tokens=rule.count_tokens
         )
+        found = any(result.quest is not None for result in results)
+        if found:
+            self._seen_version = None
+        return found
 
     # ---------------------------------------------------------------- a player's quest
 
@@ -157,7 +161,6 @@ class Board:
         )
         quests.update_attempt(game.conn, attempt_id, tokens=practice.ledger.values())
         best = [a.loss_after for a in quests.attempts(game.conn, quest.id) if a.loss_after is not None]
-        game.values.loss_held_out = before
         game.values.quest = QuestCursor(
             quest_id=quest.id,
             attempt_id=attempt_id,
@@ -207,12 +210,13 @@ class Board:
         self.quest = practice
         cursor = self._game.values.quest
         assert cursor is not None
+        self._game.held_out_loss = cursor.loss_before
         self._game.recorder.show(
             quest=practice.quest.name,
             quest_id=practice.quest.id,
             quest_step=cursor.position,
             quest_steps=practice.steps_total,
-            held_out_loss=self._game.values.loss_held_out,
+            held_out_loss=cursor.loss_before,
             progress=None,
         )
 
@@ -223,7 +227,7 @@ class Board:
         if cursor is None or practice is None or cursor.position < practice.steps_total:
             return
         after, samples = self._measure(practice, game.recorder.progress)
-        game.values.loss_held_out = after
+        game.held_out_loss = after
         answers = {s["line"]: s["answer"] for s in samples}
         merged = [{**s, "before": s["answer"], "after": answers.get(s["line"])} for s in cursor.samples_before]
         for sample in merged:
@@ -244,6 +248,7 @@ class Board:
 
         game.pending.append(final)
         game.save("quest")
+        game.held_out_loss = None
         self._seen_version = None
 
     def skip(self, reason: str) -> str:
@@ -325,7 +330,10 @@ class Board:
             self.end_drill("completed")
         if values.drill is not None:
             return
-        self.scan_inbox()
+        if self.scan_inbox():
+            self._draw()
+            if values.quest is not None:
+                return
         state = game.focus()
         first_step = values.step + 1
         made = recipe(state, game.forge.skills[state.skill][1], game.campaign.seed, first_step, steps)
@@ -342,7 +350,7 @@ class Board:
                 quest_id=None,
                 quest_step=self.position,
                 quest_steps=self._game.rules.curriculum.drill_steps,
-                held_out_loss=self._game.values.loss_held_out,
+                held_out_loss=None,
             )
 
     def drill_again(self) -> None:

@@ -80,6 +80,8 @@ class Game:
     pending: list[Callable[[int], None]] = field(default_factory=list)
     """Facts that become final with the next checkpoint."""
     last_exam: Exam | None = None
+    held_out_loss: float | None = None
+    """Newest held-out loss of the player's quest in training, or just trained."""
     saved_step: int | None = None
     saved_id: int | None = None
 
@@ -402,7 +404,7 @@ class Game:
         return {
             "train_loss": live.loss,
             "loss_ema": live.loss_ema,
-            "val_loss": self.values.loss_held_out,
+            "val_loss": self.held_out_loss,
             "learning_rate": live.learning_rate,
             "training_file": live.quest,
             "total_examples_trained": self.values.examples,

@@ -53,7 +53,6 @@ class Values:
     examples: int = 0
     refused: int = 0
     """Steps refused in a row because something was not finite."""
-    loss_held_out: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -15,7 +15,8 @@ from configs.loader import load_game
 from engine.link.protocol import Verb
 from engine.quests.board import import_quest
 from engine.trainer.game import Game
-from saves import ledger, quests
+from saves import incidents, ledger, quests
+from saves.database import open_save
 from tests.trainer.conftest import World, command
 
 MakeWorld = Callable[..., World]
@@ -94,7 +95,6 @@ def write_quest(path: Path, count: int = 30) -> Path:
 
 
 def add_quest(world: World, path: Path, **kwargs: Any) -> None:
-    from saves.database import open_save
 
     conn = open_save(world.folder, write=True)
     import_quest(conn, world.folder, path, load_game(world.rules).quests, **{"epochs": 3, **kwargs})
@@ -155,8 +155,6 @@ def test_questions_and_asked_exams_leave_training_alone(make_world: MakeWorld) -
 def test_a_damaged_newest_checkpoint_is_passed_over_and_said(make_world: MakeWorld) -> None:
     world = make_world()
     world.train(25)
-    from saves import incidents
-    from saves.database import open_save
 
     conn = open_save(world.folder, write=False)
     newest = ledger.newest_checkpoint(conn, "campaign-001")
@@ -177,7 +175,6 @@ def test_an_interrupted_quest_is_counted_once(make_world: MakeWorld, tmp_path: P
     add_quest(world, write_quest(tmp_path / "echo.jsonl"))
     world.train(4, crash=True)
     world.train(60)
-    from saves.database import open_save
 
     conn = open_save(world.folder, write=False)
     assert quests.completed_quests(conn) == 1
@@ -187,3 +184,15 @@ def test_an_interrupted_quest_is_counted_once(make_world: MakeWorld, tmp_path: P
     assert quest.loss_before is not None and quest.loss_after is not None
     assert quest.loss_after < quest.loss_before
     assert quest.samples and {"line", "prompt", "expected", "before", "after"} <= set(quest.samples[0])
+
+
+def test_a_file_in_the_inbox_becomes_a_quest_between_quests(make_world: MakeWorld, tmp_path: Path) -> None:
+    world = make_world(quests={"samples": 0, "stable_s": 0.0})
+    world.train(5)
+    write_quest(world.folder.inbox / "dropped.jsonl", 16)
+    game = world.train(45)
+    conn = open_save(world.folder, write=False)
+    (quest,) = quests.quests(conn)
+    assert (quest.name, quest.state) == ("dropped", "completed")
+    assert not (world.folder.inbox / "dropped.jsonl").exists()
+    assert game.recorder.snapshot.held_out_loss is None
