@@ -109,6 +109,22 @@ def load_hero(which: str) -> HeroConfig:
     return parse(HeroConfig, read_yaml(files[found[0]]), f"hero {found[0]}")
 
 
+def on_this_machine(hero: HeroConfig) -> HeroConfig:
+    """``hero``, as a campaign recorded it, with the model folder that its YAML names today.
+
+    Which model a campaign trains is fixed; where that model lies belongs to the machine and may be named later.
+    """
+    if hero.model.source != "pretrained":
+        return hero
+    try:
+        today = load_hero(hero.id).model
+    except UsageError:
+        return hero
+    if not today.path or today.name != hero.model.name:
+        return hero
+    return hero.model_copy(update={"model": hero.model.model_copy(update={"path": today.path})})
+
+
 @cache
 def load_skill(skill_id: str) -> SkillConfig:
     """The shipped description of a skill."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
+from huggingface_hub import constants
 from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedTokenizerFast
@@ -24,6 +28,8 @@ from engine.placement import Placement
 
 _LOADING_TRACES = ("is_local", "local_files_only", "name_or_path")
 """What a tokenizer remembers of how it was loaded; written out, it would change the digest of an equal hero."""
+_HUB_LOOK_S = 5.0
+"""How long an answer of the hub is waited for before a model counts as out of reach."""
 
 
 @dataclass(eq=False)
@@ -128,8 +134,8 @@ def load_pretrained(config: HeroConfig, placement: Placement) -> Hero:
         return load_folder(config, folder, placement)
     tried: list[str] = []
     for offline in (True, False):
-        if not offline and _hub_is_off():
-            tried.append("the hub is switched off (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE)")
+        if not offline and (closed := _way_to_hub_closed()):
+            tried.append(closed)
             break
         try:
             return _load(config, name, placement, local_files_only=offline)
@@ -254,8 +260,17 @@ def _wrap(tokenizer: Any, config: HeroConfig) -> PreTrainedTokenizerFast:
     return wrapped
 
 
-def _hub_is_off() -> bool:
-    return any(
-        os.environ.get(name, "").lower() in ("1", "true", "yes", "on")
-        for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-    )
+def _way_to_hub_closed() -> str:
+    """Why the hub cannot be reached, or nothing; said at once, where the library would try for most of a minute."""
+    switches = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    if any(os.environ.get(name, "").lower() in ("1", "true", "yes", "on") for name in switches):
+        return f"the hub is switched off ({' or '.join(switches)})"
+    if getproxies():
+        return ""
+    hub = urlsplit(constants.ENDPOINT)
+    try:
+        port = hub.port or (80 if hub.scheme == "http" else 443)
+        socket.create_connection((hub.hostname or "", port), timeout=_HUB_LOOK_S).close()
+    except OSError as error:
+        return f"the hub: {hub.hostname} cannot be reached ({error})"
+    return ""

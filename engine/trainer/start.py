@@ -13,6 +13,7 @@ import torch
 import transformers
 
 from configs.errors import RealmError
+from configs.loader import on_this_machine
 from configs.paths import SaveFolder
 from configs.schema import GameConfig, HeroConfig
 from configs.version import __version__
@@ -61,7 +62,7 @@ def wake(
     Raises:
         RealmError: the hero's model, the device, or every checkpoint is missing; it says which and the way out.
     """
-    config = HeroConfig.model_validate(dict(campaign.hero))
+    config = on_this_machine(HeroConfig.model_validate(dict(campaign.hero)))
     vault = Vault(folder, conn, campaign.id, config)
     vault.sweep()
     found = vault.newest_whole()
@@ -71,7 +72,6 @@ def wake(
     placement = choose(config, rules.engine, recorded)
     placement.apply()
     torch.manual_seed(campaign.seed)
-    _hush_libraries()
     hero = _load(config, placement, vault, form, campaign.seed)
     loop = StepLoop(hero, placement)
     now = environment(placement)
@@ -181,10 +181,3 @@ def _differences(before: Any, now: dict[str, Any]) -> list[str]:
         for key, value in now.items()
         if key != "realm" and before.get(key) != value
     ]
-
-
-def _hush_libraries() -> None:
-    """No library phones home or draws bars into the log; loading a missing model is all that may reach out."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    transformers.utils.logging.disable_progress_bar()

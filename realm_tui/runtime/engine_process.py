@@ -45,7 +45,7 @@ def start_engine(folder: SaveFolder, *, wait: float = 30.0) -> Hello:
             stdout=output,
             stderr=output,
             cwd=folder.root,
-            env=_environment(),
+            env=child_environment(),
             start_new_session=True,
         )
     # Somebody has to take note of its end, or it stays in the process table for as long as the face lives.
@@ -119,7 +119,7 @@ def keeper_command(folder: SaveFolder) -> list[str]:
     return [sys.executable, "-P", "-m", "engine", "keeper", "--save-dir", str(folder.root)]
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """This process's environment, with every entry of PYTHONPATH absolute.
 
     An empty or relative entry means the working directory, which is another one for the child.

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from configs.errors import BlockedError, UsageError
-from configs.loader import load_game, load_hero, parse
+from configs.loader import load_game, load_hero, on_this_machine, parse
 from configs.paths import SaveFolder
 from configs.schema import GameConfig, HeroConfig
 from saves.rows import Campaign
@@ -47,7 +47,7 @@ def opened(folder: SaveFolder, *, write: bool = False) -> Iterator[OpenedSave]:
         )
     with closing(open_save(folder, write=write)) as conn:
         campaign = active_campaign(conn)
-        hero = parse(HeroConfig, campaign.hero, f"the hero of {campaign.id}")
+        hero = on_this_machine(parse(HeroConfig, campaign.hero, f"the hero of {campaign.id}"))
         yield OpenedSave(folder, conn, campaign, hero, load_game(campaign.overrides))
 
 

@@ -13,6 +13,7 @@ from configs.errors import BlockedError, RealmError
 from configs.paths import SaveFolder
 from engine.link.client import Reply, engine_alive, send_command
 from engine.link.protocol import Command, Verb, error_from
+from realm_tui.runtime.engine_process import child_environment
 from realm_tui.runtime.opened import opened
 from saves.locks import FileLock
 
@@ -130,6 +131,7 @@ def once(folder: SaveFolder, verb: Verb, args: dict[str, Any], *, progress: Prog
         with subprocess.Popen(
             [*command, "--args", json.dumps(args, ensure_ascii=False)],
             cwd=folder.root,
+            env=child_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,

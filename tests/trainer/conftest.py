@@ -138,9 +138,10 @@ def command(verb: Verb, **args: Any) -> Command:
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
+    threads, products = torch.get_num_threads(), torch.get_float32_matmul_precision()
     yield
     torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(products)
 
 
 @pytest.fixture(autouse=True)
