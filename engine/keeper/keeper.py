@@ -292,7 +292,7 @@ class Keeper:
             self._stopping = False
             self._stop_wanted.clear()
         elif command is not None and command.verb is Verb.STOP and message.get("ok"):
-            self._last_step = message["result"][AT_STEP]
+            self._last_step = (message.get("result") or {}).get(AT_STEP, command.args.get(AT_STEP))
         self._desk.answer(message)
 
     def _facts(self) -> dict[str, Any]:
