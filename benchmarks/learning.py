@@ -1,6 +1,6 @@
 """What a newborn hero learns in ten minutes: levels won and held, accuracy per operation, and what blocks the next level.
 
-    python -m benchmarks.learning [--seeds 5] [--marks 2 5 10] [--json FILE]
+    python -m benchmarks.learning [--seeds 5] [--first 0] [--beside 1] [--marks 2 5 10] [--json FILE]
 
 Each seed is a new save, played by ``realm run`` as a player would. The clock starts with the command: imports, exams and
 checkpoints count. At every mark the engine writes a checkpoint, which is set aside; after the run all of them sit one common
@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,9 +81,9 @@ class Life:
     at_chance: list[str]
 
 
-def realm(*words: str) -> Any:
-    """A command's JSON answer."""
-    done = subprocess.run([*REALM, *words, "--json"], capture_output=True, text=True, check=False)
+def realm(save: str, *words: str) -> Any:
+    """A command's JSON answer about one save."""
+    done = subprocess.run([*REALM, *words, "--save", save, "--json"], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"realm {' '.join(words)}: {done.stderr.strip()}")
     return json.loads(done.stdout)
@@ -91,11 +92,12 @@ def realm(*words: str) -> Any:
 def live(seed: int, marks: list[float], aside: Path) -> Life:
     """Play one seed to the last mark."""
     save = f"seed-{seed}"
-    os.environ["REALM_SAVE"] = save
     began_at, began = time.time(), time.monotonic()
     minutes = f"{marks[-1] + 1:g}"
     player = subprocess.Popen(
-        [*REALM, "run", "--seed", str(seed), "--minutes", minutes], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [*REALM, "run", "--save", save, "--seed", str(seed), "--minutes", minutes],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     seen: list[Mark] = []
     try:
@@ -105,16 +107,16 @@ def live(seed: int, marks: list[float], aside: Path) -> Life:
             if player.poll() is not None:
                 error = player.stderr.read().decode() if player.stderr else ""
                 raise SystemExit(f"the run of seed {seed} ended by itself: {error.strip()}")
-            skill = realm("status")["skills"][SKILL]
-            written = realm("checkpoint")["result"]
+            skill = realm(save, "status")["skills"][SKILL]
+            written = realm(save, "checkpoint")["result"]
             source = SaveFolder.named(save).checkpoints / written["name"]
             target = aside / f"{save}-{mark:g}"
             shutil.copytree(source, target)
             seen.append(Mark(mark, written["step"], skill["mastered"], skill["held"], target))
             print(f"  seed {seed}: {mark:g} min, step {written['step']}, won {skill['mastered']}", file=sys.stderr)
-        status = realm("status")
+        status = realm(save, "status")
     finally:
-        subprocess.run([*REALM, "stop"], capture_output=True, check=False)
+        subprocess.run([*REALM, "stop", "--save", save], capture_output=True, check=False)
         player.wait(timeout=120)
     skill = status["skills"][SKILL]
     won, first = _times(SaveFolder.named(save), began_at)
@@ -207,7 +209,7 @@ def report(lives: list[Life]) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """Run all seeds, one after the other."""
+    """Run all seeds, one after the other or a few side by side, each engine on one core."""
     about, _, how = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.learning",
@@ -216,13 +218,17 @@ def main(arguments: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="the first seed [0]")
+    parser.add_argument("--beside", type=int, default=1, help="how many run side by side [1]")
     parser.add_argument("--marks", type=float, nargs="+", default=[2, 5, 10], metavar="MIN")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
     marks = sorted(options.marks)
     with home() as root:
         aside = root / "aside"
-        lives = [live(seed, marks, aside) for seed in range(options.seeds)]
+        seeds = range(options.first, options.first + options.seeds)
+        with ThreadPoolExecutor(options.beside) as pool:
+            lives = list(pool.map(lambda seed: live(seed, marks, aside), seeds))
         for life in lives:
             for mark in life.marks:
                 examine(mark, 256 if mark.minutes == marks[-1] else 128)
