@@ -50,7 +50,7 @@ def quest_rows(facts: Facts, look: Look, width: int, height: int) -> list[Row]:
     if more > 0:
         rows.append(((f"   + {more} more", "muted"),))
     elif not waiting and height - len(rows) >= 2:
-        rows += [(), (("   d", "key"), (" gives it a file of yours to learn from", "faint"))]
+        rows += [(), (("   d", "key"), (" adds a file of your own", "faint"))]
     return rows
 
 

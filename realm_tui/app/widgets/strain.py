@@ -114,9 +114,9 @@ def strain_rows(
         below: Row = (*figures, ("  ", ""), *said)
         rows.append(below + sums if width_of(below + sums) <= width else below)
     else:
-        rows.append(figures + sums)
+        rows.append(figures + sums[:2])
         seen = f"   steps {whole(first)} – {whole(facts.curve.last)}" if values else ""
-        rows.append((*said, (seen, "faint")))
+        rows.append((*said, *sums[2:], (seen, "faint")))
     return rows
 
 
