@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import closing, suppress
+from pathlib import Path
 
 from configs.errors import RealmError
 from configs.loader import load_game
@@ -14,6 +15,9 @@ from engine.keeper.keeper import Keeper, already_kept
 from saves.campaigns import active_campaign
 from saves.database import open_save
 from saves.locks import is_held
+
+AUTOGROUP = Path("/proc/self/autogroup")
+"""Priority of this process's whole session among the sessions, where the kernel groups by them."""
 
 
 def main(folder: SaveFolder) -> int:
@@ -73,3 +77,6 @@ def _leave_the_terminal(folder: SaveFolder) -> None:
 def _be_nice(nice: int) -> None:
     """Give way to other programs; a process that gives way more already stays as it is."""
     os.nice(max(0, nice - os.getpriority(os.PRIO_PROCESS, 0)))
+    # Linux shares a core between sessions first, so that within its own session alone a nice process gives way to nobody.
+    with suppress(OSError):
+        AUTOGROUP.write_text(str(nice), encoding="ascii")
