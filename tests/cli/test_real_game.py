@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -144,8 +145,23 @@ def test_steps_are_additional_and_exact(world: World, played: Played) -> None:
     assert all({"type", "time", "step", "data"} <= set(line) for line in lines)
 
 
-def test_a_terminal_sees_a_progress_line_that_takes_itself_away(world: World, played: Played) -> None:
-    shown = [part for part in played.terminal.split("\r") if part.startswith("MOTE ")]
+def test_a_terminal_sees_a_progress_line_that_takes_itself_away(world: World, played: Played, living: None) -> None:
+    """Watched on an engine that is left training, so that a fast hero cannot be done before the first line."""
+    ours, theirs = pty.openpty()
+    process = world.start("run", "--steps", "100000000", stderr=theirs)
+    os.close(theirs)
+    seen = ""
+
+    def lines() -> list[str]:
+        nonlocal seen
+        if select.select([ours], [], [], 0.05)[0]:
+            seen += os.read(ours, 4096).decode(errors="replace")
+        return [part for part in seen.split("\r")[:-1] if "MOTE training | step " in part]
+
+    shown = until(lines)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=DEADLINE_S)
+    os.close(ours)
     assert shown
     assert all(part.endswith("\x1b[K") for part in shown)
     assert played.terminal.splitlines()[-1].startswith("\x1b[Krealm: bin level 2 is won")
