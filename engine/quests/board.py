@@ -21,6 +21,7 @@ from configs.paths import SaveFolder
 from configs.schema import QuestRules
 from engine.quests.fileformat import CountTokens, FileReport, QuestRefusedError, check_file, open_quest
 from saves import quests
+from saves.checkpoint_folder import sync_folder
 from saves.locks import FileLock
 from saves.rows import Quest
 
@@ -188,7 +189,7 @@ def _list(
             os.link(part, target)
         except FileExistsError:
             continue
-        _sync_folder(folder.quests)
+        sync_folder(folder.quests)
         try:
             quest_id = quests.add_quest(
                 conn,
@@ -224,14 +225,6 @@ def _names(path: Path, chosen: str | None) -> Iterator[str]:
 def _plain_name(text: str) -> str:
     """``text`` as a file name that is safe everywhere: letters, digits, '-', '_' and '.'."""
     return re.sub(r"[^\w.-]+", "-", text).lstrip("-._")[:_NAME_LENGTH].rstrip("-.") or "quest"
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # ---------------------------------------------------------------- the inbox
