@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from configs.base import Model
+from configs.training import HeroData, HeroTraining
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Zone = Literal["recovery", "productive", "stretch", "overload"]
 ZONES: tuple[Zone, ...] = ("recovery", "productive", "stretch", "overload")
-
-
-class Model(BaseModel):
-    """Base of all configuration: unknown keys are errors, values cannot change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 # ---------------------------------------------------------------- heroes
@@ -32,6 +29,20 @@ class HatchlingShape(Model):
     initializer_range: float = Field(0.02, gt=0, le=1, description="standard deviation of the first weights")
 
 
+class Dimensions(Model):
+    """The figures of a decoder from which memory and work are estimated."""
+
+    hidden_size: int = Field(ge=8, description="width of the residual stream")
+    layers: int = Field(ge=1, description="transformer blocks")
+    heads: int = Field(ge=1, description="query heads")
+    kv_heads: int = Field(ge=1, description="key and value heads")
+    head_dim: int = Field(ge=4, description="width of one head")
+    intermediate_size: int = Field(ge=8, description="width of the feed-forward layer")
+    vocab_size: int = Field(ge=64, description="rows of the embedding")
+    tied: bool = Field(description="head and embedding are one tensor")
+    max_context: int = Field(ge=64, description="positions the model was made for")
+
+
 class HeroModel(Model):
     """Where the hero's weights come from."""
 
@@ -42,6 +53,10 @@ class HeroModel(Model):
     size_b: float = Field(gt=0, description="parameters in billions, for estimates and stature")
     context_length: int = Field(ge=64, le=1_048_576, description="tokens the hero trains and answers with")
     shape: HatchlingShape | None = Field(None, description="only for a hatchling")
+    dimensions: Dimensions | None = Field(
+        None, description="the loaded model's figures, for estimates before it is there"
+    )
+    template: str = Field("", description="turn format (configs/chat/); empty: the family's")
 
     @model_validator(mode="after")
     def _consistent(self) -> HeroModel:
@@ -50,30 +65,6 @@ class HeroModel(Model):
         if self.source == "pretrained" and not (self.name or self.path):
             raise ValueError("a pretrained hero needs `name` or `path`")
         return self
-
-
-class HeroTraining(Model):
-    """How the hero learns."""
-
-    method: Literal["full"] = Field("full", description="which weights move")
-    optimizer: Literal["muon", "adamw"] = Field("adamw", description="muon: matrices by Muon, the rest by AdamW")
-    learning_rate: float = Field(gt=0, le=1, description="of AdamW (with muon: of embeddings and norms)")
-    muon_learning_rate: float = Field(0.02, gt=0, le=1, description="of Muon's matrices")
-    muon_momentum: float = Field(0.95, ge=0, lt=1, description="Muon's momentum")
-    muon_weight_decay: float = Field(0.1, ge=0, le=1, description="Muon's weight decay")
-    betas: tuple[float, float] = Field((0.9, 0.95), description="AdamW's betas")
-    weight_decay: float = Field(0.0, ge=0, le=1, description="AdamW's weight decay")
-    warmup_steps: int = Field(50, ge=0, le=100_000, description="linear warm-up; constant afterwards")
-    batch_size: int = Field(32, ge=1, le=4096, description="examples in one forward pass")
-    batch_tokens: int = Field(4096, ge=64, le=1_048_576, description="most padded tokens in one forward pass")
-    accumulation: int = Field(1, ge=1, le=1024, description="forward passes in one optimizer step")
-    max_grad_norm: float = Field(1.0, gt=0, le=1000, description="global gradient clip")
-    ema_decay: float | None = Field(None, gt=0, lt=1, description="averaged weights that sit exams; null: none")
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="arithmetic; auto: bf16 where it is native; weights stay fp32"
-    )
-    gradient_checkpointing: bool = Field(False, description="trade a third of the speed for activation memory")
-    threads: int | None = Field(None, ge=1, le=256, description="CPU threads; null: chosen by model size")
 
 
 class HeroCheckpoints(Model):
@@ -102,6 +93,9 @@ class HeroConfig(Model):
     description: str = Field("", description="one or two sentences")
     model: HeroModel
     training: HeroTraining
+    technique: str = Field("", description="a technique (configs/techniques/) whose physics the training starts from")
+    memory_profile: str = Field("", description="a memory profile (configs/memory_profiles/) laid over the technique")
+    data: HeroData = Field(default_factory=lambda: HeroData.model_validate({}))
     checkpoints: HeroCheckpoints = Field(default_factory=lambda: HeroCheckpoints.model_validate({}))
     display: HeroDisplay
     skills: dict[str, str] = Field(description="skill id to the published mix it trains on, e.g. bin: hatchling")

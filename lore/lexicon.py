@@ -9,9 +9,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from configs.base import Model
 from configs.errors import UsageError
 from configs.loader import parse, read_yaml
-from configs.schema import Model
 
 Voice = Literal["plain", "tavern"]
 """``plain`` uses the field's standard terms, ``tavern`` the game's."""

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from configs.base import Model
 from configs.loader import parse, read_yaml
-from configs.schema import Model
 from lore.events import Event
 from lore.figures import levels, number, share
 from lore.lexicon import Voice, label

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from configs.base import Model
 from configs.loader import merged, parse, read_yaml
 from configs.paths import config_dir
-from configs.schema import Model
 
 ResultName = Literal["crit", "hit", "glancing", "miss", "crit_miss"]
 

@@ -237,7 +237,7 @@ def _hero(config: HeroConfig, model: Any, tokenizer: Any, placement: Placement) 
     model.generation_config = GenerationConfig(
         eos_token_id=list(stop_ids), pad_token_id=int(end_of_text), do_sample=False
     )
-    if config.training.gradient_checkpointing:
+    if config.training.gradient_checkpointing is True:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     for weight in model.parameters():
         weight.data = weight.data.to(placement.weights_dtype)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from configs.errors import RealmError
-from configs.schema import HeroTraining
+from configs.training import HeroTraining
 from engine.optim.muon import BatchedMuon
 
 
