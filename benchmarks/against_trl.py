@@ -32,9 +32,9 @@ from benchmarks.options import parser
 from configs.loader import load_game, load_hero
 from configs.schema import HeroConfig
 from engine.batch import make_batches
+from engine.chat.encoded import Encoded
 from engine.curriculum.state import start
 from engine.hero.model import Hero, make_hatchling
-from engine.hero.template import Encoded
 from engine.placement import Placement, choose
 from engine.step import StepLoop
 from engine.trainer.practice import Forge

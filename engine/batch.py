@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.hero.template import Encoded
+from engine.chat.encoded import Encoded
 
 _WIDTH_STEP = 16
 _ROW_STEP = 4

@@ -21,7 +21,8 @@ from transformers.utils import logging as transformers_logging
 
 from configs.errors import BlockedError, RealmError
 from configs.schema import HeroConfig
-from engine.hero.template import CHAT_TEMPLATE, Template
+from configs.turn_format import turn_format
+from engine.chat.template import Template
 from engine.hero.tokenizer import END_OF_TEXT, END_OF_TURN, VOCABULARY, build_hatchling_tokenizer
 from engine.lean import LeanQwen3, supports
 from engine.placement import Placement
@@ -203,7 +204,6 @@ def _load(config: HeroConfig, source: str, placement: Placement, *, local_files_
             code="MODEL_DAMAGED",
         )
     _check_fit(config, model, tokenizer, source)
-    tokenizer.chat_template = CHAT_TEMPLATE
     return _hero(config, model, tokenizer, placement)
 
 
@@ -228,15 +228,11 @@ def _check_fit(config: HeroConfig, model: Any, tokenizer: Any, source: str) -> N
 
 
 def _hero(config: HeroConfig, model: Any, tokenizer: Any, placement: Placement) -> Hero:
-    template = Template(config.id, tokenizer)
-    end_of_text = tokenizer.convert_tokens_to_ids(END_OF_TEXT) if END_OF_TEXT in tokenizer.get_vocab() else None
-    if end_of_text is None:
-        end_of_text = template.end
-    stop_ids = tuple(dict.fromkeys((template.end, int(end_of_text))))
+    template = Template(turn_format(config.model), tokenizer, hero_id=config.id, thinking=config.data.thinking)
+    tokenizer.chat_template = template.jinja()
+    end_of_text, stop_ids = template.end_of_text, template.stop_ids
     model.config.use_cache = False
-    model.generation_config = GenerationConfig(
-        eos_token_id=list(stop_ids), pad_token_id=int(end_of_text), do_sample=False
-    )
+    model.generation_config = GenerationConfig(eos_token_id=list(stop_ids), pad_token_id=end_of_text, do_sample=False)
     if config.training.gradient_checkpointing is True:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     for weight in model.parameters():
@@ -245,19 +241,17 @@ def _hero(config: HeroConfig, model: Any, tokenizer: Any, placement: Placement) 
     model.to(device=placement.device)
     model.train()
     lean = LeanQwen3(model) if supports(model) else None
-    return Hero(config, model, tokenizer, stop_ids, int(end_of_text), int(end_of_text), template, lean)
+    return Hero(config, model, tokenizer, stop_ids, end_of_text, end_of_text, template, lean)
 
 
 def _wrap(tokenizer: Any, config: HeroConfig) -> PreTrainedTokenizerFast:
-    wrapped = PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token=END_OF_TURN,
         pad_token=END_OF_TEXT,
         model_max_length=config.model.context_length,
         clean_up_tokenization_spaces=False,
     )
-    wrapped.chat_template = CHAT_TEMPLATE
-    return wrapped
 
 
 def _way_to_hub_closed() -> str:

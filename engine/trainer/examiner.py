@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from configs import clock
 from configs.schema import ExamRules
+from engine.chat.template import answer_text, encode_prompt
 from engine.curriculum.gate import (
     ExamPlan,
     Screening,
@@ -22,7 +23,6 @@ from engine.curriculum.gate import (
 from engine.curriculum.state import CurriculumState, Tally
 from engine.generate import greedy
 from engine.hero.model import Hero
-from engine.hero.template import answer_text, encode_prompt
 from engine.trainer.practice import Forge
 from saves.database import transaction
 from saves.exams import add_exam

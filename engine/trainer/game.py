@@ -17,11 +17,11 @@ from configs import clock
 from configs.errors import RealmError
 from configs.paths import SaveFolder
 from configs.schema import GameConfig
+from engine.chat.template import tokens_as_text
 from engine.curriculum.gate import due
 from engine.curriculum.sampling import observe
 from engine.curriculum.state import CurriculumState, stepped
 from engine.hero.model import save_folder
-from engine.hero.template import tokens_as_text
 from engine.link.control import ControlChannel
 from engine.link.snapshot import BattleText
 from engine.link.state import EngineState

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.batch import make_batches
+from engine.chat.encoded import Encoded
+from engine.chat.template import answer_text, encode_prompt, with_system
 from engine.generate import greedy
 from engine.hero.model import Hero
-from engine.hero.template import Encoded, answer_text, encode_prompt, with_system
 from engine.step import StepLoop
 from engine.trainer.practice import QuestPractice
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from configs.errors import BlockedError, RealmError, UsageError
+from engine.chat.template import answer_text, decode, encode_prompt, with_system
 from engine.curriculum.gate import plan_asked
 from engine.curriculum.state import Pin, pinned
 from engine.generate import sample
 from engine.hero.model import Hero, load_folder
-from engine.hero.template import answer_text, decode, encode_prompt, with_system
 from engine.link.protocol import Command, Verb
 from engine.trainer.parking import park
 from engine.trainer.practice import describe

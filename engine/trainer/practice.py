@@ -15,10 +15,11 @@ from configs.errors import RealmError
 from configs.paths import SaveFolder
 from configs.schema import GameConfig
 from engine.batch import Batch, make_batches
+from engine.chat.encoded import Encoded, Message
+from engine.chat.template import encode_messages, encode_text, with_system
 from engine.curriculum.sampling import Draw, draw, replay_count
 from engine.curriculum.state import CurriculumState
 from engine.hero.model import Hero
-from engine.hero.template import Encoded, Message, encode_messages, encode_text, with_system
 from engine.quests.fileformat import Example, read_examples
 from engine.quests.split import epoch_order, held_out
 from saves.rows import Quest

@@ -15,8 +15,9 @@ from transformers.models.qwen3 import Qwen3Config, Qwen3ForCausalLM
 from configs.loader import load_hero
 from configs.schema import HeroConfig
 from engine.batch import Batch, make_batch
+from engine.chat.encoded import Encoded, Message
+from engine.chat.template import encode_messages
 from engine.hero.model import Hero, make_hatchling
-from engine.hero.template import Encoded, Message, encode_messages
 from engine.placement import Placement
 
 SPECIAL = ("⓪", "①", ", ", "Compute: ", "and(", "or(", "xor(")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.batch import Batch, make_batch, make_batches
-from engine.hero.template import Encoded
+from engine.chat.encoded import Encoded
 from engine.step import batch_loss, hidden_states
 from tests.model.heroes import PLACEMENT, examples, hatchling, unsettle
 

@@ -10,9 +10,9 @@ import torch
 
 from configs.errors import RealmError
 from engine.batch import make_batch
+from engine.chat.template import answer_text, encode_prompt
 from engine.generate import greedy, sample
 from engine.hero.model import Hero, load_pretrained
-from engine.hero.template import answer_text, encode_prompt
 from engine.step import StepLoop
 from tests.model.heroes import PLACEMENT, dio_config, examples, hatchling, problem, qwen_folder, unsettle
 

@@ -13,8 +13,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from configs.errors import BlockedError, RealmError
 from configs.loader import load_game
 from configs.schema import EngineRules
+from engine.chat.template import encode_prompt
 from engine.hero.model import load_folder, load_pretrained, save_folder
-from engine.hero.template import encode_prompt
 from engine.placement import Placement, choose
 from engine.step import StepLoop
 from tests.model.heroes import PLACEMENT, batches, dio_config, hatchling, pip_config, qwen_folder, unsettle

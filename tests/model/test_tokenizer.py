@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.errors import RealmError
-from engine.hero.template import answer_text, decode, encode_text, tokens_as_text
+from engine.chat.template import answer_text, decode, encode_text, tokens_as_text
 from engine.hero.tokenizer import VOCABULARY, build_hatchling_tokenizer
 from skills.registry import get_skill
 from tests.model.heroes import SPECIAL, hatchling
@@ -29,7 +29,7 @@ def test_every_text_comes_back_unchanged(text: str) -> None:
 
 @given(MARKED)
 def test_letters_of_a_mark_in_a_text_never_become_the_mark(text: str) -> None:
-    marks = {HERO.template.start, HERO.template.end, HERO.end_of_text}
+    marks = set(HERO.tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>", "<|endoftext|>"]))
     assert not marks & set(HERO.template.plain(text))
 
 

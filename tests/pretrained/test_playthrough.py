@@ -14,7 +14,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from configs import clock
 from configs.loader import load_game
-from engine.hero.template import CHAT_TEMPLATE, decode
+from configs.turn_format import turn_formats
+from engine.chat.jinja import chat_template
+from engine.chat.template import decode
 from engine.link.protocol import Verb
 from engine.quests.board import import_quest
 from engine.trainer import once
@@ -129,7 +131,7 @@ def test_the_champion_is_a_folder_that_plain_transformers_answers_with(
     assert game.channel.answers[promote.id][1]["step"] == 20
     tokenizer = AutoTokenizer.from_pretrained(champion)
     model = AutoModelForCausalLM.from_pretrained(champion)
-    assert tokenizer.chat_template == CHAT_TEMPLATE
+    assert tokenizer.chat_template == chat_template(turn_formats()["chatml"], thinking=False)
     assert model.lm_head.weight is model.model.embed_tokens.weight
     prompt = tokenizer.apply_chat_template(
         [{"role": "system", "content": game.forge.system}, {"role": "user", "content": "Say 7 twice"}],

@@ -13,9 +13,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from configs.errors import RealmError
 from engine.batch import make_batch
+from engine.chat.encoded import Encoded, Message
+from engine.chat.template import decode, encode_messages, encode_prompt, encode_text
 from engine.generate import greedy
 from engine.hero.model import Hero, load_folder, load_pretrained, save_folder
-from engine.hero.template import CHAT_TEMPLATE, Encoded, Message, decode, encode_messages, encode_prompt, encode_text
 from engine.placement import Placement
 from engine.step import StepLoop, batch_loss, hidden_states
 from tests.pretrained.standin import hero_on, make_folder
@@ -142,7 +143,7 @@ def test_prompt_and_answer_make_the_tokens_of_the_joined_text(hero: Hero) -> Non
     rendered = hero.tokenizer.apply_chat_template(THOUGHTFUL, tokenize=False)
     assert hero.tokenizer(rendered, add_special_tokens=False)["input_ids"] == [
         *encode_messages(hero, THOUGHTFUL).ids,
-        *hero.template.newline,
+        *hero.template.plain("\n"),
     ]
     answer = [*hero.template.plain(THOUGHTFUL[2]["content"]), hero.template.end]
     assert encode_prompt(hero, THOUGHTFUL[:2]) + answer == encode_messages(hero, THOUGHTFUL[:3]).ids
@@ -174,7 +175,7 @@ def test_tied_embeddings_stay_one_tensor_and_untied_ones_two(tmp_path: Path, tie
 def test_the_exported_tokenizer_and_template_read_as_ours(hero: Hero, tmp_path: Path) -> None:
     save_folder(hero, hero.weights(), tmp_path)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
-    assert tokenizer.chat_template == CHAT_TEMPLATE
+    assert tokenizer.chat_template == hero.template.jinja()
     held = [p for p in tmp_path.rglob("*") if p.is_file() and "enable_thinking" in p.read_text("utf-8", "ignore")]
     assert held == [], "the model's own template is left nowhere"
     for thinking in (True, False):

@@ -14,8 +14,10 @@ from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
 
 from configs.errors import RealmError
+from configs.turn_format import turn_formats
+from engine.chat.encoded import Message
+from engine.chat.template import Template, decode, encode_messages, encode_prompt, encode_text, with_system
 from engine.hero.model import Hero, load_pretrained
-from engine.hero.template import Message, Template, decode, encode_messages, encode_prompt, encode_text, with_system
 from tests.model.heroes import PLACEMENT, dio_config, hatchling, qwen_folder
 
 
@@ -103,6 +105,6 @@ def test_nothing_to_learn_from_is_refused() -> None:
 def test_a_tokenizer_without_chatml_marks_is_refused() -> None:
     plain = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(BPE(vocab={"a": 0}, merges=[])))
     with pytest.raises(RealmError, match=r"has no <\|im_start\|>"):
-        Template("stranger", plain)
+        Template(turn_formats()["chatml"], plain)
     with pytest.raises(RealmError, match="not a fast one"):
-        Template("stranger", object())
+        Template(turn_formats()["chatml"], object())
