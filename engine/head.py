@@ -1,4 +1,8 @@
-"""The loss, taken only where a token is trained; logits exist a slice at a time and are never kept."""
+"""The loss, taken only where a token is trained; logits exist a slice at a time and are never kept.
+
+Every school shares this head. A school whose loss is a function of log-probabilities goes twice over the same states:
+`log_probabilities` first, and then `head_loss` with the derivative of its loss by each log-probability (negated) as weights.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_SLICE_NUMBERS = 64 * 1024 * 1024
-"""Logits made at a time (256 MB in fp32)."""
+from configs.errors import RealmError
+
+_SLICE_NUMBERS = {"cpu": 64 * 1024 * 1024, "cuda": 160 * 1024 * 1024}
+"""Logits made at a time, by device (256 MB and 640 MB in fp32): on a card each slice also costs a pass over the head's gradient."""
+_LEAST_TOKENS = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,16 +40,64 @@ class HeadGradients:
     hidden: Tensor
     """[N, H]."""
     weight: Tensor | None
-    """[V, H] float32; None where the head is frozen."""
+    """[V, H] in the dtype it was summed in; None where the head is frozen."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LogProbabilities:
+    """What the hero thinks of given tokens; no gradient."""
+
+    logp: Tensor
+    """[N] float32: log-probability of each target."""
+    entropy: Tensor
+    """[N] float32: entropy of the distribution it was taken from, in nats."""
+    right: Tensor
+    """[N] bool: the target was the most likely token."""
+
+
+def head_weight(model: Any) -> Tensor:
+    """[V, H]: the model's head.
+
+    Raises:
+        RealmError: the model does more with its logits than one product, which this head would leave out.
+    """
+    head, config = model.get_output_embeddings(), model.config
+    extras = [name for name in ("final_logit_softcapping", "logits_scaling", "logit_scale") if _does(config, name)]
+    if getattr(head, "bias", None) is not None:
+        extras.append("a bias of the head")
+    if extras:
+        raise RealmError(
+            f"{type(model).__name__} cannot be trained",
+            why=f"its head is more than one matrix: {', '.join(extras)}",
+            fix="choose a model of a family that `realm hero list` names",
+            code="HEAD_UNKNOWN",
+        )
+    weight: Tensor = head.weight
+    return weight
+
+
+def _does(config: Any, name: str) -> bool:
+    return getattr(config, name, None) not in (None, 1, 1.0)
+
+
+def slice_tokens(vocabulary: int, device: str) -> int:
+    """Tokens whose logits are made together."""
+    return max(_LEAST_TOKENS, _SLICE_NUMBERS.get(device, _SLICE_NUMBERS["cpu"]) // vocabulary)
 
 
 @torch.no_grad()
 def head_gradients(
-    hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, *, train_head: bool = True
+    hidden: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    weights: Tensor,
+    *,
+    train_head: bool = True,
+    sum_dtype: torch.dtype = torch.float32,
 ) -> HeadGradients:
     """Cross entropy at ``hidden`` and its gradients, slice by slice; arguments as in `head_loss`."""
-    step = max(64, _SLICE_NUMBERS // weight.shape[0])
-    weight_grad = torch.zeros_like(weight, dtype=torch.float32) if train_head else None
+    step = slice_tokens(weight.shape[0], weight.device.type)
+    weight_grad = torch.zeros_like(weight, dtype=sum_dtype) if train_head else None
     hidden_grad, losses, right = [], [], []
     for first in range(0, hidden.shape[0], step):
         part = slice(first, first + step)
@@ -50,6 +105,7 @@ def head_gradients(
         logits = (states @ weight.T).float()
         right.append(logits.argmax(-1) == wanted[:, 0])
         logp = torch.log_softmax(logits, -1)
+        del logits
         losses.append(-logp.gather(1, wanted)[:, 0])
         grad = logp.exp_()
         grad.scatter_add_(1, wanted, grad.new_full((1, 1), -1.0).expand_as(wanted))
@@ -57,8 +113,26 @@ def head_gradients(
         grad = grad.to(states.dtype)
         hidden_grad.append(grad @ weight)
         if weight_grad is not None:
-            weight_grad += grad.T @ states
+            if weight_grad.dtype == grad.dtype:
+                weight_grad.addmm_(grad.T, states)
+            else:
+                weight_grad += grad.T @ states
     return HeadGradients(torch.cat(losses), torch.cat(right), torch.cat(hidden_grad), weight_grad)
+
+
+@torch.no_grad()
+def log_probabilities(hidden: Tensor, weight: Tensor, targets: Tensor) -> LogProbabilities:
+    """Log-probability and entropy at ``hidden``, slice by slice; arguments as in `head_loss`."""
+    step = slice_tokens(weight.shape[0], weight.device.type)
+    logps, entropies, right = [], [], []
+    for first in range(0, hidden.shape[0], step):
+        part = slice(first, first + step)
+        wanted = targets[part, None]
+        logp = torch.log_softmax((hidden[part] @ weight.T).float(), -1)
+        logps.append(logp.gather(1, wanted)[:, 0])
+        right.append(logp.argmax(-1) == wanted[:, 0])
+        entropies.append(-(logp.exp() * logp).sum(-1))
+    return LogProbabilities(torch.cat(logps), torch.cat(entropies), torch.cat(right))
 
 
 class _SlicedCrossEntropy(torch.autograd.Function):
@@ -66,9 +140,10 @@ class _SlicedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor
+        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, sum_dtype: torch.dtype
     ) -> tuple[Tensor, Tensor, Tensor]:
-        made = head_gradients(hidden, weight, targets, weights, train_head=ctx.needs_input_grad[1])
+        wanted = ctx.needs_input_grad[1]
+        made = head_gradients(hidden, weight, targets, weights, train_head=wanted, sum_dtype=sum_dtype)
         ctx.save_for_backward(made.hidden, made.weight)
         ctx.dtypes = (hidden.dtype, weight.dtype)
         ctx.mark_non_differentiable(made.losses, made.right)
@@ -79,18 +154,21 @@ class _SlicedCrossEntropy(torch.autograd.Function):
         scale = outer[0]
         hidden_grad, weight_grad = ctx.saved_tensors
         hidden_type, weight_type = ctx.dtypes
-        to_weight = None if weight_grad is None else (weight_grad * scale).to(weight_type)
-        return (hidden_grad * scale).to(hidden_type), to_weight, None, None
+        to_weight = None if weight_grad is None else weight_grad.mul_(scale).to(weight_type)
+        return (hidden_grad * scale).to(hidden_type), to_weight, None, None, None
 
 
-def head_loss(hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor) -> HeadResult:
+def head_loss(
+    hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, *, sum_dtype: torch.dtype = torch.float32
+) -> HeadResult:
     """Loss at given states.
 
     Args:
         hidden: [N, H] states from which ``targets`` are predicted.
-        weight: [V, H] the head.
+        weight: [V, H] the head; its gradient is left out where it is frozen.
         targets: [N] int64.
         weights: [N] float32; 0 leaves a token out.
+        sum_dtype: in which the head's gradient is summed over the slices; the weights' own dtype saves memory.
     """
-    total, losses, right = _SlicedCrossEntropy.apply(hidden, weight, targets, weights)  # type: ignore[no-untyped-call]
+    total, losses, right = _SlicedCrossEntropy.apply(hidden, weight, targets, weights, sum_dtype)  # type: ignore[no-untyped-call]
     return HeadResult(total, losses, right)

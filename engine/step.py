@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from configs.errors import RealmError
 from engine.batch import Batch
-from engine.head import HeadResult, head_loss
+from engine.head import HeadResult, head_loss, head_weight
 from engine.hero.model import Hero
 from engine.optim.build import HeroOptimizer, build_optimizer
 from engine.optim.ema import AveragedWeights
@@ -41,25 +40,47 @@ class StepOutcome:
     """Per example: every trained token was the most likely one."""
 
 
+class TrainingPass(torch.nn.Module):
+    """The forward pass of one micro-batch as one module, so that it can be wrapped for several devices.
+
+    Args:
+        hero: the model.
+        placement: how it computes.
+    """
+
+    def __init__(self, hero: Hero, placement: Placement) -> None:
+        super().__init__()
+        self.model = hero.model
+        self.placement = placement
+        head_weight(hero.model)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """`HeadResult` of ``batch`` as a tuple: total, losses, right."""
+        with self.placement.autocast():
+            states = self.hidden_states(batch)
+            made = head_loss(states, head_weight(self.model), batch.targets, batch.weights)
+        return made.total, made.losses, made.right
+
+    def hidden_states(self, batch: Batch) -> Tensor:
+        """[N, H]: the states from which the batch's trained tokens are predicted."""
+        dtype = torch.float32 if self.placement.compute == "float32" else torch.bfloat16
+        output: Tensor = self.model.get_decoder()(
+            input_ids=batch.input_ids,
+            position_ids=batch.positions,
+            attention_mask=batch.mask(self.placement.attention, dtype),
+            use_cache=False,
+        ).last_hidden_state
+        return output.flatten(0, 1).index_select(0, batch.sources)
+
+
 def hidden_states(hero: Hero, batch: Batch, placement: Placement) -> Tensor:
     """[N, H]: the states from which the batch's trained tokens are predicted."""
-    model = hero.model
-    backbone = model.get_decoder()
-    dtype = torch.float32 if placement.compute == "float32" else torch.bfloat16
-    output: Tensor = backbone(
-        input_ids=batch.input_ids,
-        position_ids=batch.positions,
-        attention_mask=batch.mask(placement.attention, dtype),
-        use_cache=False,
-    ).last_hidden_state
-    return output.flatten(0, 1).index_select(0, batch.sources)
+    return TrainingPass(hero, placement).hidden_states(batch)
 
 
 def batch_loss(hero: Hero, batch: Batch, placement: Placement) -> HeadResult:
     """Loss of one forward pass; its gradient flows from ``total``."""
-    with placement.autocast():
-        states = hidden_states(hero, batch, placement)
-        return head_loss(states, hero.model.get_output_embeddings().weight, batch.targets, batch.weights)
+    return HeadResult(*TrainingPass(hero, placement)(batch))
 
 
 class StepLoop:
@@ -84,6 +105,7 @@ class StepLoop:
         self.optimizer = optimizer or build_optimizer(hero.model, hero.config.training, half=placement.half_orthogonal)
         self.ema = ema or (AveragedWeights(hero.model, decay) if decay is not None else None)
         self._lean = hero.lean if placement.kernel == "lean" else None
+        self._forward = TrainingPass(hero, placement)
         self._accelerator = Accelerator(cpu=placement.device == "cpu", mixed_precision="no")
 
     def train(self, micro_batches: Sequence[Batch]) -> StepOutcome:
@@ -105,8 +127,7 @@ class StepLoop:
             placed = batch.to(self.placement.device)
             results.append((placed, self._pass(placed, weight)))
         norm = self._accelerator.clip_grad_norm_(optimizer.params, hero.config.training.max_grad_norm)
-        loss, grad_norm, first, matches = _collect(results, norm)
-        finite = math.isfinite(loss) and math.isfinite(grad_norm)
+        loss, grad_norm, finite, first, matches = _collect(results, norm)
         rate = optimizer.learning_rate
         if finite:
             optimizer.step()
@@ -127,7 +148,7 @@ class StepLoop:
         """Forward and backward; the gradient of the batch's loss over ``divisor`` is added to the weights'."""
         if self._lean is not None:
             return self._lean.loss_and_gradients(batch, divisor)
-        result = batch_loss(self.hero, batch, self.placement)
+        result = HeadResult(*self._forward(batch))
         self._accelerator.backward(result.total / divisor)
         return result
 
@@ -135,9 +156,7 @@ class StepLoop:
     def evaluate(self, micro_batches: Sequence[Batch]) -> float:
         """Mean loss per trained token with the weights that sit exams; changes nothing."""
         with self.examined():
-            total = sum(
-                float(batch_loss(self.hero, b.to(self.placement.device), self.placement).total) for b in micro_batches
-            )
+            total = sum(float(self._forward(b.to(self.placement.device))[0]) for b in micro_batches)
         return total / sum(b.weight_sum for b in micro_batches)
 
     @contextmanager
@@ -184,22 +203,19 @@ class StepLoop:
 
 def _collect(
     results: Sequence[tuple[Batch, HeadResult]], norm: Tensor
-) -> tuple[float, float, tuple[float, ...], tuple[bool, ...]]:
-    """Loss, gradient norm, losses of the first example, matches; one transfer from the device."""
+) -> tuple[float, float, bool, tuple[float, ...], tuple[bool, ...]]:
+    """Loss, gradient norm, whether both are finite, losses of the first example, matches; one transfer from the device."""
     trained = sum(batch.trained_tokens for batch, _ in results)
-    parts: list[Tensor] = [norm.detach().float().reshape(1)]
+    norm = norm.detach().float()
+    sums: list[Tensor] = []
     wrongs: list[Tensor] = []
     for batch, result in results:
-        parts.append(result.losses[: batch.trained_tokens].sum().reshape(1))
+        sums.append(result.losses[: batch.trained_tokens].sum())
         wrong = torch.zeros(batch.examples + 1, device=result.losses.device)
         wrongs.append(wrong.index_add_(0, batch.owners, (~result.right).float())[: batch.examples])
+    loss = torch.stack(sums).sum() / trained
+    finite = torch.isfinite(loss) & torch.isfinite(norm)
     first = results[0][1].losses[: results[0][0].first_trained]
-    numbers = torch.cat([*parts, first, *wrongs]).tolist()
-    head = 1 + len(results)
-    rest = head + results[0][0].first_trained
-    return (
-        sum(numbers[1:head]) / trained,
-        numbers[0],
-        tuple(numbers[head:rest]),
-        tuple(n == 0 for n in numbers[rest:]),
-    )
+    numbers = torch.cat([torch.stack([loss, norm, finite.float()]), first, *wrongs]).tolist()
+    rest = 3 + results[0][0].first_trained
+    return numbers[0], numbers[1], bool(numbers[2]), tuple(numbers[3:rest]), tuple(n == 0 for n in numbers[rest:])

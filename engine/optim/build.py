@@ -11,10 +11,11 @@ from torch import Tensor
 from configs.errors import RealmError
 from configs.training import HeroTraining
 from engine.optim.muon import BatchedMuon
+from engine.schedule import rate_share
 
 
 class HeroOptimizer:
-    """AdamW, or Muon on the matrices with AdamW on embeddings, head and norms; linear warm-up, then constant."""
+    """AdamW, or Muon on the matrices with AdamW on embeddings, head and norms; the rates follow `engine.schedule`."""
 
     def __init__(self, model: Any, training: HeroTraining, *, half: bool = False) -> None:
         self.training = training
@@ -44,7 +45,7 @@ class HeroOptimizer:
     @property
     def factor(self) -> float:
         """Share of the full learning rate that the next update uses."""
-        return min(1.0, (self.updates + 1) / max(1, self.training.warmup_steps))
+        return rate_share(self.training, self.updates)
 
     @property
     def learning_rate(self) -> float:
