@@ -102,7 +102,7 @@ def run_ours(setting: Setting, contestant: str, steps: int) -> tuple[list[float]
             batches = setting.forge.round(setting.state, setting.forged).batches
             setting.forged += 1
         else:
-            batches = make_batches(setting.rows[step], max_tokens=limit)
+            batches = make_batches(setting.rows[step], max_tokens=limit, row_tokens=loop.hero.row_tokens)
         losses.append(loop.train(batches).loss)
         ends.append(time.perf_counter())
     return ends, losses

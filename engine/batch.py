@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from engine.attention import MASKED
 from engine.chat.encoded import Encoded
 
 _WIDTH_STEP = 16
@@ -47,11 +50,39 @@ class Batch:
     """Sum of ``weights``: what the optimizer batch's loss is divided by."""
     first_trained: int
     """Trained tokens of example 0: the first entries of N."""
+    documents: tuple[int, ...]
+    """Lengths of the documents of all rows one after the other; padding counts as documents of its own."""
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same batch on ``device``."""
+        """The same batch on ``device``; from pinned memory, so that nothing waits for the copy."""
+        if torch.device(device).type == "cpu":
+            return self
         names = ("input_ids", "positions", "segments", "sources", "targets", "weights", "owners")
-        return replace(self, **{n: getattr(self, n).to(device, non_blocking=True) for n in names})
+        tensors = {n: getattr(self, n) for n in names}
+        if torch.device(device).type == "cuda":
+            tensors = {n: t.pin_memory() for n, t in tensors.items()}
+        return replace(self, **{n: t.to(device, non_blocking=True) for n, t in tensors.items()})
+
+    def visibility(self, attention: str, dtype: torch.dtype) -> dict[str, Any]:
+        """What the model is told of who sees whom: a mask, or where documents begin.
+
+        Args:
+            attention: ``eager``, ``sdpa``, ``documents`` or ``varlen``.
+            dtype: of an additive mask.
+        """
+        if attention in MASKED:
+            return {"attention_mask": self.mask(attention, dtype)}
+        # A mask of four dimensions is taken as it is, so that no library builds a large one of its own; ours is not looked at.
+        told: dict[str, Any] = {"attention_mask": torch.ones(1, 1, 1, 1, dtype=torch.bool, device=self.segments.device)}
+        if attention == "documents":
+            return {**told, "document_lengths": list(self.documents)}
+        ends = np.cumsum((0, *self.documents), dtype=np.int32)
+        bounds = torch.from_numpy(ends)
+        if self.segments.is_cuda:
+            bounds = bounds.pin_memory().to(self.segments.device, non_blocking=True)
+        longest = max(self.documents)
+        told |= {"cu_seq_lens_q": bounds, "cu_seq_lens_k": bounds, "max_length_q": longest, "max_length_k": longest}
+        return told
 
     def mask(self, attention: str, dtype: torch.dtype) -> Tensor:
         """[R, 1, W, W]: causal and inside one example; additive for ``eager``, boolean otherwise."""
@@ -65,16 +96,19 @@ class Batch:
         )[:, None]
 
 
-def make_batch(items: Sequence[Encoded], weights: Sequence[float] | None = None, *, row_tokens: int = 64) -> Batch:
-    """Pack ``items`` into rows of at least ``row_tokens`` (or the longest item), first fit by falling length.
+def make_batch(
+    items: Sequence[Encoded], weights: Sequence[float] | None = None, *, row_tokens: int | None = 64
+) -> Batch:
+    """Pack ``items`` into rows of at least ``row_tokens`` (or the longest item), best fit by falling length.
 
     Args:
         items: at least one example; each has at least one trained token.
         weights: factor of each example's loss; None: 1 each.
-        row_tokens: wished width of a row; short rows are faster than padding on a CPU.
+        row_tokens: wished width of a row; short rows are faster than padding on a CPU. None: one row holds everything, as
+            ways of attention that know no mask want it.
     """
     lengths = [len(item.ids) for item in items]
-    width = _up(max(row_tokens, max(lengths)), _WIDTH_STEP)
+    width = _up(sum(lengths) if row_tokens is None else max(row_tokens, max(lengths)), _WIDTH_STEP)
     places, rows = _pack(lengths, width)
     rows = _up(rows, _ROW_STEP) if rows > 1 and width <= _NARROW else rows
     input_ids = np.zeros((rows, width), dtype=np.int64)
@@ -110,11 +144,12 @@ def make_batch(items: Sequence[Encoded], weights: Sequence[float] | None = None,
         trained_tokens=count,
         weight_sum=float(factor.sum(dtype=np.float64)),
         first_trained=items[0].trained_tokens,
+        documents=_documents(segments),
     )
 
 
 def make_batches(
-    items: Sequence[Encoded], weights: Sequence[float] | None = None, *, max_tokens: int, row_tokens: int = 64
+    items: Sequence[Encoded], weights: Sequence[float] | None = None, *, max_tokens: int, row_tokens: int | None = 64
 ) -> list[Batch]:
     """The examples of one optimizer step as few forward passes, each of at most ``max_tokens`` real tokens.
 
@@ -142,20 +177,32 @@ _COUNT = np.arange(2048)
 
 
 def _pack(lengths: Sequence[int], width: int) -> tuple[list[tuple[int, int, int]], int]:
-    """(row, first column, segment) per example, and the number of rows."""
+    """(row, first column, segment) per example, and the number of rows: each goes where the least room is left."""
     places: list[tuple[int, int, int]] = [(0, 0, 0)] * len(lengths)
     used: list[int] = []
     held: list[int] = []
+    rooms: list[tuple[int, int]] = []
     for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         length = lengths[index]
-        row = next((r for r, filled in enumerate(used) if filled + length <= width), len(used))
-        if row == len(used):
+        at = bisect_left(rooms, (length, 0))
+        if at == len(rooms):
+            row = len(used)
             used.append(0)
             held.append(0)
+        else:
+            row = rooms.pop(at)[1]
         held[row] += 1
         places[index] = (row, used[row], held[row])
         used[row] += length
+        insort(rooms, (width - used[row], row))
     return places, len(used)
+
+
+def _documents(segments: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[int, ...]:
+    """Lengths of the runs of equal segments, row after row."""
+    apart = (segments + np.arange(len(segments))[:, None] * (int(segments.max()) + 1)).ravel()
+    starts = np.flatnonzero(np.diff(apart)) + 1
+    return tuple(np.diff(starts, prepend=0, append=len(apart)).tolist())
 
 
 def _up(value: int, step: int) -> int:

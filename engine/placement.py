@@ -6,16 +6,20 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 import torch
 
 from configs.errors import BlockedError, RealmError
 from configs.schema import EngineRules, HeroConfig
+from engine.attention import has_varlen
+from engine.hero.checkpointing import ALL
 
 _TINY_PARAMETERS_B = 0.003
 """Below this many billions of parameters a second thread costs more than it brings."""
+_LARGE_B = 0.6
+"""From this many billions of parameters on activations are computed twice on a card, unless the YAML says otherwise."""
 _FULL_BYTES_PER_PARAMETER = 16
 """fp32 weights, gradients and two moments."""
 _MASTER_SHARE = 0.6
@@ -40,12 +44,16 @@ class Placement:
     half_orthogonal: bool
     """Muon orthogonalises in bf16, because that is faster here than fp32."""
     attention: str
-    """``eager`` for short rows on a CPU, else ``sdpa``."""
-    row_tokens: int
-    """Examples are packed into rows of about this many tokens."""
+    """``eager`` for short rows on a CPU, ``varlen`` on a card that has it, else ``sdpa`` (see `engine.attention`)."""
+    row_tokens: int | None
+    """Examples are packed into rows of about this many tokens; None: one row for each pass."""
     threads: int
     """CPU threads."""
     torch_version: str
+    checkpointed_blocks: int = 0
+    """Blocks whose activations are computed twice; -1: all."""
+    kernels: str = "own"
+    """Whose norms and head run on a card: ``own`` or ``liger`` (see `engine.kernels`)."""
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form that a campaign records."""
@@ -54,7 +62,9 @@ class Placement:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Placement:
         """The placement an earlier run recorded; `RealmError` when a field is missing or unknown."""
-        if set(data) != {f.name for f in fields(cls)}:
+        known = {f.name: f for f in fields(cls)}
+        needed = {name for name, f in known.items() if f.default is MISSING}
+        if not needed <= set(data) <= set(known):
             raise RealmError(
                 "the recorded placement of this campaign cannot be read",
                 why=f"its fields are {', '.join(sorted(data)) or 'missing'}",
@@ -115,6 +125,7 @@ def choose(hero: HeroConfig, rules: EngineRules, recorded: Mapping[str, Any] | N
     hatchling = hero.model.source == "hatchling"
     threads = hero.training.threads or _threads(hero)
     weights, compute = _precision(hero, device)
+    attention = _attention(device, compute, hatchling=hatchling)
     return Placement(
         device=device,
         weights=weights,
@@ -122,10 +133,11 @@ def choose(hero: HeroConfig, rules: EngineRules, recorded: Mapping[str, Any] | N
         matmul=_matmul(device, compute, hero.training.precision),
         kernel="lean" if device == "cpu" and hatchling and compute == "float32" else "model",
         half_orthogonal=_half_is_faster(device),
-        attention="eager" if device == "cpu" and hatchling else "sdpa",
-        row_tokens=64 if device == "cpu" else 512,
+        attention=attention,
+        row_tokens=None if attention in ("varlen", "documents") else 64 if device == "cpu" else 512,
         threads=threads,
         torch_version=torch.__version__,
+        checkpointed_blocks=_checkpointed(hero, device),
     )
 
 
@@ -147,6 +159,22 @@ def _require(device: str, who: str) -> None:
             fix="set engine.device to cpu, or start on the machine that has it",
             code="DEVICE_MISSING",
         )
+
+
+def _attention(device: str, compute: str, *, hatchling: bool) -> str:
+    if device == "cuda" and compute == "bfloat16" and has_varlen():
+        return "varlen"
+    return "eager" if device == "cpu" and hatchling else "sdpa"
+
+
+def _checkpointed(hero: HeroConfig, device: str) -> int:
+    """How many blocks compute their activations twice, as the hero's YAML says; ``auto``: none but on a card."""
+    wanted = hero.training.gradient_checkpointing
+    if wanted == "auto":
+        return ALL if device == "cuda" and hero.model.size_b >= _LARGE_B else 0
+    if wanted is True:
+        return ALL
+    return int(wanted)
 
 
 def _threads(hero: HeroConfig) -> int:

@@ -67,8 +67,8 @@ class TrainingPass(torch.nn.Module):
         output: Tensor = self.model.get_decoder()(
             input_ids=batch.input_ids,
             position_ids=batch.positions,
-            attention_mask=batch.mask(self.placement.attention, dtype),
             use_cache=False,
+            **batch.visibility(self.placement.attention, dtype),
         ).last_hidden_state
         return output.flatten(0, 1).index_select(0, batch.sources)
 

@@ -22,7 +22,9 @@ from transformers.utils import logging as transformers_logging
 from configs.errors import BlockedError, RealmError
 from configs.schema import HeroConfig
 from configs.turn_format import turn_format
+from engine.attention import attended, implementation
 from engine.chat.template import Template
+from engine.hero.checkpointing import checkpoint_blocks
 from engine.hero.tokenizer import END_OF_TEXT, END_OF_TURN, VOCABULARY, build_hatchling_tokenizer
 from engine.lean import LeanQwen3, supports
 from engine.placement import Placement
@@ -49,6 +51,8 @@ class Hero:
     pad_id: int
     """Fills rows; never seen by a trained token."""
     template: Template = field(repr=False)
+    row_tokens: int | None
+    """Width of the rows that its examples are packed into; None: one row for each pass."""
     lean: LeanQwen3 | None = field(repr=False)
     """The passes by hand, where the model is one they compute."""
 
@@ -108,7 +112,7 @@ def make_hatchling(config: HeroConfig, placement: Placement, *, seed: int, speci
         bos_token_id=None,
         eos_token_id=ids[1],
         pad_token_id=ids[0],
-        attn_implementation=placement.attention,
+        attn_implementation=implementation(placement.attention),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -193,7 +197,7 @@ def _load(config: HeroConfig, source: str, placement: Placement, *, local_files_
         source,
         local_files_only=local_files_only,
         dtype=placement.weights_dtype,
-        attn_implementation=placement.attention,
+        attn_implementation=implementation(placement.attention),
         output_loading_info=True,
     )
     if found["missing_keys"]:
@@ -217,6 +221,14 @@ def _check_fit(config: HeroConfig, model: Any, tokenizer: Any, source: str) -> N
             fix=f"set `model.context_length` in the hero's YAML to at most {reads}",
             code="CONTEXT_TOO_LONG",
         )
+    window = attended(model)
+    if window is not None and window < config.model.context_length:
+        raise RealmError(
+            f"{config.name} is to read {config.model.context_length} tokens, and some layers of its model look back {window}",
+            why=f"sliding_window in {source}",
+            fix=f"set `model.context_length` in the hero's YAML to at most {window}",
+            code="CONTEXT_TOO_LONG",
+        )
     tokens, rows = len(tokenizer), int(model.get_input_embeddings().weight.shape[0])
     if tokens > rows:
         raise RealmError(
@@ -233,15 +245,14 @@ def _hero(config: HeroConfig, model: Any, tokenizer: Any, placement: Placement) 
     end_of_text, stop_ids = template.end_of_text, template.stop_ids
     model.config.use_cache = False
     model.generation_config = GenerationConfig(eos_token_id=list(stop_ids), pad_token_id=end_of_text, do_sample=False)
-    if config.training.gradient_checkpointing is True:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    checkpoint_blocks(model, placement.checkpointed_blocks)
     for weight in model.parameters():
         weight.data = weight.data.to(placement.weights_dtype)
     # Buffers keep their fp32: rounded rotary frequencies would turn far positions by whole radians.
     model.to(device=placement.device)
     model.train()
     lean = LeanQwen3(model) if supports(model) else None
-    return Hero(config, model, tokenizer, stop_ids, end_of_text, end_of_text, template, lean)
+    return Hero(config, model, tokenizer, stop_ids, end_of_text, end_of_text, template, placement.row_tokens, lean)
 
 
 def _wrap(tokenizer: Any, config: HeroConfig) -> PreTrainedTokenizerFast:

@@ -26,7 +26,7 @@ def held_out_loss(
     if not kept:
         return None
     total, tokens, done = 0.0, 0, 0
-    for batch in make_batches(kept, max_tokens=batch_tokens):
+    for batch in make_batches(kept, max_tokens=batch_tokens, row_tokens=loop.hero.row_tokens):
         total += loop.evaluate([batch]) * batch.trained_tokens
         tokens += batch.trained_tokens
         done += batch.examples

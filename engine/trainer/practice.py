@@ -100,7 +100,7 @@ class Forge:
         """A whole step of forged problems."""
         training = self._hero.config.training
         draws, encoded, names = self.draw(state, step, training.batch_size * training.accumulation)
-        batches = make_batches(encoded, max_tokens=training.batch_tokens)
+        batches = make_batches(encoded, max_tokens=training.batch_tokens, row_tokens=self._hero.row_tokens)
         title = f"{state.skill.upper()} level {draws[0].level} · {draws[0].operation}"
         return Round(batches, encoded[0], title, tuple(names), draws)
 
@@ -202,14 +202,14 @@ class QuestPractice:
         """Round number ``position`` of the quest, with its share of replay."""
         limit = self._hero.config.training.batch_tokens
         own = self._steps[position]
-        batches = make_batches([self.train[i] for i in own], max_tokens=limit)
+        batches = make_batches([self.train[i] for i in own], max_tokens=limit, row_tokens=self._hero.row_tokens)
         items = [self._names[i] for i in own]
         share = self._rules.curriculum.quest_replay
         count = replay_count(position, len(own), share / (1 - share))
         draws: list[Draw] = []
         if count:
             draws, encoded, names = self._forge.draw(state, step, count)
-            batches += make_batches(encoded, max_tokens=limit)
+            batches += make_batches(encoded, max_tokens=limit, row_tokens=self._hero.row_tokens)
             items += names
         return Round(batches, self.train[own[0]], items[0], tuple(items), draws, len(own))
 

@@ -12,12 +12,13 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from configs.errors import RealmError
+from configs.loader import load_game
 from engine.batch import make_batch
 from engine.chat.encoded import Encoded, Message
 from engine.chat.template import decode, encode_messages, encode_prompt, encode_text
 from engine.generate import greedy
 from engine.hero.model import Hero, load_folder, load_pretrained, save_folder
-from engine.placement import Placement
+from engine.placement import Placement, choose
 from engine.step import StepLoop, batch_loss, hidden_states
 from tests.pretrained.standin import hero_on, make_folder
 
@@ -200,7 +201,8 @@ def test_a_batch_answers_as_one_by_one_with_grouped_heads_and_fused_attention(he
 def test_checkpointed_activations_give_the_same_gradients(folder: Path) -> None:
     gradients = []
     for checkpointed in (False, True):
-        hero = load_pretrained(hero_on(folder, gradient_checkpointing=checkpointed), PLACEMENT)
+        placement = choose(hero_on(folder, gradient_checkpointing=checkpointed), load_game().engine)
+        hero = load_pretrained(hero_on(folder, gradient_checkpointing=checkpointed), placement)
         assert hero.model.model.gradient_checkpointing is checkpointed
         batch = make_batch([encode_messages(hero, THOUGHTFUL), encode_text(hero, "and a text")])
         hero.model.train()
