@@ -103,7 +103,12 @@ class HeroData(Model):
     profile: Literal["plain_sft", "emoji_think", "regime3"] = Field(
         "plain_sft", description="how each example is transformed before it is trained"
     )
-    thinking: bool = Field(False, description="models that can think: keep and train thinking blocks")
+    stance: Literal["alternating", "thoughtful", "quick"] = Field(
+        "alternating", description="emoji_think: which examples reason before they answer; alternating: every second"
+    )
+    thinking: bool = Field(
+        False, description="models that can think: train reasoning that stands apart (`reasoning_content`) as thoughts"
+    )
     long_examples: Literal["drop", "truncate"] = Field(
         "drop", description="examples beyond the context; both are counted in the quest's token ledger"
     )

@@ -24,3 +24,17 @@ class Encoded:
     def trained_tokens(self) -> int:
         """Number of tokens that carry loss (the very first token of an example never does)."""
         return sum(self.trained[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMarks:
+    """The ids from which answers can be found again among the tokens of a conversation."""
+
+    answer_header: tuple[int, ...]
+    """Opens an answer; empty where the turn before it does."""
+    answer_after: frozenset[int]
+    """Marks that an answer may follow at once, where it has no header."""
+    openers: frozenset[int]
+    """Marks that begin or belong to the head of any turn; none of them is ever trained."""
+    end: int
+    """Ends an answer."""

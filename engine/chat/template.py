@@ -10,15 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Protocol
-
-from tokenizers import Tokenizer
+from typing import TYPE_CHECKING, Any, Protocol
 
 from configs.errors import RealmError
 from configs.turn_format import Turn, TurnFormat
-from engine.chat.encoded import ROLES, Encoded, Message
+from engine.chat.encoded import ROLES, Encoded, Message, TurnMarks
 from engine.chat.jinja import chat_template
 from engine.chat.words import Mark, answer_pieces, joined, result_pieces, split_marks
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 _Ids = tuple[int, ...]
 
@@ -41,6 +42,8 @@ class Template:
     def __init__(
         self, form: TurnFormat, tokenizer: Any, *, hero_id: str = "", thinking: bool = False, remember: int = 32_768
     ) -> None:
+        from tokenizers import Tokenizer  # a tenth of a second, which commands that only read names need not pay
+
         fast = tokenizer if isinstance(tokenizer, Tokenizer) else getattr(tokenizer, "backend_tokenizer", None)
         if fast is None:
             raise RealmError(
@@ -85,6 +88,15 @@ class Template:
         stops = (self.end, self.end_of_text, *(self._id[m] for m in form.stop if m in self._id))
         self.stop_ids: _Ids = tuple(dict.fromkeys(stops))
         """Tokens that end an answer."""
+
+    @property
+    def turn_marks(self) -> TurnMarks:
+        """The ids by which turns are told apart."""
+        heads = {i for shell in self._turns.values() for i in shell.head_marks}
+        ends = {shell.end[-1] for role, shell in self._turns.items() if role in ("user", "tool") and shell.end}
+        return TurnMarks(
+            self.answer_header, frozenset({*ends, *self._begin, self.end}), frozenset({*heads, *self._begin}), self.end
+        )
 
     # ---------------------------------------------------------------- conversations
 
@@ -213,6 +225,7 @@ class _Shell:
         self.tail = tail
         self.end_text = end.pop(0) if end and not isinstance(end[0], Mark) else ""
         self.marked_header = template._ids(header)
+        self.head_marks = tuple(template._id[piece] for piece in header if isinstance(piece, Mark))
         self.header = (*self.marked_header, *template.plain(tail))
         self.end = template._ids(end)
         after = turn.after.lstrip() if end and end[-1] in template._swallows else turn.after
@@ -221,6 +234,8 @@ class _Shell:
 
 def _without_marks(data: dict[str, Any], *, behind_marks: bool = False) -> Tokenizer:
     """A copy of a tokenizer that reads marks as letters; ``behind_marks``: its texts never begin an input."""
+    from tokenizers import Tokenizer
+
     copy = json.loads(json.dumps(data))
     if behind_marks:
         for part in _parts(copy.get("pre_tokenizer")):

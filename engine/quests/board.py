@@ -19,7 +19,8 @@ from configs import clock
 from configs.errors import BlockedError, RealmError, UsageError
 from configs.paths import SaveFolder
 from configs.schema import QuestRules
-from engine.quests.fileformat import CountTokens, FileReport, QuestRefusedError, check_file, open_quest
+from engine.quests.fileformat import FileReport, QuestRefusedError, check_file, open_quest
+from engine.quests.reader import Reader
 from saves import quests
 from saves.checkpoint_folder import sync_folder
 from saves.locks import FileLock
@@ -60,8 +61,8 @@ def import_quest(
     epochs: int = 1,
     source: str = "command line",
     name: str | None = None,
-    max_tokens: int | None = None,
-    count_tokens: CountTokens | None = None,
+    reader: Reader | None = None,
+    long_answers: bool = False,
 ) -> Quest:
     """Copy a file into the save and put it on the board.
 
@@ -74,8 +75,8 @@ def import_quest(
         epochs: how often it is trained.
         source: where it came from, as shown later.
         name: its name on the board; None: the file's own, numbered when it is taken.
-        max_tokens: see `check_file`.
-        count_tokens: see `check_file`.
+        reader: see `check_file`.
+        long_answers: see `check_file`; remembered with the quest.
 
     Raises:
         QuestRefusedError: the file cannot become a quest; nothing was added.
@@ -94,7 +95,7 @@ def import_quest(
         )
     part = _copy(path, folder)
     try:
-        report = check_file(part, max_tokens=max_tokens, count_tokens=count_tokens, max_errors=rules.max_errors)
+        report = check_file(part, reader=reader, long_answers=long_answers, max_errors=rules.max_errors)
         if not report.ok:
             raise QuestRefusedError(path.name, report)
         return _list(conn, folder, part, report, _names(path, name), priority, epochs, source)
@@ -107,8 +108,7 @@ def scan_inbox(
     folder: SaveFolder,
     rules: QuestRules,
     *,
-    max_tokens: int | None = None,
-    count_tokens: CountTokens | None = None,
+    reader: Reader | None = None,
 ) -> list[InboxResult]:
     """Turn the files that lie ready in the inbox, also in folders inside it, into quests of normal priority.
 
@@ -128,7 +128,7 @@ def scan_inbox(
         for part in folder.quests.glob(".part-*"):
             if clock.now() - part.stat().st_mtime > _LEFT_BEHIND_S:
                 part.unlink(missing_ok=True)
-        return [_take(conn, folder, p, rules, max_tokens, count_tokens) for p in list(_dropped(folder.inbox))]
+        return [_take(conn, folder, p, rules, reader) for p in list(_dropped(folder.inbox))]
     finally:
         lock.release()
 
@@ -254,8 +254,7 @@ def _take(
     folder: SaveFolder,
     path: Path,
     rules: QuestRules,
-    max_tokens: int | None,
-    count_tokens: CountTokens | None,
+    reader: Reader | None,
 ) -> InboxResult:
     shown = str(path.relative_to(folder.inbox))
     source = f"inbox/{shown}"
@@ -273,16 +272,14 @@ def _take(
     if 0 <= age_s < rules.stable_s:
         return InboxResult(shown, waiting="it may still be copied")
     try:
-        report = check_file(path, max_tokens=max_tokens, count_tokens=count_tokens, max_errors=rules.max_errors)
+        report = check_file(path, reader=reader, max_errors=rules.max_errors)
         if report.unfinished and 0 <= age_s < UNFINISHED_S:
             return InboxResult(shown, waiting="its last line is cut off; it may still be copied")
         quest = _left_over(conn, report.digest, source, status) if report.ok else None
         if quest is None:
-            quest = import_quest(
-                conn, folder, path, rules, source=source, max_tokens=max_tokens, count_tokens=count_tokens
-            )
+            quest = import_quest(conn, folder, path, rules, source=source, reader=reader)
     except QuestRefusedError as error:
-        listed = "\n".join(f"line {e.line}: {e.reason}" for e in error.report.errors)
+        listed = "\n".join(error.report.reasons)
         end = "" if error.report.complete else "\n(the check stopped here)"
         _set_aside(folder.inbox, path, f"{shown} cannot become a quest.\n{listed}{end}\nWay out: {error.fix}.")
         return InboxResult(shown, refused=error.what)

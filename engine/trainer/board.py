@@ -9,7 +9,7 @@ from configs import clock
 from configs.errors import RealmError
 from engine.curriculum.state import CurriculumState
 from engine.quests.board import scan_inbox
-from engine.quests.length import length_rule
+from engine.quests.reader import reader_for
 from engine.trainer.measure import held_out_loss, sample_answers
 from engine.trainer.practice import QuestPractice, Round, describe, recipe
 from engine.trainer.values import Drill, QuestCursor
@@ -31,7 +31,7 @@ class Board:
         self._game = game
         self.quest: QuestPractice | None = None
         self._seen_version: int | None = None
-        self._length = length_rule(game.hero.config)
+        self._reader = reader_for(game.hero.config)
 
     # ---------------------------------------------------------------- what is under way
 
@@ -121,10 +121,7 @@ class Board:
     def scan_inbox(self) -> bool:
         """Put files that lie ready in the save's inbox on the board; whether any was."""
         game = self._game
-        rule = self._length
-        results = scan_inbox(
-            game.conn, game.folder, game.rules.quests, max_tokens=rule.max_tokens, count_tokens=rule.count_tokens
-        )
+        results = scan_inbox(game.conn, game.folder, game.rules.quests, reader=self._reader)
         found = any(result.quest is not None for result in results)
         if found:
             self._seen_version = None
@@ -159,7 +156,7 @@ class Board:
             loss_before=before,
             samples=samples,
         )
-        quests.update_attempt(game.conn, attempt_id, tokens=practice.ledger.values())
+        quests.update_attempt(game.conn, attempt_id, tokens=practice.facts())
         best = [a.loss_after for a in quests.attempts(game.conn, quest.id) if a.loss_after is not None]
         game.values.quest = QuestCursor(
             quest_id=quest.id,
@@ -203,7 +200,7 @@ class Board:
             loss_before=cursor.loss_before,
             samples=cursor.samples_before,
         )
-        quests.update_attempt(game.conn, cursor.attempt_id, tokens=practice.ledger.values())
+        quests.update_attempt(game.conn, cursor.attempt_id, tokens=practice.facts())
         self._install(practice)
 
     def _install(self, practice: QuestPractice) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from configs import clock
 from configs.schema import ExamRules
+from engine.chat.profiles import scored_text
 from engine.chat.template import answer_text, encode_prompt
 from engine.curriculum.gate import (
     ExamPlan,
@@ -31,6 +32,8 @@ from skills.contract import Problem, Skill
 
 SPARE_TOKENS = 8
 """Tokens an answer may be longer than the expected one before it is cut."""
+THINKING_TOKENS = 256
+"""Tokens more for a hero that thinks before it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ class Examiner:
         items = []
         for position, problem in enumerate(problems):
             answer = next(answers)
-            outcome = self._skill(plan).score(problem, answer)
+            outcome = self._skill(plan).score(problem, scored_text(self._forge.data, answer))
             items.append(
                 ExamItem(
                     position=position,
@@ -161,7 +164,10 @@ class Examiner:
 
     def _answers(self, problems: list[Problem], name: str) -> list[str]:
         prompts = [encode_prompt(self._hero, self._forge.question(p)) for p in problems]
-        wanted = max(len(self._hero.template.plain(p.answer)) for p in problems) + SPARE_TOKENS
+        plain = self._hero.template.plain
+        wanted = max(len(plain(self._forge.messages(p)[-1]["content"])) for p in problems) + SPARE_TOKENS
+        if self._forge.data.thinking:
+            wanted += THINKING_TOKENS
         room = self._hero.context_length - max(map(len, prompts))
         ids = greedy(
             self._hero,

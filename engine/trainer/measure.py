@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.batch import make_batches
 from engine.chat.encoded import Encoded
+from engine.chat.profiles import trained_form
 from engine.chat.template import answer_text, encode_prompt, with_system
 from engine.generate import greedy
 from engine.hero.model import Hero
@@ -47,13 +48,13 @@ def sample_answers(
         if not messages:
             continue
         expected = messages.pop()["content"]
-        messages = with_system(messages, system)
+        asked = messages[-1]["content"] if messages else ""
+        messages = with_system(trained_form(hero.config.data, messages, example.index), system)
         room = hero.config.model.context_length - 1
         prompt = encode_prompt(hero, messages)
         if len(prompt) >= room:
             continue
         answer = answer_text(hero, greedy(hero, [prompt], min(SAMPLE_TOKENS, room - len(prompt)))[0])
-        asked = messages[-1]["content"] if messages else ""
         samples.append(
             {
                 "line": example.line,

@@ -55,8 +55,8 @@ def _ask(folder: SaveFolder, args: dict[str, Any]) -> dict[str, Any]:
 
     from engine.hero.model import load_folder
     from engine.placement import Placement, exact_matmul
+    from engine.quests.reader import dated
     from engine.trainer.orders import answer
-    from engine.trainer.practice import dated
 
     placement = Placement.from_dict(run.environment["placement"])
     placement.apply()

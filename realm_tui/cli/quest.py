@@ -12,6 +12,9 @@ from realm_tui.cli.output import JsonOption, SaveOption, data, say, table
 app = typer.Typer(help="The quest board: add, check, list, show, remove.", no_args_is_help=True, rich_markup_mode=None)
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A JSONL file of messages or text records.")]
+LongOption = Annotated[
+    bool, typer.Option("--long-answers", help="Code or long answers: 15 % of the tokens masked is enough.")
+]
 QuestArgument = Annotated[str, typer.Argument(metavar="QUEST", help="A quest's name or id.")]
 
 
@@ -21,6 +24,7 @@ def add(
     priority: Annotated[str, typer.Option("--priority", help="high, normal or low.")] = "normal",
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="How often every example is read.")] = 1,
     name: Annotated[str | None, typer.Option("--name", help="Its name on the board [default: the file's].")] = None,
+    long_answers: LongOption = False,
     save: SaveOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -33,7 +37,7 @@ def add(
     folder = SaveFolder.named(save)
     if ensure_save(folder):
         say(f"began a new save: {folder.name}")
-    quest = board.add(folder, file, priority=priority, epochs=epochs, name=name)
+    quest = board.add(folder, file, priority=priority, epochs=epochs, name=name, long_answers=long_answers)
     if as_json:
         data(quest_facts(quest))
     else:
@@ -43,15 +47,17 @@ def add(
 @app.command()
 def check(
     file: FileArgument,
-    hero: Annotated[str | None, typer.Option("--hero", help="Whose context must fit [default: the save's].")] = None,
+    hero: Annotated[str | None, typer.Option("--hero", help="Who is to learn from it [default: the save's].")] = None,
+    long_answers: LongOption = False,
     save: SaveOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say whether a file can become a quest, and why not. Exit code 1 when it cannot."""
+    """Say whether a file can become a quest, and why not; whether exactly its answers are trained. Exit code 1 when it cannot."""
     from configs.loader import load_game, load_hero
     from configs.paths import SaveFolder
     from realm_tui.runtime import board
     from realm_tui.runtime.opened import opened
+    from realm_tui.runtime.quest_text import check_report
 
     folder = SaveFolder.named(save)
     rules = load_game()
@@ -60,14 +66,12 @@ def check(
             reader, rules = found.hero, found.rules
     else:
         reader = load_hero(hero or rules.default_hero)
-    report = board.check(file, reader, rules)
+    report = board.check(file, reader, rules, long_answers=long_answers)
     if as_json:
         data(report.as_dict())
     else:
-        for error in report.errors:
-            typer.echo(f"{file}:{error.line}: {error.reason}")
-        counts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in report.counts.items() if value)
-        typer.echo(f"{'ok' if report.ok else 'REFUSED'}: {report.format or 'no known format'}; {counts}")
+        for line in check_report(report, str(file)):
+            typer.echo(line)
     if not report.ok:
         raise typer.Exit(1)
 

@@ -9,7 +9,7 @@ from configs.paths import SaveFolder
 from configs.schema import GameConfig, HeroConfig
 from engine.quests.board import PRIORITIES, import_quest
 from engine.quests.fileformat import FileReport, check_file
-from engine.quests.length import length_rule
+from engine.quests.reader import reader_for
 from realm_tui.runtime.opened import OpenedSave, opened
 from saves import quests
 from saves.rows import Quest
@@ -17,22 +17,20 @@ from saves.rows import Quest
 __all__ = ["PRIORITIES", "add", "check", "listed", "one", "remove"]
 
 
-def check(path: Path, hero: HeroConfig, rules: GameConfig) -> FileReport:
+def check(path: Path, hero: HeroConfig, rules: GameConfig, *, long_answers: bool = False) -> FileReport:
     """Judge a file without adding it; the file is only read.
 
     Args:
         path: the player's file.
-        hero: whose context every example must fit.
+        hero: whose context every example must fit, and whose turn format and data profile say what is trained.
         rules: limits of the check.
+        long_answers: code or long answers, of which less needs to be masked.
 
     Raises:
         UsageError: there is no such file.
         RealmError: it cannot be read.
     """
-    fits = length_rule(hero)
-    return check_file(
-        path, max_tokens=fits.max_tokens, count_tokens=fits.count_tokens, max_errors=rules.quests.max_errors
-    )
+    return check_file(path, reader=reader_for(hero), long_answers=long_answers, max_errors=rules.quests.max_errors)
 
 
 def add(
@@ -43,6 +41,7 @@ def add(
     epochs: int = 1,
     name: str | None = None,
     source: str = "command line",
+    long_answers: bool = False,
 ) -> Quest:
     """Copy a file into the save and put it on the board; a living engine takes it at its next choice.
 
@@ -53,13 +52,13 @@ def add(
         epochs: how often every example is read.
         name: its name on the board; None is the file's own.
         source: where it came from, as shown later.
+        long_answers: code or long answers, of which less needs to be masked.
 
     Raises:
         engine.quests.fileformat.QuestRefusedError: it cannot become a quest, with line and reason.
         UsageError: no such file, a taken name, an unknown priority.
     """
     with opened(folder, write=True) as save:
-        fits = length_rule(save.hero)
         return import_quest(
             save.conn,
             folder,
@@ -69,8 +68,8 @@ def add(
             epochs=epochs,
             source=source,
             name=name,
-            max_tokens=fits.max_tokens,
-            count_tokens=fits.count_tokens,
+            reader=reader_for(save.hero),
+            long_answers=long_answers,
         )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from engine.quests.fileformat import FileReport
 from lore.figures import number
 from realm_tui.runtime.figures import moment
 from realm_tui.runtime.foreign import clean
@@ -36,6 +38,41 @@ def quest_facts(quest: Quest) -> dict[str, Any]:
     }
 
 
+_FLOWS = ("trained", "masked", "truncated", "dropped")
+_COUNTED = ("examples", "assistant_turns", "duplicates", "bytes", "characters", "longest", "longest_line")
+
+
+_EXAMPLES = (
+    ("examples", "trained"),
+    ("truncated_examples", "of them cut"),
+    ("dropped_examples", "dropped"),
+    ("held_out_examples", "held out"),
+)
+
+
+def check_report(report: FileReport, file: str) -> list[str]:
+    """What ``realm quest check`` prints: every error with its line, the mask check, the verdict with its counts."""
+    lines = [f"{file}:{error.line}: {error.reason}" for error in report.errors]
+    masking = report.masking
+    if masking is not None and not report.errors:
+        share = "" if masking.masked_share is None else f", {masking.masked_share:.1%} masked"
+        lines.append(f"masks: {masking.verdict}{share}")
+        lines += [f"  {f.severity:<5} {f.validator}: {f.detail}" for f in masking.findings]
+    if report.counts.get("tokens") is not None:
+        lines.append(f"tokens: {token_line({**report.counts, 'in': report.counts['tokens']})}")
+    counts = ", ".join(
+        f"{name.replace('_', ' ')} {report.counts[name]}" for name in _COUNTED if report.counts.get(name)
+    )
+    lines.append(f"{'ok' if report.ok else 'REFUSED'}: {report.format or 'no known format'}; {counts}")
+    return lines
+
+
+def token_line(tokens: Mapping[str, Any]) -> str:
+    """The token ledger as a sum: ``in`` = trained + masked + truncated + dropped; what is not known is left out."""
+    parts = [f"{number(tokens[name])} {name}" for name in _FLOWS if tokens.get(name) is not None]
+    return f"{number(tokens.get('in'))} in" + (f" = {' + '.join(parts)}" if parts else " (estimated)")
+
+
 def quest_report(quest: Quest) -> str:
     """The page of ``realm quest show``; after training, before and after."""
     lines = [
@@ -50,9 +87,21 @@ def quest_report(quest: Quest) -> str:
     fact("holds", f"{number(counts.get('examples'))} examples, {number(counts.get('tokens'))} tokens")
     if quest.examples_done is not None:
         fact("trained", f"{number(quest.examples_done)} examples, {number(quest.steps_total)} steps planned")
-    kept = {k: v for k, v in (quest.tokens or {}).items() if isinstance(v, int | float)}
-    if kept:
-        fact("tokens", ", ".join(f"{name.replace('_', ' ')} {number(value)}" for name, value in kept.items()))
+    tokens = quest.tokens or {}
+    if tokens.get("in") is not None:
+        fact("tokens", token_line(tokens))
+        fact("examples", ", ".join(f"{number(tokens[k])} {word}" for k, word in _EXAMPLES if tokens.get(k)))
+        if tokens.get("held_out"):
+            fact("", f"{number(tokens['held_out'])} tokens are held out beside them")
+    masking = tokens.get("masking")
+    if masking:
+        share = masking.get("masked_share")
+        fact("masks", masking["verdict"] + ("" if share is None else f", {share:.1%} masked"))
+        for found in masking["findings"]:
+            if found["severity"] != "ok":
+                fact("", f"{found['validator']}: {found['detail']}")
+    if tokens.get("plan"):
+        fact("plan", str(tokens["plan"]))
     if quest.loss_before is not None or quest.loss_after is not None:
         fact("held-out", f"loss {number(quest.loss_before, 3)} before, {number(quest.loss_after, 3)} after")
     if quest.reason:

@@ -20,7 +20,7 @@ from engine.chat.template import encode_messages, encode_text, with_system
 from engine.hero.model import load_pretrained
 from engine.quests.board import import_quest
 from engine.quests.fileformat import check_file, read_examples
-from engine.quests.length import length_rule
+from engine.quests.reader import ExampleReader, reader_for
 from engine.step import StepLoop
 from saves.database import open_save
 from tests.pretrained.standin import hero_on
@@ -35,8 +35,9 @@ LONG: dict[str, Any] = {"batch_size": 1, "accumulation": 16, "batch_tokens": 204
 
 def write_long(path: Path, hero: Any, lengths: list[int]) -> Path:
     """Conversations of about ``lengths`` tokens, two thirds of them the answer's."""
-    rule = length_rule(hero)
-    per_word = rule.count_tokens(" word" * 300) / 300
+    reader = reader_for(hero)
+    assert isinstance(reader, ExampleReader)
+    per_word = len(reader.template.plain(" word" * 300)) / 300
     rows = []
     for number, length in enumerate(lengths):
         words = int((length - 40) / per_word)
@@ -103,10 +104,8 @@ def test_what_the_check_lets_through_training_takes_and_what_it_refuses_would_no
 ) -> None:
     """Around the context's very end, with the hero's dated system turn in front."""
     hero = hero_on(folder, model={"context_length": 128})
-    rule = length_rule(hero)
-    assert rule.exact
     path = write_long(tmp_path / "edge.jsonl", hero, list(range(60, 150, 1)))
-    report = check_file(path, max_tokens=rule.max_tokens, count_tokens=rule.count_tokens, max_errors=1000)
+    report = check_file(path, reader=reader_for(hero), max_errors=1000)
     refused = {e.line for e in report.errors}
     assert refused and len(refused) < 90
     world = make_world("main", hero)

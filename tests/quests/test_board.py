@@ -13,10 +13,12 @@ import pytest
 
 from configs import clock
 from configs.errors import BlockedError, UsageError
+from configs.loader import load_hero
 from configs.paths import SaveFolder
 from configs.schema import QuestRules
 from engine.quests.board import import_quest, scan_inbox
 from engine.quests.fileformat import QuestRefusedError
+from engine.quests.reader import reader_for
 from saves import quests
 from tests.quests.conftest import chat, write_lines
 
@@ -84,8 +86,10 @@ def test_a_refused_file_leaves_nothing_behind_and_names_its_lines(
 def test_an_example_too_long_is_refused(
     save: sqlite3.Connection, folder: SaveFolder, rules: QuestRules, mine: Path
 ) -> None:
+    pip = load_hero("pip")
+    short = pip.model_copy(update={"model": pip.model.model_copy(update={"context_length": 4})})
     with pytest.raises(QuestRefusedError, match="line 1: too long"):
-        import_quest(save, folder, mine, rules, max_tokens=20, count_tokens=len)
+        import_quest(save, folder, mine, rules, reader=reader_for(short))
 
 
 def test_a_full_disk_adds_nothing_and_says_so(

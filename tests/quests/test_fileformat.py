@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from configs.errors import RealmError, UsageError
 from configs.loader import load_hero
 from engine.quests.fileformat import check_file, read_examples
-from engine.quests.length import length_rule
+from engine.quests.reader import reader_for
 from tests.quests.conftest import chat, write_lines
+
+PIP = reader_for(load_hero("pip"))
 
 
 def test_conversations_are_counted(tmp_path: Path) -> None:
@@ -23,7 +25,7 @@ def test_conversations_are_counted(tmp_path: Path) -> None:
         "messages": [{"role": "system", "content": "be kind"}, *chat("a", "b")["messages"], *chat("c", "d")["messages"]]
     }
     path = write_lines(tmp_path / "q.jsonl", chat("hello", "hi"), chat("hello", "hi"), long)
-    report = check_file(path, max_tokens=500, count_tokens=len)
+    report = check_file(path, reader=PIP)
     assert report.ok and report.format == "messages" and report.complete
     assert report.counts["examples"] == 3
     assert report.counts["assistant_turns"] == 4
@@ -31,13 +33,13 @@ def test_conversations_are_counted(tmp_path: Path) -> None:
     assert report.counts["longest_line"] == 3
     assert report.counts["bytes"] == path.stat().st_size
     examples = list(read_examples(path))
-    assert report.counts["tokens"] == sum(len(e.rendered) for e in examples)
+    assert report.counts["tokens"] == sum(PIP.read(e).tokens for e in examples) == 16 + 16 + 35
     assert [e.line for e in examples] == [1, 2, 3]
     assert examples[0].digest == examples[1].digest != examples[2].digest
 
 
 def test_lengths_stay_unknown_without_a_tokenizer(tmp_path: Path) -> None:
-    report = check_file(write_lines(tmp_path / "q.jsonl", {"text": "x" * 9000}), max_tokens=10)
+    report = check_file(write_lines(tmp_path / "q.jsonl", {"text": "x" * 9000}))
     assert report.ok and report.format == "text"
     assert report.counts["tokens"] is report.counts["longest"] is report.counts["longest_line"] is None
 
@@ -71,7 +73,7 @@ ANSWER = {"role": "assistant", "content": "yes"}
         (b'{"messages": {}}', "must be a list"),
         (b'{"messages": []}', "is empty"),
         (b'{"messages": ["hi"]}', "message 1 must be an object"),
-        (b'{"messages": [{"role": "tool", "content": "x"}]}', 'the role "tool"'),
+        (b'{"messages": [{"role": "narrator", "content": "x"}]}', 'the role "narrator"'),
         (b'{"messages": [{"content": "x"}]}', "the role null"),
         (b'{"messages": [{"role": "user", "content": "x"}]}', "no assistant answer"),
         (b'{"messages": [{"role": "assistant", "content": " "}]}', "answer is empty"),
@@ -104,21 +106,16 @@ def test_every_bad_line_is_named_until_the_limit(tmp_path: Path) -> None:
 
 
 def test_an_example_too_long_for_the_hero_is_refused_with_its_line(tmp_path: Path) -> None:
-    path = write_lines(tmp_path / "q.jsonl", chat("a", "b"), chat("a", "b" * 600))
-    rule = length_rule(load_hero("pip"))
-    report = check_file(path, max_tokens=rule.max_tokens, count_tokens=rule.count_tokens)
-    assert [e.line for e in report.errors] == [2]
-    assert f"the hero reads {rule.max_tokens}" in report.errors[0].reason
+    path = write_lines(tmp_path / "q.jsonl", chat("a", "b"), chat("a" * 600, "b"))
+    report = check_file(path, reader=PIP)
+    assert [(e.line, e.reason) for e in report.errors] == [(2, "too long: 610 tokens, the hero reads 512")]
 
 
-def test_the_hatchling_is_measured_as_it_reads() -> None:
-    """One token a byte, one for each mark and role: the longest answer that fits is accepted, one byte more is not."""
-    rule = length_rule(load_hero("pip"))
-    assert rule.exact and rule.max_tokens == 512
-    assert (
-        rule.count_tokens("<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n" + "é" * 10 + "<|im_end|>")
-        == 5 + 1 + 3 + 21
-    )
+def test_the_hatchling_is_measured_as_it_reads(tmp_path: Path) -> None:
+    """One token a byte, one for each mark and role: the longest question that fits is accepted, one byte more is not."""
+    for length, fits in ((251, True), (252, False)):
+        report = check_file(write_lines(tmp_path / "q.jsonl", chat("é" * length, "b")), reader=PIP)
+        assert report.ok is fits and report.counts["longest"] == 2 * length + 10
 
 
 def test_a_hero_with_a_local_tokenizer_is_measured_with_it_and_one_without_is_estimated(tmp_path: Path) -> None:
@@ -126,13 +123,41 @@ def test_a_hero_with_a_local_tokenizer_is_measured_with_it_and_one_without_is_es
 
     dio = load_hero("dio")
     away = dio.model_copy(update={"model": dio.model.model_copy(update={"path": str(tmp_path)})})
-    rule = length_rule(away)
-    assert not rule.exact
-    assert rule.count_tokens("x" * 9) == 3
-    assert rule.max_tokens < dio.model.context_length, "the system turn takes room"
+    path = write_lines(tmp_path / "q.jsonl", {"text": "x" * 9000})
+    reader = reader_for(away)
+    report = check_file(path, reader=reader)
+    assert not reader.exact and "about 2268 tokens" in report.errors[0].reason
+    assert report.counts["tokens"] == 2268 and report.counts["trained"] is None and report.masking is None
     build_hatchling_tokenizer([]).save(str(tmp_path / "tokenizer.json"))
-    exact = length_rule(away)
-    assert exact.exact and exact.count_tokens("x" * 9) == 9
+    exact = check_file(path, reader=reader_for(away))
+    assert exact.counts["tokens"] == 9001 and "9001 tokens, the hero reads 2048" in exact.errors[0].reason
+
+
+def test_tool_turns_are_read_and_bad_ones_refused_with_their_reason(tmp_path: Path) -> None:
+    called = {"function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
+    talk: list[dict[str, Any]] = [
+        {"role": "user", "content": "Rain?"},
+        {"role": "assistant", "content": None, "tool_calls": [called]},
+        {"role": "tool", "content": "yes", "tool_call_id": "1"},
+        {"role": "assistant", "content": "Yes.", "reasoning_content": "It said so."},
+    ]
+    path = write_lines(tmp_path / "q.jsonl", {"messages": talk})
+    assert check_file(path, reader=PIP).ok
+    (example,) = read_examples(path)
+    assert example.messages is not None
+    assert example.messages[1]["tool_calls"] == [{"name": "weather", "arguments": {"city": "Oslo"}}]
+    assert example.messages[3]["reasoning_content"] == "It said so."
+    for calls, reason in (
+        ("weather", "`tool_calls` must be a list"),
+        ([{"arguments": {}}], "has no `name`"),
+        ([{"name": "weather", "arguments": "{"}], 'the arguments of "weather" are not JSON'),
+        ([{"name": "weather", "arguments": [1]}], "must be an object"),
+    ):
+        talk[1]["tool_calls"] = calls
+        report = check_file(write_lines(tmp_path / "bad.jsonl", {"messages": talk}), reader=PIP)
+        assert report.errors[0].line == 1 and reason in report.errors[0].reason
+    talk[1] = {"role": "assistant", "content": None}
+    assert "no `content` text" in check_file(write_lines(path, {"messages": talk})).errors[0].reason
 
 
 def test_what_is_no_file_is_refused_without_being_opened(tmp_path: Path) -> None:
