@@ -13,7 +13,7 @@ from configs.errors import RealmError
 from configs.schema import HeroConfig
 from configs.turn_format import turn_format
 from engine.chat.encoded import Encoded, Message, TurnMarks
-from engine.chat.profiles import thoughts, trained_form
+from engine.chat.profiles import thoughtful, thoughts, trained_form
 from engine.chat.template import Template, with_system
 from engine.quests.fileformat import Example
 
@@ -78,7 +78,7 @@ class ExampleReader:
             turns: list[Message] = []
         else:
             turns = self.messages(example)
-            whole, silent = self.template.messages(turns), self._unspoken(example.messages, turns)
+            whole, silent = self.template.messages(turns), self._unspoken(example, turns)
         length, context = len(whole.ids), self._context
         total = length + silent
         if length <= context:
@@ -91,15 +91,19 @@ class ExampleReader:
             return Reading(None, total, refusal=reason)
         return Reading(kept, total, total - len(kept.ids))
 
-    def _unspoken(self, written: Sequence[Message], turns: Sequence[Message]) -> int:
+    def _unspoken(self, example: Example, turns: Sequence[Message]) -> int:
         """Tokens of thoughts that the hero's settings leave out."""
-        shown = turns[len(turns) - len(written) :]
+        written = example.messages or ()
         count = 0
-        for before, after in zip(written, shown, strict=True):
-            for thought in thoughts(before) if before["role"] == "assistant" else ():
-                apart = self.template.thinking and after.get("reasoning_content") == thought
-                if not apart and thought.strip() not in (after.get("content") or ""):
-                    count += len(self.template.plain(thought))
+        for before, after in zip(written, turns[len(turns) - len(written) :], strict=True):
+            if before["role"] != "assistant":
+                continue
+            if self._data.profile == "emoji_think" and after != before:
+                silent = [] if thoughtful(self._data, example.index) else thoughts(before)
+            else:
+                apart = before.get("reasoning_content")
+                silent = [apart] if apart and not self.template.thinking else []
+            count += sum(len(self.template.plain(thought)) for thought in silent)
         return count
 
 

@@ -9,6 +9,7 @@ from configs import clock
 from configs.errors import RealmError
 from engine.curriculum.state import CurriculumState
 from engine.quests.board import scan_inbox
+from engine.quests.masking import MaskReport
 from engine.quests.reader import reader_for
 from engine.trainer.measure import held_out_loss, sample_answers
 from engine.trainer.practice import QuestPractice, Round, describe, recipe
@@ -60,7 +61,13 @@ class Board:
         """The data of optimizer step ``step``."""
         cursor = self._game.values.quest
         if self.quest is not None and cursor is not None:
-            return self.quest.round(cursor.position, state, step)
+            practice = self.quest.round(cursor.position, state, step)
+            if cursor.position % self._game.rules.quests.mask_check_steps:
+                return practice
+            report = self.quest.inspect(practice)
+            if report.verdict != "abort":
+                return practice
+            self._wrongly_masked(self.quest.quest, cursor, report)
         return self._game.forge.round(state, step)
 
     def stepped(self, practice: Round) -> None:
@@ -302,6 +309,32 @@ class Board:
                 step=game.values.step,
             )
         game.recorder.progress(None)
+
+    def _wrongly_masked(self, quest: Quest, cursor: QuestCursor, report: MaskReport) -> None:
+        """Leave a quest whose batches would train the wrong tokens, before any of them is trained."""
+        game = self._game
+        reasons = "; ".join(report.reasons)
+        quests.finish_attempt(
+            game.conn,
+            cursor.attempt_id,
+            "failed",
+            last_step=game.values.step,
+            reason=reasons,
+            examples_done=cursor.examples_done,
+        )
+        incidents.raise_incident(
+            game.conn,
+            "masking",
+            category="data",
+            severity="high",
+            title=f"quest {quest.name} was left: its batches would train the wrong tokens",
+            fix="see `realm quest check`; with a turn format of your own, mend its marks",
+            detail={"quest_id": quest.id, "masking": report.as_dict()},
+            run_id=game.run_id,
+            step=game.values.step,
+        )
+        self._close(quest.id)
+        self._seen_version = None
 
     def _inexact(self, why: str) -> None:
         game = self._game

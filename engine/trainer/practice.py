@@ -21,10 +21,11 @@ from engine.curriculum.state import CurriculumState
 from engine.hero.model import Hero
 from engine.quests.account import account
 from engine.quests.fileformat import Example, read_examples
-from engine.quests.masking import EXEMPT, MaskCheck
+from engine.quests.masking import EXEMPT, MaskCheck, MaskReport
 from engine.quests.plan import QuestRecipe, plan_quest
 from engine.quests.reader import ExampleReader, Reading, dated
 from engine.quests.split import held_out
+from engine.trainer.packed import inspect_batches
 from saves.rows import Quest
 from skills.contract import Problem, Skill
 from skills.registry import get_skill
@@ -207,6 +208,11 @@ class QuestPractice:
             batches += make_batches(encoded, max_tokens=limit, row_tokens=self._hero.row_tokens)
             items += names
         return Round(batches, self.train[own[0]], items[0], tuple(items), draws, len(own))
+
+    def inspect(self, practice: Round) -> MaskReport:
+        """The mask checks over the very batches of a round."""
+        marks = self._hero.template.turn_marks
+        return inspect_batches(practice.batches, marks, conversations=self.quest.format == "messages")
 
     def samples(self, count: int) -> list[Example]:
         """The conversations that are answered before and after: held-out ones, training ones where none were kept."""
