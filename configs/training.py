@@ -53,6 +53,9 @@ class HeroTraining(Model):
     muon_learning_rate: float = Field(0.02, gt=0, le=1, description="of Muon's matrices")
     muon_momentum: float = Field(0.95, ge=0, lt=1, description="Muon's momentum")
     muon_weight_decay: float = Field(0.1, ge=0, le=1, description="Muon's weight decay")
+    embedding_states_32bit: bool = Field(
+        False, description="8-bit optimizers: embedding and head keep 32-bit states (2.3 GB more for a 4B hero)"
+    )
     momentum: float = Field(0.9, ge=0, lt=1, description="SGD's momentum")
     betas: tuple[float, float] = Field((0.9, 0.95), description="AdamW's betas")
     epsilon: float = Field(1e-8, gt=0, le=1, description="AdamW's epsilon")

@@ -15,6 +15,7 @@ from configs.errors import BlockedError, RealmError
 from configs.schema import EngineRules, HeroConfig
 from engine.attention import has_varlen
 from engine.hero.checkpointing import ALL
+from engine.optim.working import Rounding
 
 _TINY_PARAMETERS_B = 0.003
 """Below this many billions of parameters a second thread costs more than it brings."""
@@ -52,6 +53,8 @@ class Placement:
     torch_version: str
     checkpointed_blocks: int = 0
     """Blocks whose activations are computed twice; -1: all."""
+    rounding: Rounding = "none"
+    """How updates reach bf16 weights (see `engine.optim.working`)."""
     kernels: str = "own"
     """Whose norms and head run on a card: ``own`` or ``liger`` (see `engine.kernels`)."""
 
@@ -138,6 +141,7 @@ def choose(hero: HeroConfig, rules: EngineRules, recorded: Mapping[str, Any] | N
         threads=threads,
         torch_version=torch.__version__,
         checkpointed_blocks=_checkpointed(hero, device),
+        rounding=_rounding(hero, weights),
     )
 
 
@@ -185,13 +189,25 @@ def _threads(hero: HeroConfig) -> int:
 
 
 def _precision(hero: HeroConfig, device: str) -> tuple[str, str]:
-    wanted = hero.training.precision
+    wanted, weights = hero.training.precision, hero.training.weights
+    compute = "float32" if wanted == "float32" or (wanted == "auto" and device != "cuda") else "bfloat16"
+    if weights != "auto":
+        return ("float32" if weights == "float32" else "bfloat16", compute)
+    if hero.training.adapted:
+        return ("bfloat16" if device == "cuda" else "float32", compute)
     if device != "cuda":
-        return ("float32", "float32" if wanted == "auto" else wanted)
-    compute = "float32" if wanted == "float32" else "bfloat16"
+        return ("float32", compute)
     memory = torch.cuda.get_device_properties(0).total_memory
     fits = hero.model.size_b * 1e9 * _FULL_BYTES_PER_PARAMETER <= memory * _MASTER_SHARE
     return ("float32" if fits or compute == "float32" else "bfloat16", compute)
+
+
+def _rounding(hero: HeroConfig, weights: str) -> Rounding:
+    """How updates reach the weights: where bf16 was not asked for but needed, small updates must not be lost."""
+    wanted = hero.training.weights
+    if weights == "float32" or hero.training.adapted or wanted == "bfloat16":
+        return "none"
+    return "master" if wanted == "bfloat16_master" else "stochastic"
 
 
 def _matmul(device: str, compute: str, wanted: str) -> str:

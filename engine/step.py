@@ -102,7 +102,9 @@ class StepLoop:
     ) -> None:
         self.hero, self.placement = hero, placement
         decay = hero.config.training.ema_decay
-        self.optimizer = optimizer or build_optimizer(hero.model, hero.config.training, half=placement.half_orthogonal)
+        self.optimizer = optimizer or build_optimizer(
+            hero.model, hero.config.training, half=placement.half_orthogonal, rounding=placement.rounding
+        )
         self.ema = ema or (AveragedWeights(hero.model, decay) if decay is not None else None)
         self._lean = hero.lean if placement.kernel == "lean" else None
         self._forward = TrainingPass(hero, placement)
@@ -186,6 +188,7 @@ class StepLoop:
         out = {f"optimizer.{name}": tensor.contiguous() for name, tensor in tensors.items()}
         if self.ema is not None:
             out.update({f"weights.{name}": tensor.contiguous() for name, tensor in self.hero.weights().items()})
+            out.update({f"average.{name}": tensor for name, tensor in self.ema.unrounded().items()})
         out["random.cpu"] = torch.get_rng_state()
         return out, {"optimizer": facts, "ema_updates": None if self.ema is None else self.ema.updates}
 
@@ -193,7 +196,8 @@ class StepLoop:
     def load(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         """Continue exactly where `state` was taken; the hero must hold the weights of that checkpoint's folder."""
         if self.ema is not None:
-            self.ema.load(self.hero.weights(), int(facts["ema_updates"]))
+            full = {n.removeprefix("average."): t for n, t in tensors.items() if n.startswith("average.")}
+            self.ema.load({**self.hero.weights(), **full}, int(facts["ema_updates"]))
             for name, weight in self.hero.weights().items():
                 weight.copy_(tensors[f"weights.{name}"])
         own = {n.removeprefix("optimizer."): t for n, t in tensors.items() if n.startswith("optimizer.")}

@@ -17,31 +17,38 @@ class AveragedWeights:
         self.updates = 0
         self._names = [name for name, _ in model.named_parameters()]
         self._live = [p for _, p in model.named_parameters()]
-        self._shadow = [p.detach().clone() for p in self._live]
+        self._shadow = [p.detach().float().clone() for p in self._live]
 
     @torch.no_grad()
     def update(self) -> None:
         """Move the average towards the weights: decay = min(decay, (1 + t) / (10 + t))."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        torch._foreach_lerp_(self._shadow, [p.detach() for p in self._live], 1 - decay)
+        torch._foreach_lerp_(self._shadow, [p.detach().float() for p in self._live], 1 - decay)
         self.updates += 1
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """The model holds the average inside, and its own weights again afterwards. No copies, no training inside."""
-        self._swap()
+        """The model holds the average inside, and its own weights again afterwards. No training inside.
+
+        Nothing is copied but half-precision weights, whose average is kept in fp32.
+        """
+        own = [p.data for p in self._live]
+        for p, average in zip(self._live, self._shadow, strict=True):
+            p.data = average.to(p.dtype)
         try:
             yield
         finally:
-            self._swap()
-
-    def _swap(self) -> None:
-        for index, p in enumerate(self._live):
-            p.data, self._shadow[index] = self._shadow[index], p.data
+            for p, data in zip(self._live, own, strict=True):
+                p.data = data
 
     def weights(self) -> dict[str, Tensor]:
-        """The averaged weights by name; the tensors themselves."""
-        return dict(zip(self._names, self._shadow, strict=True))
+        """The averaged weights by name as the model holds them in an exam; the tensors themselves where they are fp32."""
+        return {n: average.to(p.dtype) for n, average, p in zip(self._names, self._shadow, self._live, strict=True)}
+
+    def unrounded(self) -> dict[str, Tensor]:
+        """The averages of half-precision weights in full, by name; nothing where `weights` says it all."""
+        named = zip(self._names, self._shadow, self._live, strict=True)
+        return {n: average for n, average, p in named if p.dtype is not average.dtype}
 
     @torch.no_grad()
     def load(self, weights: Mapping[str, Tensor], updates: int) -> None:

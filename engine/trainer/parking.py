@@ -50,7 +50,9 @@ def unpark(loop: StepLoop, parked: Parked) -> None:
     loop.hero.model.to(loop.placement.device)
     for name, weight in loop.hero.weights().items():
         weight.copy_(parked.weights[name])
-    loop.optimizer = build_optimizer(loop.hero.model, training, half=loop.placement.half_orthogonal)
+    loop.optimizer = build_optimizer(
+        loop.hero.model, training, half=loop.placement.half_orthogonal, rounding=loop.placement.rounding
+    )
     if training.ema_decay is not None:
         loop.ema = AveragedWeights(loop.hero.model, training.ema_decay)
     loop.load(parked.tensors, parked.facts)
