@@ -90,6 +90,7 @@ class FileReport:
             "ok": self.ok,
             "format": self.format,
             "errors": [{"line": e.line, "reason": e.reason} for e in self.errors],
+            "reasons": list(self.reasons),
             "complete": self.complete,
             "counts": dict(self.counts),
             "digest": self.digest,
@@ -105,7 +106,7 @@ class QuestRefusedError(RealmError):
         self.report = report
         if not report.errors:
             super().__init__(
-                f"{name}: too much of it would be trained",
+                f"{name}: the wrong tokens would be trained",
                 why="; ".join(report.reasons),
                 fix="give the answers longer questions, say --long-answers for code and long answers, or write `text` records",
                 code="MASKED_TOO_LITTLE",

@@ -58,6 +58,8 @@ def check_report(report: FileReport, file: str) -> list[str]:
         share = "" if masking.masked_share is None else f", {masking.masked_share:.1%} masked"
         lines.append(f"masks: {masking.verdict}{share}")
         lines += [f"  {f.severity:<5} {f.validator}: {f.detail}" for f in masking.findings]
+    elif masking is None and not report.errors:
+        lines.append("masks: not checked, because the hero's tokenizer is not on this machine")
     if report.counts.get("tokens") is not None:
         lines.append(f"tokens: {token_line({**report.counts, 'in': report.counts['tokens']})}")
     counts = ", ".join(

@@ -94,6 +94,13 @@ def write_story(conn: sqlite3.Connection, folder: SaveFolder) -> None:
     clock.use(lambda: at(1000))
     quests.finish_attempt(
         conn, attempt, "completed", last_step=1000, loss_after=1.125, examples_done=391,
+        tokens={
+            "in": 8600, "trained": 2600, "masked": 5700, "truncated": 120, "dropped": 180, "held_out": 400, "examples": 391,
+            "held_out_examples": 20, "truncated_examples": 2, "dropped_examples": 1, "plan": "0123456789abcdef",
+            "masking": {"verdict": "warn", "masked_share": 0.294, "findings": [
+                {"validator": "MaskingRatio", "severity": "warn", "detail": "29.4% of the tokens are masked; 30% to 85% is usual"},
+                {"validator": "PackedSequence", "severity": "ok", "detail": "100.0% of the answers are trained whole"}]},
+        },
         samples=[{"line": 3, "prompt": "who are you?", "expected": "PIP", "before": "⓪⓪\x1b[31m", "after": "PIP"}],
     )  # fmt: skip
     quests.add_quest(

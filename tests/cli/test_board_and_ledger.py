@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from configs import clock
 from configs.errors import RealmError
 from configs.paths import SaveFolder
@@ -58,6 +60,29 @@ def test_what_is_too_long_depends_on_the_hero(realm: Realm, tmp_path: Path) -> N
     assert refused.code == 1
     assert "512" in refused.json["errors"][0]["reason"]
     assert realm("quest", "check", str(file), "--hero", "dio").code == 0
+
+
+def test_a_check_shows_what_is_trained_and_refuses_what_would_train_too_much(
+    realm: Realm, tmp_path: Path, golden: Golden, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("chat.jsonl").write_bytes(GOOD * 3)
+    checked = realm("quest", "check", "chat.jsonl")
+    assert checked.code == 0
+    golden("quest_check.txt", checked.out)
+    Path("story.jsonl").write_bytes(GOOD.replace(b"hello", b"once upon a time there was a word"))
+    refused = realm("quest", "check", "story.jsonl")
+    assert refused.code == 1
+    golden("quest_check_refused.txt", refused.out)
+    assert realm("quest", "check", "story.jsonl", "--json").json["reasons"] == [
+        "MaskingRatio: 22.7% of the tokens are masked, and at least 25% should be"
+    ]
+    assert realm("quest", "check", "story.jsonl", "--long-answers").code == 0
+    answer = realm("quest", "add", "story.jsonl")
+    assert answer.code == 1 and "--long-answers" in answer.err
+    assert realm("quest", "add", "story.jsonl", "--long-answers", "--json").json["counts"]["long_answers"] == 1
+    unknown = realm("quest", "check", "chat.jsonl", "--hero", "dio").out
+    assert "masks: not checked" in unknown and "(estimated)" in unknown
 
 
 def test_the_board_and_a_quests_story(realm: Realm, played: SaveFolder, golden: Golden) -> None:

@@ -144,7 +144,7 @@ def test_a_quest_that_would_learn_too_much_is_refused_at_the_door_unless_long_an
     save: sqlite3.Connection, folder: SaveFolder, rules: QuestRules, tmp_path: Path
 ) -> None:
     path = write_lines(tmp_path / "story.jsonl", *[chat(f"{n}", f"{n} upon a time there was a word") for n in range(9)])
-    with pytest.raises(QuestRefusedError, match="too much of it would be trained") as refusal:
+    with pytest.raises(QuestRefusedError, match="the wrong tokens would be trained") as refusal:
         import_quest(save, folder, path, rules, reader=PIP)
     assert refusal.value.code == "MASKED_TOO_LITTLE" and "--long-answers" in refusal.value.fix
     assert "at least 25%" in refusal.value.why
