@@ -70,6 +70,18 @@ class QuestLine:
     priority: str
     examples: int | None
     state: str
+    tokens: TokenFlow | None = None
+    """Where its tokens go; None before it trains."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFlow:
+    """The token ledger of a quest, in short."""
+
+    taken_in: int
+    trained: int
+    lost: int
+    """Cut or left out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from engine.link.state import LIVING
 from lore.hero import hero_stats
 from lore.identity import Identity, identity
 from lore.strain import hint, trend
-from realm_tui.app.facts import ExamAnswer, ExamView, Facts, HeroView, QuestLine, StrainView
+from realm_tui.app.facts import ExamAnswer, ExamView, Facts, HeroView, QuestLine, StrainView, TokenFlow
 from realm_tui.app.history import RECENT_STEPS, History
 from realm_tui.runtime.opened import OpenedSave, opened
 from realm_tui.runtime.status import Status, collect_from
@@ -268,7 +269,15 @@ class SaveSource:
 
 
 def _quests(conn: sqlite3.Connection) -> tuple[QuestLine, ...]:
-    return tuple(QuestLine(q.name, q.priority, q.counts.get("examples"), q.state) for q in quests.quests(conn))
+    return tuple(
+        QuestLine(q.name, q.priority, q.counts.get("examples"), q.state, _flow(q.tokens)) for q in quests.quests(conn)
+    )
+
+
+def _flow(tokens: Mapping[str, Any] | None) -> TokenFlow | None:
+    if not tokens or tokens.get("in") is None:
+        return None
+    return TokenFlow(tokens["in"], tokens["trained"], tokens["truncated"] + tokens["dropped"])
 
 
 def _last_step(save: OpenedSave, least: int) -> int:

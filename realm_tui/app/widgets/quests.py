@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from lore.lexicon import label
 from realm_tui.app.drawing import Look, Row, shorten, spread
-from realm_tui.app.facts import Facts, QuestLine
+from realm_tui.app.facts import Facts, QuestLine, TokenFlow
 from realm_tui.app.widgets.hero import bar
 from realm_tui.app.widgets.panel import Panel
-from realm_tui.app.words import number, percent, span, whole
+from realm_tui.app.words import brief, number, percent, span, whole
 from realm_tui.runtime.foreign import clean
 
 
@@ -18,6 +18,15 @@ def _waiting(quest: QuestLine, look: Look, width: int) -> Row:
     priority = label(f"quest.priority.{quest.priority}", look.names)
     right: Row = ((f"{priority}  ", "accent" if quest.priority == "high" else "muted"), (examples, "muted"))
     return spread((("   ", ""), (clean(quest.name), "text")), right, width)
+
+
+def _tokens(flow: TokenFlow, look: Look) -> Row:
+    """How much of the file is learnt; what is cut or left out stands out."""
+    told: Row = (
+        (f"   {label('quest.tokens', look.names).lower()} ", "muted"),
+        (f"{brief(flow.trained)} of {brief(flow.taken_in)}", "text"),
+    )
+    return (*told, (f"   {brief(flow.lost)} cut", "warn")) if flow.lost else told
 
 
 def quest_rows(facts: Facts, look: Look, width: int, height: int) -> list[Row]:
@@ -42,6 +51,9 @@ def quest_rows(facts: Facts, look: Look, width: int, height: int) -> list[Row]:
                     (number(quest.held_out_loss, 3), "text"),
                 )
             )
+    flow = next((q.tokens for q in facts.quests if q.state == "processing" and quest is not None), None)
+    if flow is not None and height >= 5:
+        rows.append(_tokens(flow, look))
     waiting = [q for q in facts.quests if q.state == "queued"]
     room = height - len(rows)
     shown = waiting[: room - 1] if len(waiting) > room else waiting
