@@ -15,6 +15,7 @@ from configs.errors import BlockedError, RealmError
 from configs.schema import EngineRules, HeroConfig
 from engine.attention import has_varlen
 from engine.hero.checkpointing import ALL
+from engine.lean import MOST_PARAMETERS
 from engine.optim.working import Rounding
 
 _TINY_PARAMETERS_B = 0.003
@@ -41,7 +42,7 @@ class Placement:
     matmul: str
     """float32 matmul precision while training: ``highest``, ``high`` or ``medium``. Exams always use ``highest``."""
     kernel: str
-    """``lean``: the hatchling's pass by hand (engine.lean); ``model``: transformers' own modules."""
+    """``lean``: the passes by hand for small Qwen3 heroes (engine.lean); ``model``: transformers' own modules."""
     half_orthogonal: bool
     """Muon orthogonalises in bf16, because that is faster here than fp32."""
     attention: str
@@ -134,7 +135,7 @@ def choose(hero: HeroConfig, rules: EngineRules, recorded: Mapping[str, Any] | N
         weights=weights,
         compute=compute,
         matmul=_matmul(device, compute, hero.training.precision),
-        kernel="lean" if device == "cpu" and hatchling and compute == "float32" else "model",
+        kernel=_kernel(hero, device, weights, compute),
         half_orthogonal=_half_is_faster(device),
         attention=attention,
         row_tokens=None if attention in ("varlen", "documents") else 64 if device == "cpu" else 512,
@@ -143,6 +144,14 @@ def choose(hero: HeroConfig, rules: EngineRules, recorded: Mapping[str, Any] | N
         checkpointed_blocks=_checkpointed(hero, device),
         rounding=_rounding(hero, weights),
     )
+
+
+def _kernel(hero: HeroConfig, device: str, weights: str, compute: str) -> str:
+    """The passes by hand for small Qwen3 heroes in fp32 on a CPU, all of whose weights learn and nothing is computed twice."""
+    training = hero.training
+    fits = hero.model.family == "qwen3" and hero.model.size_b * 1e9 <= MOST_PARAMETERS
+    plain = not training.adapted and training.gradient_checkpointing in (False, "auto")
+    return "lean" if fits and plain and (device, weights, compute) == ("cpu", "float32", "float32") else "model"
 
 
 def _device(rules: EngineRules) -> str:

@@ -1,14 +1,15 @@
-"""The hatchling's passes by hand, for one CPU core.
+"""The passes of a small Qwen3 hero by hand, for one CPU core.
 
 The same function as transformers' Qwen3 with the same weights (tests compare every loss, gradient and answer); what differs is
-the work: no autograd graph, buffers that are used again, norm scales folded into the matrices behind them, and in the last
-layer queries and feed-forward only where a token is trained.
+the work: no autograd graph, buffers that are used again, documents side by side without padding, norm scales folded into the
+matrices behind them, and in the last layer queries and feed-forward only where a token is trained.
 
-Shapes: R rows of W tokens, T = R*W; H heads of D, A = H*D; C width; F feed-forward; Q queries a row in the last layer, M = R*Q.
+Shapes: T slots (tokens of all documents, `engine.lean.rows`); H query heads and G key heads of D, A = H*D, K = G*D; C width;
+F feed-forward; M places asked for in the last layer, N trained tokens.
 """
 
 from engine.lean.decode import answers
 from engine.lean.passes import LeanQwen3
-from engine.lean.weights import supports
+from engine.lean.weights import MOST_PARAMETERS, supports
 
-__all__ = ["LeanQwen3", "answers", "supports"]
+__all__ = ["MOST_PARAMETERS", "LeanQwen3", "answers", "supports"]

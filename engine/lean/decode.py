@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.lean.attention import as_complex
 from engine.lean.passes import LeanQwen3
 from engine.lean.rows import prompt_rows
 from engine.lean.weights import Folded
@@ -15,7 +16,7 @@ from engine.lean.weights import Folded
 
 @dataclass(slots=True, eq=False)
 class _Memory:
-    """Keys and values of one layer: [H, R, W, D], W = prompt and answer together."""
+    """Keys and values of one layer: [G, R, W, D], W = prompt and answer together."""
 
     keys: Tensor
     values: Tensor
@@ -27,18 +28,19 @@ def answers(
 ) -> list[list[int]]:
     """The most likely continuation of every prompt, up to and without its stop token."""
     model = passes.model
-    folded = [passes.folding.fold(layer) for layer in model.model.layers]
+    folded = passes.fold()
     embedding = model.get_input_embeddings().weight
     head = model.get_output_embeddings().weight * model.model.norm.weight
     chunk = prompt_rows(prompts, passes.folding.rotations)
     saved, states, _ = passes.forward(folded, chunk, embedding)
-    rows, whole = len(prompts), chunk.width + max_new_tokens
-    shape = (passes.heads, rows, whole, passes.dim)
+    rows, width = len(prompts), chunk.last[0].width
+    whole = width + max_new_tokens
+    shape = (passes.pairs, rows, whole, passes.dim)
     memories = []
     for layer in saved:
         memory = _Memory(torch.zeros(shape), torch.zeros(shape))
-        memory.keys[:, :, : chunk.width] = layer.k.view(passes.heads, rows, chunk.width, passes.dim)
-        memory.values[:, :, : chunk.width] = layer.v.view(passes.heads, rows, chunk.width, passes.dim)
+        memory.keys[:, :, :width] = layer.attended.k[0]
+        memory.values[:, :, :width] = layer.attended.v[0]
         memories.append(memory)
     places = torch.tensor([len(p) for p in prompts])
     mask = torch.full((rows, 1, whole), torch.finfo(torch.float32).min)
@@ -59,7 +61,7 @@ def answers(
         mask[torch.arange(rows), 0, places] = 0
         used = int(places.max()) + 1
         x = embedding.index_select(0, chosen)
-        rotation = passes.folding.rotations[places][:, None, None]
+        rotation = passes.folding.rotations[places][:, None]
         for parts, memory in zip(folded, memories, strict=True):
             x = _grow(passes, parts, memory, x, rotation, places, mask[:, :, :used])
         states = passes.buffer("final", x.shape)
@@ -72,19 +74,21 @@ def _grow(
     passes: LeanQwen3, parts: Folded, memory: _Memory, x: Tensor, rotation: Tensor, places: Tensor, mask: Tensor
 ) -> Tensor:
     """One layer for one new token a row."""
-    heads, dim, rows, used = passes.heads, passes.dim, x.shape[0], mask.shape[2]
-    size, every = heads * dim, torch.arange(rows)
+    heads, pairs, dim, rows, used = passes.heads, passes.pairs, passes.dim, x.shape[0], mask.shape[2]
+    size, side, every = heads * dim, pairs * dim, torch.arange(rows)
     normed = passes.buffer("grow.normed", x.shape)
     passes.norm(x, normed, "grow")
     qkv = normed @ parts.qkv.T
-    _, _, q = passes.turn(qkv[:, :size], parts.head_scale[:heads], rotation, rows, "grow.q")
-    _, _, k = passes.turn(qkv[:, size : 2 * size], parts.head_scale[heads:], rotation, rows, "grow.k")
-    memory.keys[:, every, places] = k[:, :, 0]
-    memory.values[:, every, places] = qkv[:, 2 * size :].view(rows, heads, dim).transpose(0, 1)
-    scores = torch.bmm(q.flatten(0, 1), memory.keys[:, :, :used].flatten(0, 1).mT)
-    scores.view(heads, rows, 1, used).add_(mask)
+    _, query = passes.unit(qkv[:, :size], parts.query_scale, heads, "q.grow")
+    _, key = passes.unit(qkv[:, size : size + side], parts.key_scale, pairs, "k.grow")
+    q = torch.view_as_real(query * rotation).view(rows, pairs, heads // pairs, dim).transpose(0, 1)
+    as_complex(memory.keys)[:, every, places] = (key * rotation).transpose(0, 1)
+    memory.values[:, every, places] = qkv[:, size + side :].view(rows, pairs, dim).transpose(0, 1)
+    scores = torch.bmm(q.reshape(pairs * rows, heads // pairs, dim), memory.keys[:, :, :used].flatten(0, 1).mT)
+    scores.view(pairs, rows, heads // pairs, used).add_(mask)
     mixed = torch.bmm(torch.softmax(scores, -1), memory.values[:, :, :used].flatten(0, 1))
-    x = torch.addmm(x, mixed.view(heads, rows, dim).transpose(0, 1).reshape(rows, size), parts.out.T)
+    context = mixed.view(pairs, rows, heads // pairs, dim).transpose(0, 1).reshape(rows, size)
+    x = torch.addmm(x, context, parts.out.T)
     passes.norm(x, normed, "grow")
     gate, up = (normed @ parts.gate_up.T).chunk(2, 1)
     return torch.addmm(x, torch.nn.functional.silu(gate) * up, parts.down.T)

@@ -8,18 +8,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
+MOST_PARAMETERS = 200_000_000
+"""Largest model: the passes keep a second copy of most weights, and gradients of that copy."""
+
 
 def supports(model: Any) -> bool:
-    """Whether this module computes ``model``: a plain Qwen3 in fp32 on a CPU, as many key heads as query heads."""
+    """Whether this module computes ``model``: a plain Qwen3 of some size in fp32 on a CPU, all of whose weights learn."""
     config = model.config
     return (
         type(model).__name__ == "Qwen3ForCausalLM"
-        and config.num_key_value_heads == config.num_attention_heads
+        and config.num_attention_heads % config.num_key_value_heads == 0
         and set(config.layer_types) == {"full_attention"}
         and config.hidden_act == "silu"
         and not config.attention_bias
+        and not config.attention_dropout
         and config.rope_parameters["rope_type"] == "default"
-        and all(p.dtype == torch.float32 and p.device.type == "cpu" for p in model.parameters())
+        and all(p.dtype == torch.float32 and p.device.type == "cpu" and p.requires_grad for p in model.parameters())
+        and sum(p.numel() for p in model.parameters()) <= MOST_PARAMETERS
     )
 
 
@@ -28,9 +33,11 @@ class Folded:
     """One layer's matrices with the norm scales before them folded in, and their gradients of this step."""
 
     qkv: Tensor
-    """[3A, C]: query and key rows interleaved for complex rotation."""
-    head_scale: Tensor
-    """[2H, D]: scales of the query and key norms, interleaved; queries carry 1/sqrt(D)."""
+    """[A + 2K, C]: query and key rows interleaved for complex rotation."""
+    query_scale: Tensor
+    """[D]: scale of the query norm, interleaved; carries 1/sqrt(D)."""
+    key_scale: Tensor
+    """[D]: scale of the key norm, interleaved."""
     out: Tensor
     """[C, A]."""
     gate_up: Tensor
@@ -38,14 +45,16 @@ class Folded:
     down: Tensor
     """[C, F]."""
     grad_qkv: Tensor
-    grad_head_scale: Tensor
-    grad_out: Tensor
+    grad_query_scale: Tensor
+    grad_key_scale: Tensor
     grad_gate_up: Tensor
+    grad_out: Tensor
+    """The weight's own ``grad``, as is the next one."""
     grad_down: Tensor
 
 
 class Folding:
-    """Folds and unfolds the layers of one model.
+    """Folds and unfolds the layers of one model, always into the same memory.
 
     Query and key rows are interleaved, so that the two halves which a rotary angle turns become neighbours: a pair is then one
     complex number and the rotation one product. Scores do not change, because queries and keys are reordered alike.
@@ -53,55 +62,86 @@ class Folding:
 
     def __init__(self, model: Any) -> None:
         config = model.config
-        self.heads, self.dim = int(config.num_attention_heads), int(config.head_dim)
+        self.heads, self.pairs, self.dim = (
+            int(config.num_attention_heads),
+            int(config.num_key_value_heads),
+            int(config.head_dim),
+        )
         dim = self.dim
         self._order = torch.arange(dim).view(2, dim // 2).T.flatten()
-        self._row_order = (torch.arange(self.heads)[:, None] * dim + self._order).flatten()
-        self._order_back, self._row_back = torch.argsort(self._order), torch.argsort(self._row_order)
+        self._order_back = torch.argsort(self._order)
         angles = torch.arange(int(config.max_position_embeddings)).float()[:, None] * model.model.rotary_emb.inv_freq
         self.rotations = torch.polar(torch.ones_like(angles), angles)
         """[positions, D/2] complex."""
+        self._kept: dict[tuple[int, str], Tensor] = {}
 
-    def fold(self, layer: Any) -> Folded:
-        """The layer's matrices as they are now, with empty gradients."""
+    def fold(self, number: int, layer: Any) -> Folded:
+        """The matrices of layer ``number`` as they are now, with empty gradients."""
         attention, mlp = layer.self_attn, layer.mlp
-        scale = torch.stack(
-            [attention.q_norm.weight[self._order] * self.dim**-0.5, attention.k_norm.weight[self._order]]
-        ).repeat_interleave(self.heads, 0)
-        parts = (
-            self._plain_qkv(attention) * layer.input_layernorm.weight,
-            scale,
+        size, side, inner = self.heads * self.dim, self.pairs * self.dim, mlp.down_proj.weight.shape[1]
+        width = attention.q_proj.weight.shape[1]
+        qkv = self._buffer(number, "qkv", (size + 2 * side, width))
+        before = layer.input_layernorm.weight
+        torch.mul(self._interleaved(attention.q_proj.weight), before, out=self._turnable(qkv[:size]))
+        torch.mul(self._interleaved(attention.k_proj.weight), before, out=self._turnable(qkv[size : size + side]))
+        torch.mul(attention.v_proj.weight, before, out=qkv[size + side :])
+        gate_up = self._buffer(number, "gate_up", (2 * inner, width))
+        between = layer.post_attention_layernorm.weight
+        torch.mul(mlp.gate_proj.weight, between, out=gate_up[:inner])
+        torch.mul(mlp.up_proj.weight, between, out=gate_up[inner:])
+        return Folded(
+            qkv,
+            attention.q_norm.weight[self._order] * self.dim**-0.5,
+            attention.k_norm.weight[self._order],
             attention.o_proj.weight.detach(),
-            torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]).mul_(layer.post_attention_layernorm.weight),
+            gate_up,
             mlp.down_proj.weight.detach(),
+            self._buffer(number, "grad_qkv", qkv.shape).zero_(),
+            torch.zeros(self.dim),
+            torch.zeros(self.dim),
+            self._buffer(number, "grad_gate_up", gate_up.shape).zero_(),
+            self.gradient(attention.o_proj.weight),
+            self.gradient(mlp.down_proj.weight),
         )
-        return Folded(*parts, *(torch.zeros_like(p) for p in parts))
-
-    def _plain_qkv(self, attention: Any) -> Tensor:
-        order = self._row_order
-        return torch.cat([attention.q_proj.weight[order], attention.k_proj.weight[order], attention.v_proj.weight])
 
     def unfold(self, layer: Any, parts: Folded) -> None:
         """Add the gradients of ``parts`` to the layer's own weights."""
         attention, mlp = layer.self_attn, layer.mlp
-        size, back = self.heads * self.dim, self._row_back
-        norm = layer.input_layernorm.weight
-        _add(norm, (parts.grad_qkv * self._plain_qkv(attention)).sum(0))
-        grad = parts.grad_qkv * norm
-        _add(attention.q_proj.weight, grad[:size][back])
-        _add(attention.k_proj.weight, grad[size : 2 * size][back])
-        _add(attention.v_proj.weight, grad[2 * size :])
-        norm = layer.post_attention_layernorm.weight
-        _add(norm, (parts.grad_gate_up * torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight])).sum(0))
-        gate, up = (parts.grad_gate_up * norm).chunk(2)
-        _add(mlp.gate_proj.weight, gate)
-        _add(mlp.up_proj.weight, up)
-        _add(attention.o_proj.weight, parts.grad_out)
-        _add(mlp.down_proj.weight, parts.grad_down)
-        by_head = parts.grad_head_scale.view(2, self.heads, self.dim).sum(1)[:, self._order_back]
-        _add(attention.q_norm.weight, by_head[0] * self.dim**-0.5)
-        _add(attention.k_norm.weight, by_head[1])
+        size, side, inner = self.heads * self.dim, self.pairs * self.dim, mlp.down_proj.weight.shape[1]
+        scratch = self._buffer(-1, "scratch", (max(size, inner), parts.qkv.shape[1]))
+        before, between = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
+        for weight, norm, grad in (
+            (attention.q_proj.weight, before, self._turnable(parts.grad_qkv[:size])),
+            (attention.k_proj.weight, before, self._turnable(parts.grad_qkv[size : size + side])),
+            (attention.v_proj.weight, before, parts.grad_qkv[size + side :]),
+            (mlp.gate_proj.weight, between, parts.grad_gate_up[:inner]),
+            (mlp.up_proj.weight, between, parts.grad_gate_up[inner:]),
+        ):
+            turned = grad.ndim > 2
+            own = self._interleaved(weight) if turned else weight.detach()
+            into = self.gradient(weight)
+            torch.mul(grad, own, out=scratch[: weight.shape[0]].view(grad.shape))
+            self.gradient(norm).add_(scratch[: weight.shape[0]].sum(0))
+            (self._interleaved(into) if turned else into).addcmul_(grad, norm.detach())
+        self.gradient(attention.q_norm.weight).add_(parts.grad_query_scale[self._order_back], alpha=self.dim**-0.5)
+        self.gradient(attention.k_norm.weight).add_(parts.grad_key_scale[self._order_back])
 
+    def gradient(self, weight: torch.nn.Parameter) -> Tensor:
+        """The weight's gradient; where it has none yet, the same memory every time, filled with zeros."""
+        if weight.grad is None:
+            weight.grad = self._buffer(id(weight), "grad", weight.shape).zero_()
+        return weight.grad
 
-def _add(weight: torch.nn.Parameter, grad: Tensor) -> None:
-    weight.grad = grad.contiguous() if weight.grad is None else weight.grad.add_(grad)
+    def _interleaved(self, matrix: Tensor) -> Tensor:
+        """[heads, D/2, 2, C] view of [heads * D, C] in which the two halves of a head are neighbours."""
+        return matrix.detach().view(-1, 2, self.dim // 2, matrix.shape[1]).transpose(1, 2)
+
+    def _turnable(self, matrix: Tensor) -> Tensor:
+        """[heads, D/2, 2, C] view of interleaved rows."""
+        return matrix.view(-1, self.dim // 2, 2, matrix.shape[1])
+
+    def _buffer(self, number: int, name: str, shape: torch.Size | tuple[int, ...]) -> Tensor:
+        found = self._kept.get((number, name))
+        if found is None or found.shape != torch.Size(shape):
+            found = self._kept[number, name] = torch.empty(shape)
+        return found
