@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _Ids = tuple[int, ...]
+_REMEMBERED_CHARACTERS = 256
+"""Longest text whose ids are kept: long ones hardly come twice, and many of them would fill the memory."""
 
 
 class Template:
@@ -33,7 +35,7 @@ class Template:
             off in texts here.
         hero_id: names the hero in errors.
         thinking: render thoughts that stand apart (``reasoning_content``) before their answers, and train them.
-        remember: texts whose ids are kept.
+        remember: how many short texts' ids are kept.
 
     Raises:
         RealmError: the tokenizer is no fast one, or lacks a mark of the format.
@@ -70,7 +72,7 @@ class Template:
         }
         self._whole = _without_marks(data)
         self._texts = _without_marks(data, behind_marks=True)
-        self.plain: Callable[[str], _Ids] = lru_cache(maxsize=remember)(self._plain)
+        self._short: Callable[[str], _Ids] = lru_cache(maxsize=remember)(self._plain)
         self._spaced = self._texts.encode("\na", add_special_tokens=False).ids[-1:] != list(self._plain("a"))
         self._begin = (self._id[form.begin],) if form.begin else ()
         self._turns = {
@@ -207,6 +209,10 @@ class Template:
             return self.plain(text)
         head, both = self.plain(before), self.plain(before + text)
         return both[len(head) :] if both[: len(head)] == head else self.plain(text)
+
+    def plain(self, text: str) -> _Ids:
+        """Ids of a text that follows a mark, its own letters never taken for one."""
+        return self._short(text) if len(text) <= _REMEMBERED_CHARACTERS else self._plain(text)
 
     def _plain(self, text: str) -> _Ids:
         return tuple(self._texts.encode(text, add_special_tokens=False).ids) if text else ()

@@ -10,7 +10,7 @@ import os
 import re
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -63,6 +63,7 @@ def import_quest(
     name: str | None = None,
     reader: Reader | None = None,
     long_answers: bool = False,
+    on_progress: Callable[[str], None] | None = None,
 ) -> Quest:
     """Copy a file into the save and put it on the board.
 
@@ -77,6 +78,7 @@ def import_quest(
         name: its name on the board; None: the file's own, numbered when it is taken.
         reader: see `check_file`.
         long_answers: see `check_file`; remembered with the quest.
+        on_progress: see `check_file`.
 
     Raises:
         QuestRefusedError: the file cannot become a quest; nothing was added.
@@ -95,7 +97,9 @@ def import_quest(
         )
     part = _copy(path, folder)
     try:
-        report = check_file(part, reader=reader, long_answers=long_answers, max_errors=rules.max_errors)
+        report = check_file(
+            part, reader=reader, long_answers=long_answers, max_errors=rules.max_errors, on_progress=on_progress
+        )
         if not report.ok:
             raise QuestRefusedError(path.name, report)
         return _list(conn, folder, part, report, _names(path, name), priority, epochs, source)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -27,6 +27,7 @@ FORMATS = ("messages", "text")
 LINE_LIMIT_BYTES = 64 << 20
 """Longest line that is read."""
 _SHOWN = 40
+_TOLD_LINES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,12 @@ class _Tally:
 
 
 def check_file(
-    path: Path, *, reader: Reader | None = None, long_answers: bool = False, max_errors: int = 100
+    path: Path,
+    *,
+    reader: Reader | None = None,
+    long_answers: bool = False,
+    max_errors: int = 100,
+    on_progress: Callable[[str], None] | None = None,
 ) -> FileReport:
     """Read a whole file and say whether it can become a quest.
 
@@ -188,6 +194,7 @@ def check_file(
         reader: reads examples for the hero; what it refuses is an error. None: lengths and masks are not judged.
         long_answers: code or long answers, of which less needs to be masked.
         max_errors: the check stops after so many.
+        on_progress: told from time to time how many lines were read.
 
     Raises:
         UsageError: there is no such file, or it is a folder, device or pipe.
@@ -204,6 +211,8 @@ def check_file(
         for number, raw in _lines(file):
             hashed.update(raw)
             tally.size_bytes += len(raw)
+            if on_progress is not None and number % _TOLD_LINES == 0:
+                on_progress(f"{number:,} lines checked")
             try:
                 example = _read(raw, tally.examples, number, form)
             except _BadLineError as error:

@@ -187,8 +187,13 @@ class QuestPractice:
         self.plan = plan_quest(recipe, seed)
 
     def facts(self) -> dict[str, Any]:
-        """What an attempt remembers of its data: the token ledger, the mask check, the plan's digest."""
-        return {**self.ledger.values(), "masking": self.masking.as_dict(), "plan": self.plan.digest}
+        """What an attempt remembers of its data: the token ledger, the mask check, the plan's digest and its system turn."""
+        return {
+            **self.ledger.values(),
+            "masking": self.masking.as_dict(),
+            "plan": self.plan.digest,
+            "system": self.reader.system,
+        }
 
     @property
     def steps_total(self) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from realm_tui.cli.output import JsonOption, SaveOption, data, say, table
+from realm_tui.cli.progress import ProgressLine
 
 app = typer.Typer(help="The quest board: add, check, list, show, remove.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -37,7 +38,10 @@ def add(
     folder = SaveFolder.named(save)
     if ensure_save(folder):
         say(f"began a new save: {folder.name}")
-    quest = board.add(folder, file, priority=priority, epochs=epochs, name=name, long_answers=long_answers)
+    with ProgressLine() as line:
+        quest = board.add(
+            folder, file, priority=priority, epochs=epochs, name=name, long_answers=long_answers, on_progress=line.show
+        )
     if as_json:
         data(quest_facts(quest))
     else:
@@ -66,7 +70,8 @@ def check(
             reader, rules = found.hero, found.rules
     else:
         reader = load_hero(hero or rules.default_hero)
-    report = board.check(file, reader, rules, long_answers=long_answers)
+    with ProgressLine() as progress:
+        report = board.check(file, reader, rules, long_answers=long_answers, on_progress=progress.show)
     if as_json:
         data(report.as_dict())
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from configs.errors import UsageError
@@ -17,7 +18,14 @@ from saves.rows import Quest
 __all__ = ["PRIORITIES", "add", "check", "listed", "one", "remove"]
 
 
-def check(path: Path, hero: HeroConfig, rules: GameConfig, *, long_answers: bool = False) -> FileReport:
+def check(
+    path: Path,
+    hero: HeroConfig,
+    rules: GameConfig,
+    *,
+    long_answers: bool = False,
+    on_progress: Callable[[str], None] | None = None,
+) -> FileReport:
     """Judge a file without adding it; the file is only read.
 
     Args:
@@ -25,12 +33,19 @@ def check(path: Path, hero: HeroConfig, rules: GameConfig, *, long_answers: bool
         hero: whose context every example must fit, and whose turn format and data profile say what is trained.
         rules: limits of the check.
         long_answers: code or long answers, of which less needs to be masked.
+        on_progress: told from time to time how far the check is.
 
     Raises:
         UsageError: there is no such file.
         RealmError: it cannot be read.
     """
-    return check_file(path, reader=reader_for(hero), long_answers=long_answers, max_errors=rules.quests.max_errors)
+    return check_file(
+        path,
+        reader=reader_for(hero),
+        long_answers=long_answers,
+        max_errors=rules.quests.max_errors,
+        on_progress=on_progress,
+    )
 
 
 def add(
@@ -42,6 +57,7 @@ def add(
     name: str | None = None,
     source: str = "command line",
     long_answers: bool = False,
+    on_progress: Callable[[str], None] | None = None,
 ) -> Quest:
     """Copy a file into the save and put it on the board; a living engine takes it at its next choice.
 
@@ -53,6 +69,7 @@ def add(
         name: its name on the board; None is the file's own.
         source: where it came from, as shown later.
         long_answers: code or long answers, of which less needs to be masked.
+        on_progress: told from time to time how far the check is.
 
     Raises:
         engine.quests.fileformat.QuestRefusedError: it cannot become a quest, with line and reason.
@@ -70,6 +87,7 @@ def add(
             name=name,
             reader=reader_for(save.hero),
             long_answers=long_answers,
+            on_progress=on_progress,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from configs.errors import RealmError
-from configs.loader import load_hero
+from configs.loader import load_hero, shipped
+from configs.paths import config_dir
 from configs.turn_format import turn_format, turn_formats
 from engine.chat.encoded import Encoded, Message
 from engine.chat.template import Template, answer_text, decode, encode_messages, encode_prompt
@@ -196,6 +198,31 @@ def test_the_format_is_the_one_named_or_the_familys() -> None:
     with pytest.raises(RealmError, match="no turn format is called 'alpaca'") as refusal:
         chosen(template="alpaca")
     assert "chatml, gemma, llama3" in refusal.value.fix
+
+
+def test_a_format_of_the_players_own_is_used_and_a_broken_one_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REALM_HOME", str(tmp_path))
+    own = config_dir() / "chat"
+    own.mkdir(parents=True)
+    text = (Path(str(shipped())) / "chat" / "chatml.yaml").read_text(encoding="utf-8")
+    (own / "loud.yaml").write_text(text.replace("id: chatml", "id: loud").replace("assistant\\n", "ASSISTANT\\n"))
+    loud = turn_formats()["loud"]
+    said = Template(loud, tokenizer("chatml")).messages(TALK[1:3])
+    assert "ASSISTANT\n" in tokenizer("chatml").decode(said.ids)
+    endless = text.replace(
+        'assistant: {header: "<|im_start|>assistant\\n", end: "<|im_end|>"', 'assistant: {header: "", end: "."'
+    )
+    assert endless != text
+    (tmp_path / "again").mkdir()
+    monkeypatch.setenv("REALM_HOME", str(tmp_path / "again"))
+    broken = config_dir() / "chat"
+    broken.mkdir(parents=True)
+    (broken / "endless.yaml").write_text(endless)
+    with pytest.raises(RealmError, match="endless") as refusal:
+        turn_formats()
+    assert "an answer would have no end" in refusal.value.why
 
 
 def test_a_call_without_a_name_is_refused() -> None:

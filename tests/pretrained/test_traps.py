@@ -89,7 +89,7 @@ def test_the_first_token_of_a_document_is_not_predicted_from_the_document_before
 
 
 @pytest.mark.parametrize("pad", ["<|im_end|>", None])
-def test_a_tokenizer_that_pads_with_its_end_token_still_learns_to_stop(tmp_path: Path, pad: str | None) -> None:
+def test_trap_06_a_tokenizer_that_pads_with_its_end_token_still_learns_to_stop(tmp_path: Path, pad: str | None) -> None:
     hero = load_pretrained(hero_on(make_folder(tmp_path / "model", pad=pad), warmup_steps=0), PLACEMENT)
     end = hero.tokenizer.convert_tokens_to_ids("<|im_end|>")
     messages: list[Message] = [{"role": "user", "content": "Say it"}, {"role": "assistant", "content": "It."}]
@@ -108,7 +108,7 @@ def test_a_tokenizer_that_pads_with_its_end_token_still_learns_to_stop(tmp_path:
     assert config["pad_token_id"] != end and end in config["eos_token_id"]
 
 
-def test_the_end_of_turn_stops_generation_where_the_tokenizers_own_end_is_another(tmp_path: Path) -> None:
+def test_trap_07_the_end_of_turn_stops_generation_where_the_tokenizers_own_end_is_another(tmp_path: Path) -> None:
     """A base model: its tokenizer and its generation config name <|endoftext|> alone."""
     hero = load_pretrained(hero_on(make_folder(tmp_path / "model", eos="<|endoftext|>")), PLACEMENT)
     assert hero.tokenizer.eos_token == "<|endoftext|>"
@@ -120,7 +120,7 @@ def test_the_end_of_turn_stops_generation_where_the_tokenizers_own_end_is_anothe
     assert config["do_sample"] is False and "temperature" not in config
 
 
-def test_thinking_in_earlier_turns_stays_and_the_mask_with_it(hero: Hero, folder: Path) -> None:
+def test_trap_08_thinking_in_earlier_turns_stays_and_the_mask_with_it(hero: Hero, folder: Path) -> None:
     """Turn by turn and whole give the same ids; the model's own template drops and injects, ours does neither."""
     theirs = AutoTokenizer.from_pretrained(folder).apply_chat_template(THOUGHTFUL, tokenize=False)
     assert "columns, from the right" not in theirs and theirs.count("<think>") == 1
@@ -139,7 +139,7 @@ def _length(hero: Hero, turn: int) -> int:
     return len(hero.template.plain(THOUGHTFUL[turn]["content"])) + 1
 
 
-def test_prompt_and_answer_make_the_tokens_of_the_joined_text(hero: Hero) -> None:
+def test_trap_09_prompt_and_answer_make_the_tokens_of_the_joined_text(hero: Hero) -> None:
     """As any other tool would tokenise the rendered conversation with the exported tokenizer."""
     rendered = hero.tokenizer.apply_chat_template(THOUGHTFUL, tokenize=False)
     assert hero.tokenizer(rendered, add_special_tokens=False)["input_ids"] == [
