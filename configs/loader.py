@@ -1,65 +1,23 @@
-"""Loads YAML in layers: shipped, hero, the player's `config/game.yaml`, campaign, command line. Later wins."""
+"""Loads rules and heroes in layers; later wins.
+
+Rules: shipped, the player's `config/game.yaml`, campaign, command line.
+Heroes: technique, memory profile, the shipped hero, the player's file of the same id, campaign, command line.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import yaml
-from pydantic import BaseModel, ValidationError
-
-from configs.errors import RealmError, UsageError
+from configs.errors import UsageError
 from configs.paths import config_dir
+from configs.physics import memory_profile, technique
+from configs.reading import merged, nearest, parse, read_yaml, shipped
 from configs.schema import GameConfig, HeroConfig, SkillConfig
-
-M = TypeVar("M", bound=BaseModel)
-
-
-def shipped() -> Traversable:
-    """The folder of shipped YAML, also from inside a wheel."""
-    return resources.files("configs")
-
-
-def read_yaml(path: Path | Traversable) -> dict[str, Any]:
-    """One YAML mapping; a broken file is a `RealmError` that names file and line."""
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RealmError(
-            f"cannot read {path}",
-            why=" ".join(str(error).split()),
-            fix="mend the file, or move it away to use the shipped values",
-            code="CONFIG_INVALID",
-        ) from error
-    if data is None:
-        return {}
-    if not isinstance(data, dict):
-        raise RealmError(f"{path} does not hold a mapping", fix="write `key: value` lines", code="CONFIG_INVALID")
-    return data
-
-
-def parse(model: type[M], data: Mapping[str, Any], source: str) -> M:
-    """``data`` as ``model``; every wrong field is named with its reason."""
-    try:
-        return model.model_validate(dict(data))
-    except ValidationError as error:
-        reasons = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise RealmError(
-            f"{source} is not valid", why=reasons, fix="mend the named fields", code="CONFIG_INVALID"
-        ) from error
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``over`` laid on top; mappings merge, everything else is replaced."""
-    out = dict(base)
-    for key, value in over.items():
-        old = out.get(key)
-        out[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return out
 
 
 def player_game_file() -> Path:
@@ -73,40 +31,98 @@ def load_game(*overrides: Mapping[str, Any]) -> GameConfig:
     mine = player_game_file()
     if mine.is_file():
         own = read_yaml(mine)
-        parse(GameConfig, merged(data, own), str(mine))
+        parse(GameConfig, merged(data, own), str(mine), [mine])
         data = merged(data, own)
     for layer in overrides:
         data = merged(data, layer)
     return parse(GameConfig, data, "the configuration")
 
 
-def _hero_files() -> dict[str, Path | Traversable]:
-    files: dict[str, Path | Traversable] = {
-        f.name.removesuffix(".yaml"): f for f in (shipped() / "heroes").iterdir() if f.name.endswith(".yaml")
-    }
-    own = config_dir() / "heroes"
-    if own.is_dir():
-        files.update({f.stem: f for f in sorted(own.glob("*.yaml"))})
-    return dict(sorted(files.items()))
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of a hero: its name, what it says, and its file where it has one."""
+
+    name: str
+    data: Mapping[str, Any]
+    file: Path | Traversable | None = None
+
+
+def _shipped_heroes() -> dict[str, Traversable]:
+    return {f.name.removesuffix(".yaml"): f for f in (shipped() / "heroes").iterdir() if f.name.endswith(".yaml")}
+
+
+def own_hero_file(hero_id: str) -> Path:
+    """Where the player writes a hero of their own, or what is theirs of a shipped one."""
+    return config_dir() / "heroes" / f"{hero_id}.yaml"
 
 
 def hero_ids() -> list[str]:
     """Every hero of the roster, shipped and the player's own."""
-    return list(_hero_files())
+    own = config_dir() / "heroes"
+    return sorted({*_shipped_heroes(), *(f.stem for f in own.glob("*.yaml"))})
 
 
-def load_hero(which: str) -> HeroConfig:
-    """A hero by id or by the first part of it (``dio``)."""
-    files = _hero_files()
+def hero_layers(hero_id: str, *over: Layer) -> list[Layer]:
+    """The layers of a hero, first to last: technique, memory profile, shipped, the player's own file, then ``over``.
+
+    Raises:
+        RealmError: a file cannot be read, or a technique or profile that a layer names does not exist.
+    """
+    layers: list[Layer] = []
+    found = _shipped_heroes().get(hero_id)
+    if found is not None:
+        layers.append(Layer("shipped", read_yaml(found), found))
+    mine = own_hero_file(hero_id)
+    if mine.is_file():
+        layers.append(Layer(str(mine), read_yaml(mine), mine))
+    layers += over
+    named = _laid(layers)
+    below: list[Layer] = []
+    if isinstance(key := named.get("technique"), str) and key:
+        below.append(Layer(f"technique {key}", {"training": technique(key).training}))
+    if isinstance(key := named.get("memory_profile"), str) and key:
+        profile = memory_profile(key)
+        model = {"context_length": profile.context_length}
+        below.append(Layer(f"profile {key}", {"model": model, "training": profile.training}))
+    return below + layers
+
+
+def _laid(layers: Sequence[Layer]) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for layer in layers:
+        data = merged(data, layer.data)
+    return data
+
+
+def hero_of(layers: Sequence[Layer], source: str) -> HeroConfig:
+    """The hero that ``layers`` make; every wrong field is named with its file and line."""
+    return parse(HeroConfig, _laid(layers), source, [layer.file for layer in layers if layer.file is not None])
+
+
+def find_hero(which: str) -> str:
+    """The id meant by an id or by its first part (``dio``).
+
+    Raises:
+        UsageError: there is none, or there are several; names the nearest.
+    """
+    ids = hero_ids()
     wanted = which.lower()
-    found = [i for i in files if i == wanted] or [i for i in files if i.split("-")[0] == wanted]
+    found = [i for i in ids if i == wanted] or [i for i in ids if i.split("-")[0] == wanted]
     if len(found) != 1:
+        near = nearest(wanted, [*ids, *(i.split("-")[0] for i in ids)])
         raise UsageError(
             f"no hero is called {which!r}" if not found else f"{which!r} could be {', '.join(found)}",
-            fix=f"choose one of {', '.join(files)}",
+            why=f"the nearest name is {near}" if near and not found else "",
+            fix=f"choose one of {', '.join(ids)}",
             code="UNKNOWN_HERO",
         )
-    return parse(HeroConfig, read_yaml(files[found[0]]), f"hero {found[0]}")
+    return found[0]
+
+
+def load_hero(which: str, *over: Layer) -> HeroConfig:
+    """A hero by id or by the first part of it (``dio``), with further layers laid on top."""
+    hero_id = find_hero(which)
+    return hero_of(hero_layers(hero_id, *over), f"hero {hero_id}")
 
 
 def on_this_machine(hero: HeroConfig) -> HeroConfig:

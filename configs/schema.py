@@ -199,6 +199,30 @@ class EngineRules(Model):
     )
 
 
+class MemoryRules(Model):
+    """What the memory plan takes for granted until it was measured on this machine."""
+
+    tolerance: Share = Field(0.20, description="an estimate may be off by this share")
+    overhead_share: Share = Field(0.15, description="allocator's slack, of what comes and goes within a step")
+    overhead_gib: float = Field(1.5, ge=0, description="at least so much for the device's context and slack")
+    paged_resident: Share = Field(0.10, description="share of paged states that must be on the card at a time")
+    master_share: Share = Field(
+        0.60, description="share of a card up to which weights, gradients and moments are kept in fp32"
+    )
+    warn_share: Share = Field(0.92, description="of the card's memory; a plan beyond it is called tight")
+    calibration_min: float = Field(0.5, gt=0, le=1, description="lowest correction that a measurement may give")
+    calibration_max: float = Field(2.0, ge=1, le=10, description="highest correction that a measurement may give")
+    cards: dict[str, float] = Field(description="memory in GiB of cards that may be named")
+
+    def card_gib(self, name: str) -> float | None:
+        """Memory of a card that is named (``4090``, ``RTX 4090``) or given in GiB (``24``); None: not known."""
+        bare = name.lower().replace("nvidia", "").replace("geforce", "").replace("rtx", "").strip()
+        if bare in self.cards:
+            return self.cards[bare]
+        number = bare.removesuffix("gib").removesuffix("gb").strip()
+        return float(number) if number.replace(".", "", 1).isdigit() and 0 < float(number) <= 1024 else None
+
+
 class RetentionRules(Model):
     """What is kept, so that a month alone fills no disk."""
 
@@ -227,6 +251,7 @@ class GameConfig(Model):
     curriculum: CurriculumRules
     quests: QuestRules
     engine: EngineRules
+    memory: MemoryRules
     retention: RetentionRules
     face: FaceRules
     default_hero: str = Field("pip-hatchling", description="the hero of a new save")

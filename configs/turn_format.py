@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 
 from configs.base import Model
 from configs.errors import RealmError
-from configs.loader import parse, read_yaml, shipped
 from configs.paths import config_dir
+from configs.reading import parse, read_yaml, shipped
 from configs.schema import HeroModel
 
 Speaker = Literal["system", "user", "assistant", "tool"]

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from configs.base import Model
 from configs.errors import UsageError
-from configs.loader import parse, read_yaml
+from configs.reading import parse, read_yaml
 
 Voice = Literal["plain", "tavern"]
 """``plain`` uses the field's standard terms, ``tavern`` the game's."""

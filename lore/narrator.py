@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from configs.base import Model
-from configs.loader import parse, read_yaml
+from configs.reading import parse, read_yaml
 from lore.events import Event
 from lore.figures import levels, number, share
 from lore.lexicon import Voice, label

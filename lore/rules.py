@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from configs.base import Model
-from configs.loader import merged, parse, read_yaml
 from configs.paths import config_dir
+from configs.reading import merged, parse, read_yaml
 
 ResultName = Literal["crit", "hit", "glancing", "miss", "crit_miss"]
 

@@ -11,8 +11,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from configs.base import Model
-from configs.loader import merged, parse, read_yaml
 from configs.paths import config_dir
+from configs.reading import merged, parse, read_yaml
 from configs.schema import Share
 from lore.lexicon import LABEL_CELLS, Voice
 from saves.rows import Exam, Hold, LevelUp

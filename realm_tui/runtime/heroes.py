@@ -11,8 +11,9 @@ from typing import Any
 import yaml
 
 from configs.errors import BlockedError, RealmError, UsageError
-from configs.loader import hero_ids, load_game, load_hero, parse, read_yaml, shipped
+from configs.loader import hero_ids, load_game, load_hero
 from configs.paths import config_dir
+from configs.reading import merged, parse, read_yaml, shipped
 from configs.schema import HeroConfig
 from realm_tui.runtime.machine import graphics_card
 
@@ -171,8 +172,6 @@ def new_hero(hero_id: str, base: str, *, name: str | None = None, epithet: str |
 
 def _write_own(hero_id: str, over: Mapping[str, Any]) -> Path:
     """Lay ``over`` on the player's file of this hero, or on a copy of the shipped one."""
-    from configs.loader import merged
-
     own = config_dir() / "heroes" / f"{hero_id}.yaml"
     return _write(hero_id, merged(read_yaml(own if own.is_file() else shipped() / "heroes" / own.name), over))
 

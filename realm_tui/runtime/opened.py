@@ -9,8 +9,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from configs.errors import BlockedError, UsageError
-from configs.loader import load_game, load_hero, on_this_machine, parse
+from configs.loader import load_game, load_hero, on_this_machine
 from configs.paths import SaveFolder
+from configs.reading import parse
 from configs.schema import GameConfig, HeroConfig
 from saves.rows import Campaign
 

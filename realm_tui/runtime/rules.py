@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from configs.errors import RealmError
-from configs.loader import hero_ids, load_game, load_hero, merged, player_game_file, read_yaml, shipped
+from configs.loader import hero_ids, load_game, load_hero, player_game_file
 from configs.paths import SaveFolder
+from configs.reading import merged, read_yaml, shipped
 from configs.schema import GameConfig
 from realm_tui.runtime.opened import opened
 
