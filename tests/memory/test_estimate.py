@@ -146,7 +146,8 @@ def test_embedding_states_in_32_bits_are_accounted_for() -> None:
 def test_memory_follows_the_pass_and_never_the_accumulation() -> None:
     few, many = hero_plan("ojas", accumulation=1), hero_plan("ojas", accumulation=64)
     assert few.estimate.peak == many.estimate.peak
-    assert hero_plan("ojas", batch_tokens=4096, gradient_checkpointing=False).estimate.peak > few.estimate.peak
+    wide = hero_plan("ojas", 80, batch_tokens=4096, gradient_checkpointing=False)
+    assert wide.setting.tokens == 4096 and wide.estimate.peak > few.estimate.peak
 
 
 def test_a_plan_computes_no_more_blocks_twice_than_it_must() -> None:
