@@ -18,6 +18,7 @@ from engine.hero.model import Hero
 from engine.optim.build import HeroOptimizer, build_optimizer
 from engine.optim.ema import AveragedWeights
 from engine.placement import Placement, exact_matmul
+from engine.random_streams import random_streams, restore_random_streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +190,12 @@ class StepLoop:
         if self.ema is not None:
             out.update({f"weights.{name}": tensor.contiguous() for name, tensor in self.hero.weights().items()})
             out.update({f"average.{name}": tensor for name, tensor in self.ema.unrounded().items()})
-        out["random.cpu"] = torch.get_rng_state()
-        return out, {"optimizer": facts, "ema_updates": None if self.ema is None else self.ema.updates}
+        streams = random_streams()
+        return {**out, **streams}, {
+            "optimizer": facts,
+            "ema_updates": None if self.ema is None else self.ema.updates,
+            "streams": sorted(streams),
+        }
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -202,7 +207,7 @@ class StepLoop:
                 weight.copy_(tensors[f"weights.{name}"])
         own = {n.removeprefix("optimizer."): t for n, t in tensors.items() if n.startswith("optimizer.")}
         self.optimizer.load(own, facts["optimizer"])
-        torch.set_rng_state(tensors["random.cpu"])
+        restore_random_streams(tensors, facts.get("streams"))
 
 
 def _collect(

@@ -36,6 +36,7 @@ class ControlChannel:
         self._outgoing: deque[dict[str, Any]] = deque()
         self._answers: dict[str, dict[str, Any] | None] = {}
         self._lost = False
+        self._nudged = False
         self._closed = False
         self._writing = False
         if self._socket is not None:
@@ -56,9 +57,16 @@ class ControlChannel:
         return commands
 
     def wait(self, timeout: float) -> None:
-        """Wait until a command is there, the keeper is lost, or ``timeout`` seconds have passed."""
+        """Wait until a command is there, the keeper is lost, somebody nudged, or ``timeout`` seconds have passed."""
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._commands) or self._lost, timeout)
+            self._changed.wait_for(lambda: bool(self._commands) or self._lost or self._nudged, timeout)
+            self._nudged = False
+
+    def nudge(self) -> None:
+        """End the `wait` that is going on, or the next one: something else than a command wants the loop's attention."""
+        with self._changed:
+            self._nudged = True
+            self._changed.notify_all()
 
     def report(self, state: EngineState) -> None:
         """Tell the keeper the engine's state, which it gives to everyone who says hello."""

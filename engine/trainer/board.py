@@ -103,6 +103,10 @@ class Board:
         game = self._game
         while not game.replay and self._board_changed():
             quest = quests.next_quest(game.conn, max_failures=game.rules.quests.max_attempts)
+            if quest is not None:
+                # What the quest before it left to a checkpoint under way must be a fact before this one begins.
+                game.saving.settle()
+                quest = quests.next_quest(game.conn, max_failures=game.rules.quests.max_attempts)
             if quest is None:
                 return
             entry = journal.add(
@@ -139,6 +143,7 @@ class Board:
     def _begin(self, quest: Quest | None) -> bool:
         """Start a quest; False when it could not be, which its attempt then says."""
         game = self._game
+        game.saving.settle()
         if quest is None or quest.removed_at is not None:
             self._inexact("a quest of the run that is continued is gone")
             return False
@@ -250,8 +255,8 @@ class Board:
                 examples_done=cursor.examples_done,
             )
 
-        game.pending.append(final)
-        game.save("quest")
+        game.saving.pending.append(final)
+        game.saving.save("quest")
         game.held_out_loss = None
         self._seen_version = None
 

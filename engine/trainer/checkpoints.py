@@ -59,10 +59,22 @@ class WrittenCheckpoint:
     bytes: int
 
 
+def check_room(parent: Path, name: str, size: int) -> None:
+    """`DiskFullError` when the disk under ``parent`` has less room than the ``size`` bytes that are to be written."""
+    free = shutil.disk_usage(parent).free
+    if free < size:
+        raise DiskFullError(
+            f"no room to save {name}",
+            why=f"it takes {size / 1e9:.2f} GB, and {free / 1e9:.2f} GB are free where checkpoints are kept",
+            fix="free some space, then resume; the previous checkpoint is untouched",
+            code="DISK_FULL",
+        )
+
+
 def write_checkpoint(
     parent: Path, name: str, write_model: Callable[[Path], None], state: TrainerState, facts: dict[str, Any]
 ) -> WrittenCheckpoint:
-    """Write one checkpoint folder.
+    """Write one checkpoint folder. Uses nothing but its arguments, so that a thread can do it.
 
     Args:
         parent: the save's ``checkpoints/`` folder.

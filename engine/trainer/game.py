@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from configs import clock
@@ -21,26 +20,23 @@ from engine.chat.template import tokens_as_text
 from engine.curriculum.gate import due
 from engine.curriculum.sampling import observe
 from engine.curriculum.state import CurriculumState, stepped
-from engine.hero.model import save_folder
 from engine.link.control import ControlChannel
 from engine.link.snapshot import BattleText
 from engine.link.state import EngineState
 from engine.step import StepLoop, StepOutcome
 from engine.strain import StrainTracker
 from engine.trainer.board import Board
-from engine.trainer.checkpoints import DiskFullError, TrainerState
-from engine.trainer.examiner import Examiner, GateOutcome
+from engine.trainer.exam_day import ExamDay
 from engine.trainer.guards import Guards
 from engine.trainer.orders import Orders
 from engine.trainer.parking import Parked, unpark
 from engine.trainer.practice import Forge, Round
 from engine.trainer.recorder import Recorder, StepFacts
+from engine.trainer.saving import Saving
 from engine.trainer.values import Values
 from engine.trainer.vault import Vault
-from saves import exams, incidents, ledger, retention
-from saves.backups import daily_backup
-from saves.database import transaction
-from saves.rows import Campaign, Exam, Hold, LevelUp
+from saves import incidents
+from saves.rows import Campaign, Exam
 
 REFUSED_IN_A_ROW = 10
 """Steps that may be refused one after the other before training blocks."""
@@ -77,13 +73,9 @@ class Game:
     stop_at_step: int | None = None
     blocked: RealmError | None = None
     """What must be mended before training goes on; `resume` tries again."""
-    pending: list[Callable[[int], None]] = field(default_factory=list)
-    """Facts that become final with the next checkpoint."""
     last_exam: Exam | None = None
     held_out_loss: float | None = None
     """Newest held-out loss of the player's quest in training, or just trained."""
-    saved_step: int | None = None
-    saved_id: int | None = None
 
     def __post_init__(self) -> None:
         self.hero = self.loop.hero
@@ -91,6 +83,8 @@ class Game:
         self.guards = Guards(self.folder, self.rules.engine)
         self.board = Board(self)
         self.orders = Orders(self)
+        self.saving = Saving(self)
+        self.exams = ExamDay(self)
 
     # ---------------------------------------------------------------- the loop
 
@@ -100,20 +94,20 @@ class Game:
         Raises:
             DiskFullError: there was no room for the last checkpoint.
         """
-        self._show_curriculum()
-        self._report(EngineState.TRAINING)
+        self.show_curriculum()
+        self.report(EngineState.TRAINING)
         while self._boundary():
             self._step()
         assert self.stopping is not None
-        self._report(EngineState.STOPPING)
+        self.report(EngineState.STOPPING)
         self.unpark()
         self.board.leave()
-        if self.save("stop") is None and self.blocked is not None:
-            raise self.blocked
+        self.saving.saved_now("stop")
         return self.stopping
 
     def _boundary(self) -> bool:
         """Take in what comes from outside; False when training is over."""
+        self.saving.land()
         self.orders.take_in()
         while self.stopping is None:
             if self.channel.lost:
@@ -124,13 +118,14 @@ class Game:
                 break
             else:
                 state, reason = resting
-                self._report(state, blocker=reason)
+                self.report(state, blocker=reason)
                 self.channel.wait(PAUSED_LOOK_S)
+                self.saving.land()
                 self.orders.take_in()
         if self.stopping is not None:
             return False
         if self.recorder.state is not EngineState.TRAINING:
-            self._report(EngineState.TRAINING)
+            self.report(EngineState.TRAINING)
         self.board.choose()
         return True
 
@@ -172,9 +167,9 @@ class Game:
         self._record(practice, outcome, skill, seconds)
         self.board.stepped(practice)
         if due(values.curricula[skill], step):
-            self._examine(skill)
+            self.exams.sit(skill)
         self.board.finish_if_done()
-        self._save_if_due()
+        self.saving.save_if_due()
 
     def _record(self, practice: Round, outcome: StepOutcome, skill: str, seconds: float) -> None:
         key, floor = self.board.tracker_of(skill)
@@ -240,77 +235,6 @@ class Game:
             why = f"{REFUSED_IN_A_ROW} steps in a row"
             self.blocked = RealmError(f"{what} is not finite", why=why, fix=f"{fix}, then resume", code="NAN_LOSS")
 
-    # ---------------------------------------------------------------- exams
-
-    def examiner(self) -> Examiner:
-        """An examiner for this run; ask with `StepLoop.examined` around it."""
-        weights = "ema" if self.loop.ema is not None else "live"
-        return Examiner(
-            self.hero, self.forge, self.conn, self.run_id, self.rules.exams, weights, self.recorder.progress
-        )
-
-    def _examine(self, skill: str) -> None:
-        step = self.values.step
-        self._report(EngineState.EXAMINING)
-        with self.loop.examined():
-            outcome = self.examiner().sit(self.values.curricula[skill], step)
-        self.values.curricula[skill] = outcome.state
-        self.last_exam = exams.exam(self.conn, outcome.gate_exam_id)
-        now = clock.now()
-        with transaction(self.conn, durable=True):
-            for hold in outcome.verdict.holds:
-                exams.add_hold(
-                    self.conn,
-                    Hold(
-                        run_id=self.run_id,
-                        step=step,
-                        skill=skill,
-                        level=hold.level,
-                        items=hold.tally.items,
-                        correct=hold.tally.correct,
-                        lost=hold.lost,
-                        at=now,
-                    ),
-                )
-        if outcome.verdict.action == "level_up":
-            self._level_up(skill, outcome)
-        self._show_curriculum()
-        self._report(EngineState.TRAINING)
-
-    def _level_up(self, skill: str, outcome: GateOutcome) -> None:
-        step, verdict = self.values.step, outcome.verdict
-        taken = exams.recent_exams(
-            self.conn, self.campaign.id, skill=skill, level=verdict.level, kind="gate", limit=len(verdict.exam_steps)
-        )
-        winners = tuple(sorted(e.id for e in taken if e.step in verdict.exam_steps))
-        climb = self.trackers[skill].since_mark() if skill in self.trackers else None
-        if climb is not None:
-            self.trackers[skill].mark()
-        self.values.level_up_step = step
-
-        def final(checkpoint_id: int) -> None:
-            exams.add_level_up(
-                self.conn,
-                LevelUp(
-                    run_id=self.run_id,
-                    step=step,
-                    skill=skill,
-                    from_level=verdict.level - 1,
-                    to_level=verdict.level,
-                    exam_ids=winners,
-                    steps=climb.steps if climb else 0,
-                    effort=climb.effort if climb else 0.0,
-                    start_loss=climb.start_loss if climb else None,
-                    end_loss=climb.end_loss if climb else None,
-                    checkpoint_id=checkpoint_id,
-                    at=clock.now(),
-                ),
-            )
-
-        self.pending.append(final)
-        self.board.end_drill("completed")
-        self.save("level_up")
-
     # ---------------------------------------------------------------- saving
 
     @property
@@ -324,80 +248,7 @@ class Game:
             unpark(self.loop, self.host_copy)
         self.host_copy, self.parked = None, False
 
-    def save(self, *reasons: str) -> int | None:
-        """Save the hero as it is now; None when the disk is full, and training then blocks with an incident."""
-        step, before = self.values.step, self.recorder.state
-        if self.saved_step == step and self.saved_id is not None:
-            with transaction(self.conn, durable=True):
-                ledger.add_reasons(self.conn, self.saved_id, reasons)
-                self._finalise(self.saved_id)
-            return self.saved_id
-        self._report(EngineState.SAVING)
-        self.recorder.close_window()
-        tensors, facts = self.loop.state()
-        state = TrainerState(tensors, {**self._state_values(), "loop": facts})
-        weights = self.loop.exam_weights()
-        try:
-            saved = self.vault.write(
-                step, reasons, self._facts(), state, lambda path: save_folder(self.hero, weights, path)
-            )
-        except DiskFullError as error:
-            self._disk_full(error)
-            return None
-        with transaction(self.conn, durable=True):
-            checkpoint_id = self.vault.enter(saved, self.run_id)
-            self._finalise(checkpoint_id)
-        self.saved_step, self.saved_id = step, checkpoint_id
-        self.vault.prune()
-        exam_rules = self.rules.exams
-        retention.prune(
-            self.conn,
-            self.campaign.id,
-            self.rules.retention,
-            pass_share=exam_rules.pass_share,
-            held_share=exam_rules.held_share,
-        )
-        daily_backup(self.folder, self.rules.retention.backups)
-        self.recorder.show(last_checkpoint_step=step)
-        self._report(before)
-        return checkpoint_id
-
-    def _finalise(self, checkpoint_id: int) -> None:
-        for final in self.pending:
-            final(checkpoint_id)
-        self.pending = []
-
-    def _disk_full(self, error: DiskFullError) -> None:
-        self.blocked = error
-        incidents.raise_incident(
-            self.conn,
-            "disk_pressure",
-            category="infra",
-            severity="high",
-            title=error.what,
-            fix=error.fix,
-            detail={"why": error.why},
-            blocks=True,
-            run_id=self.run_id,
-            step=self.values.step,
-        )
-
-    def _save_if_due(self) -> None:
-        plan = self.hero.config.checkpoints
-        if plan.every_steps is not None and self.values.step % plan.every_steps == 0:
-            self.save("interval")
-        elif clock.monotonic() - self.vault.saved_at >= plan.anchor_minutes * 60:
-            self.save("anchor")
-
-    def _state_values(self) -> dict[str, Any]:
-        return {
-            "values": self.values.as_dict(),
-            "trackers": {k: t.state() for k, t in self.trackers.items()},
-            "recorder": self.recorder.values(),
-            "placement": self.loop.placement.as_dict(),
-        }
-
-    def _facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """What the sidecar and the ledger say of a form; never rewritten later."""
         live, exam = self.recorder.snapshot, self.last_exam
         examined = exam is not None and exam.step == self.values.step
@@ -426,7 +277,8 @@ class Game:
 
     # ---------------------------------------------------------------- what others see
 
-    def _report(self, state: EngineState, blocker: str | None = None) -> None:
+    def report(self, state: EngineState, blocker: str | None = None) -> None:
+        """Show the engine's state, and tell the keeper when it changes."""
         before = self.recorder.snapshot
         if before.state is state and before.blocker == blocker and before.progress is None:
             return
@@ -434,7 +286,8 @@ class Game:
         if before.state is not state:
             self.channel.report(state)
 
-    def _show_curriculum(self) -> None:
+    def show_curriculum(self) -> None:
+        """Show where the skill whose turn it is stands."""
         state = self.focus()
         self.recorder.show(
             skill=state.skill,

@@ -33,7 +33,9 @@ class Orders:
 
     def __init__(self, game: Game) -> None:
         self._game = game
-        self._verbs: dict[Verb, Callable[[Command], dict[str, Any]]] = {
+        self._late: set[str] = set()
+        """Ids of commands that are answered when a checkpoint under way is listed."""
+        self._verbs: dict[Verb, Callable[[Command], dict[str, Any] | None]] = {
             Verb.PAUSE: self._pause,
             Verb.RESUME: self._resume,
             Verb.PARK: self._park,
@@ -54,6 +56,8 @@ class Orders:
 
     def _carry_out(self, command: Command) -> None:
         game = self._game
+        if command.id in self._late:
+            return
         known = journal.entry_of(game.conn, command.id)
         if known is not None:
             game.channel.done(command.id, known.step, dict(known.result or {}))
@@ -67,6 +71,12 @@ class Orders:
         except RealmError as error:
             game.channel.failed(command.id, step, error)
             return
+        if result is not None:
+            self._answer(command, step, result)
+
+    def _answer(self, command: Command, step: int, result: dict[str, Any]) -> None:
+        """Journal a command that took effect at ``step``, and say so."""
+        game = self._game
         entry = journal.add(
             game.conn,
             game.run_id,
@@ -77,8 +87,23 @@ class Orders:
             command_id=command.id,
             result=result,
         )
-        game.values.applied_seq = entry.seq
+        if step == game.values.step:
+            game.values.applied_seq = entry.seq
         game.channel.done(command.id, step, result)
+
+    def _answer_when_saved(self, command: Command, reason: str, tell: Callable[[Checkpoint], dict[str, Any]]) -> None:
+        """Save the hero as it is now, and answer the command with this step once the checkpoint is listed."""
+        game, step = self._game, self._game.values.step
+
+        def landed(ended: Checkpoint | RealmError) -> None:
+            self._late.discard(command.id)
+            if isinstance(ended, RealmError):
+                game.channel.failed(command.id, step, ended)
+            else:
+                self._answer(command, step, tell(ended))
+
+        self._late.add(command.id)
+        game.saving.save(reason, landed=landed)
 
     @staticmethod
     def _changes_training(command: Command) -> bool:
@@ -91,11 +116,12 @@ class Orders:
 
     # ---------------------------------------------------------------- the verbs
 
-    def _pause(self, command: Command) -> dict[str, Any]:
+    def _pause(self, command: Command) -> dict[str, Any] | None:
         self._game.paused = True
-        if command.args.get("save"):
-            self._game.save("pause")
-        return {}
+        if not command.args.get("save"):
+            return {}
+        self._answer_when_saved(command, "pause", lambda form: {})
+        return None
 
     def _resume(self, command: Command) -> dict[str, Any]:
         game = self._game
@@ -106,6 +132,7 @@ class Orders:
             game.values.refused = 0
             for incident in incidents.open_incidents(game.conn, blocking=True):
                 incidents.resolve(game.conn, incident.id)
+            game.saving.try_again()
         return {}
 
     def _park(self, command: Command) -> dict[str, Any]:
@@ -115,18 +142,17 @@ class Orders:
             game.parked = True
         return {"device": game.loop.placement.device}
 
-    def _checkpoint(self, command: Command) -> dict[str, Any]:
-        game = self._game
-        checkpoint_id = game.save("asked")
-        if checkpoint_id is None:
-            assert game.blocked is not None
-            raise game.blocked
-        form = ledger.checkpoint(game.conn, checkpoint_id)
-        return {"name": form.name, "step": form.step, "digest": form.digest, "bytes": form.bytes}
+    def _checkpoint(self, command: Command) -> None:
+        self._answer_when_saved(
+            command,
+            "asked",
+            lambda form: {"name": form.name, "step": form.step, "digest": form.digest, "bytes": form.bytes},
+        )
 
     def _promote(self, command: Command) -> dict[str, Any]:
         game = self._game
         name = command.args.get("name")
+        game.saving.settle()
         form = find_form(game.conn, str(name)) if name else best_examined(ledger.kept_checkpoints(game.conn))
         if form is None:
             form = self._examined_now(command)
@@ -138,17 +164,13 @@ class Orders:
         game = self._game
         game.channel.progress(command.id, "no form was examined yet: the hero sits an exam now")
         self._exam(command)
-        if game.saved_step == game.values.step:
+        if game.saving.saved_at(game.values.step):
             raise BlockedError(
                 "the newest form was saved before it was examined",
                 fix="let the hero train one more step, then promote again",
                 code="NOTHING_EXAMINED",
             )
-        checkpoint_id = game.save("promote")
-        if checkpoint_id is None:
-            assert game.blocked is not None
-            raise game.blocked
-        return ledger.checkpoint(game.conn, checkpoint_id)
+        return game.saving.saved_now("promote")
 
     def _skip(self, command: Command) -> dict[str, Any]:
         return {"skipped": self._game.board.skip("skipped by the player")}
@@ -216,7 +238,7 @@ class Orders:
         before = exams.recent_exams(game.conn, game.campaign.id, skill=skill_id, level=level, kind="asked")
         plan = plan_asked(state, skill, level, game.rules.exams, items=wanted, asked=sum(e.items for e in before))
         with game.loop.examined():
-            examiner = game.examiner()
+            examiner = game.exams.examiner()
             (answered,) = examiner.ask([plan], game.values.step)
         exam_id = examiner.write(answered)
         game.last_exam = replace(answered.exam, id=exam_id)

@@ -22,6 +22,8 @@ class Form:
     best: bool
     level: int | None
     """Level won at this checkpoint, for a level-up."""
+    live: bool = True
+    """False: it lies on a way that was left behind, and training cannot go on from it without going back there."""
 
 
 def expendable(forms: Iterable[Form], keep: int) -> list[int]:
@@ -29,8 +31,9 @@ def expendable(forms: Iterable[Form], keep: int) -> list[int]:
 
     Kept always: the newest, champions, the best examined one, protected ones, the newest ``keep`` that were saved for a
     lasting reason, the newest level-ups and every fifth of the older. A rolling anchor goes as soon as anything newer exists.
+    What lies on a way that was left behind counts as older than anything on the way the hero is on.
     """
-    ordered = sorted(forms, key=lambda f: (f.step, f.id))
+    ordered = sorted(forms, key=lambda f: (f.live, f.step, f.id))
     if not ordered:
         return []
     lasting = [f for f in ordered if set(f.reasons) != {"anchor"}]

@@ -26,6 +26,7 @@ from engine.step import StepLoop
 from engine.strain import StrainTracker
 from engine.trainer.checkpoints import read_state
 from engine.trainer.game import Game
+from engine.trainer.identity import check_identity
 from engine.trainer.practice import Forge
 from engine.trainer.recorder import Recorder
 from engine.trainer.values import Values
@@ -151,6 +152,7 @@ def _take_up(game: Game, form: Checkpoint) -> None:
     """Put a checkpoint's state into a game whose hero already holds the checkpoint's weights."""
     state = read_state(game.vault.path(form))
     data = state.values
+    check_identity(data.get("identity"), game.hero.config, form.name)
     try:
         game.values = Values.from_dict(data["values"])
         game.first_step = game.values.step
@@ -168,7 +170,6 @@ def _take_up(game: Game, form: Checkpoint) -> None:
             code="CHECKPOINT_BROKEN",
         ) from error
     game.last_exam = exams.latest_exam(game.conn, game.campaign.id, kind="gate")
-    game.vault.last_step = game.saved_step = None
     game.recorder.show(step=game.values.step, last_checkpoint_step=form.step, effort=game.effort)
     game.board.go_on()
     game.board.drill_again()

@@ -13,7 +13,7 @@ from configs import clock
 from configs.errors import BlockedError, RealmError
 from configs.paths import SaveFolder
 from configs.schema import HeroConfig
-from engine.trainer.checkpoints import TrainerState, write_checkpoint
+from engine.trainer.checkpoints import TrainerState, check_room, write_checkpoint
 from engine.trainer.promotion import best_examined, find_form
 from engine.trainer.retention import Form, expendable
 from saves import ledger
@@ -23,16 +23,23 @@ from saves.rows import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
-    """A checkpoint on disk that the ledger does not list yet."""
+class Draft:
+    """A checkpoint that is to be written."""
 
     name: str
-    digest: str
-    bytes: int
     step: int
     reasons: tuple[str, ...]
     facts: dict[str, Any]
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A checkpoint on disk that the ledger does not list yet."""
+
+    draft: Draft
+    digest: str
+    bytes: int
 
 
 class Vault:
@@ -41,7 +48,6 @@ class Vault:
     def __init__(self, folder: SaveFolder, conn: sqlite3.Connection, campaign_id: str, hero: HeroConfig) -> None:
         self._folder, self._conn, self._campaign_id, self._hero = folder, conn, campaign_id, hero
         self.saved_at = clock.monotonic()
-        self.last_step: int | None = None
 
     def sweep(self) -> list[str]:
         """Remove folders that a crash left behind before the ledger knew of them."""
@@ -74,45 +80,44 @@ class Vault:
         """Where a checkpoint lies."""
         return ledger.folder_of(self._folder, checkpoint)
 
-    def write(
-        self,
-        step: int,
-        reasons: tuple[str, ...],
-        facts: dict[str, Any],
-        state: TrainerState,
-        write_model: Callable[[Path], None],
-    ) -> Saved:
-        """Put a form on the disk; the caller lists it together with the facts that hang on it."""
+    def begin(self, step: int, reasons: tuple[str, ...], facts: dict[str, Any], size: int) -> Draft:
+        """Name a form of about ``size`` bytes that is to be written; `DiskFullError` when it would not fit."""
         at = clock.now()
         name = ledger.free_name(self._conn, step, at)
+        check_room(self._folder.checkpoints, name, size)
         facts = {"step": step, "timestamp": at, "campaign_id": self._campaign_id, "hero_id": self._hero.id, **facts}
         facts |= {"reasons": list(reasons), "kind": "full", "has_optimizer": True}
-        written = write_checkpoint(self._folder.checkpoints, name, write_model, state, facts)
         self.saved_at = clock.monotonic()
-        self.last_step = step
-        return Saved(name, written.digest, written.bytes, step, reasons, facts, at)
+        return Draft(name, step, reasons, facts, at)
+
+    def write(self, draft: Draft, state: TrainerState, write_model: Callable[[Path], None]) -> Saved:
+        """Put a form on the disk; the caller lists it together with the facts that hang on it. A thread may do this."""
+        written = write_checkpoint(self._folder.checkpoints, draft.name, write_model, state, draft.facts)
+        return Saved(draft, written.digest, written.bytes)
 
     def enter(self, saved: Saved, run_id: int) -> int:
         """The ledger row of a saved form; inside the caller's durable transaction."""
+        draft = saved.draft
         return ledger.add_checkpoint(
             self._conn,
             Checkpoint(
                 run_id=run_id,
                 campaign_id=self._campaign_id,
-                step=saved.step,
-                name=saved.name,
-                path=f"checkpoints/{saved.name}",
+                step=draft.step,
+                name=draft.name,
+                path=f"checkpoints/{draft.name}",
                 digest=saved.digest,
                 bytes=saved.bytes,
-                reasons=saved.reasons,
-                facts=saved.facts,
-                at=saved.at,
+                reasons=draft.reasons,
+                facts=draft.facts,
+                at=draft.at,
             ),
         )
 
-    def prune(self) -> list[str]:
-        """Remove expendable forms: first from the ledger, then from the disk."""
+    def prune(self) -> list[Path]:
+        """Strike expendable forms from the ledger; returns their folders, which may then be removed from the disk."""
         forms = [c for c in ledger.kept_checkpoints(self._conn) if c.campaign_id == self._campaign_id]
+        live = {c.id for c in ledger.live_checkpoints(self._conn, self._campaign_id)}
         champion = ledger.champion(self._conn)
         best = best_examined(forms)
         going = expendable(
@@ -124,6 +129,7 @@ class Vault:
                     protected=bool(c.protected),
                     champion=champion is not None and champion.checkpoint_id == c.id,
                     best=best is not None and best.id == c.id,
+                    live=c.id in live,
                     level=max(c.facts.get("skill_levels", {}).values(), default=None)
                     if "level_up" in c.reasons
                     else None,
@@ -136,8 +142,7 @@ class Vault:
         for checkpoint in gone:
             with transaction(self._conn, durable=True):
                 ledger.mark_deleted(self._conn, checkpoint.id)
-            shutil.rmtree(self.path(checkpoint), ignore_errors=True)
-        return [c.name for c in gone]
+        return [self.path(c) for c in gone]
 
     def forget(self, name: str) -> Checkpoint:
         """Remove one form on the player's word; refuses the champion, protected ones and the newest."""

@@ -61,6 +61,7 @@ class Script(ControlChannel):
         self.answers: dict[str, Any] = {}
         self.step: Callable[[], int] = lambda: 0
         self.visits: dict[int, Callable[[], None]] = {}
+        self.busy: Callable[[], bool] = lambda: False
 
     def drain(self) -> list[Command]:
         visit = self.visits.pop(self.step(), None)
@@ -71,9 +72,12 @@ class Script(ControlChannel):
         return due
 
     def wait(self, timeout: float) -> None:
-        if not self.commands:
+        if self.busy():
+            super().wait(timeout)
+        elif not self.commands:
             raise AssertionError("the engine rests and no command is left to wake it")
-        self.commands = [(self.step() if n == 0 else at, c) for n, (at, c) in enumerate(self.commands)]
+        else:
+            self.commands = [(self.step() if n == 0 else at, c) for n, (at, c) in enumerate(self.commands)]
 
     def done(self, ident: str, step: int | None, result: dict[str, Any] | None = None) -> None:
         self.answers[ident] = (step, result)
@@ -97,6 +101,7 @@ class World:
         ring = RingWriter(self.folder.ring, run_id=None)
         game = wake(self.folder, conn, load_game(self.rules), campaigns.active_campaign(conn), ring, channel)
         channel.step = lambda: game.values.step
+        channel.busy = lambda: game.saving.under_way
         return game
 
     def train(
@@ -124,6 +129,10 @@ class World:
             game.recorder._stop.set()
             game.recorder._heart.join()
             game.conn.close()
+            writing = game.saving._writing
+            if writing is not None:
+                # The dead process's thread must not write into its successor's folder; it lists nothing.
+                writing.work._thread.join()
             return game
         reason = game.run()
         runs.close_run(game.conn, game.run_id, game.values.step, reason)

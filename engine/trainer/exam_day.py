@@ -1,0 +1,93 @@
+"""Exam days: the gate exam when it is due, what it says of levels held and lost, and a level won."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from configs import clock
+from engine.link.state import EngineState
+from engine.trainer.examiner import Examiner, GateOutcome
+from saves import exams
+from saves.database import transaction
+from saves.rows import Hold, LevelUp
+
+if TYPE_CHECKING:
+    from engine.trainer.game import Game
+
+
+class ExamDay:
+    """The exams of a `Game`."""
+
+    def __init__(self, game: Game) -> None:
+        self._game = game
+
+    def examiner(self) -> Examiner:
+        """An examiner for this run; ask with `StepLoop.examined` around it."""
+        game = self._game
+        weights = "ema" if game.loop.ema is not None else "live"
+        return Examiner(
+            game.hero, game.forge, game.conn, game.run_id, game.rules.exams, weights, game.recorder.progress
+        )
+
+    def sit(self, skill: str) -> None:
+        """The exam of a skill after the step just done, and what follows from it."""
+        game, step = self._game, self._game.values.step
+        game.report(EngineState.EXAMINING)
+        with game.loop.examined():
+            outcome = self.examiner().sit(game.values.curricula[skill], step)
+        game.values.curricula[skill] = outcome.state
+        game.last_exam = exams.exam(game.conn, outcome.gate_exam_id)
+        now = clock.now()
+        with transaction(game.conn, durable=True):
+            for hold in outcome.verdict.holds:
+                exams.add_hold(
+                    game.conn,
+                    Hold(
+                        run_id=game.run_id,
+                        step=step,
+                        skill=skill,
+                        level=hold.level,
+                        items=hold.tally.items,
+                        correct=hold.tally.correct,
+                        lost=hold.lost,
+                        at=now,
+                    ),
+                )
+        if outcome.verdict.action == "level_up":
+            self._level_up(skill, outcome)
+        game.show_curriculum()
+        game.report(EngineState.TRAINING)
+
+    def _level_up(self, skill: str, outcome: GateOutcome) -> None:
+        game, step, verdict = self._game, self._game.values.step, outcome.verdict
+        taken = exams.recent_exams(
+            game.conn, game.campaign.id, skill=skill, level=verdict.level, kind="gate", limit=len(verdict.exam_steps)
+        )
+        winners = tuple(sorted(e.id for e in taken if e.step in verdict.exam_steps))
+        climb = game.trackers[skill].since_mark() if skill in game.trackers else None
+        if climb is not None:
+            game.trackers[skill].mark()
+        game.values.level_up_step = step
+
+        def final(checkpoint_id: int) -> None:
+            exams.add_level_up(
+                game.conn,
+                LevelUp(
+                    run_id=game.run_id,
+                    step=step,
+                    skill=skill,
+                    from_level=verdict.level - 1,
+                    to_level=verdict.level,
+                    exam_ids=winners,
+                    steps=climb.steps if climb else 0,
+                    effort=climb.effort if climb else 0.0,
+                    start_loss=climb.start_loss if climb else None,
+                    end_loss=climb.end_loss if climb else None,
+                    checkpoint_id=checkpoint_id,
+                    at=clock.now(),
+                ),
+            )
+
+        game.saving.pending.append(final)
+        game.board.end_drill("completed")
+        game.saving.save("level_up")
