@@ -46,12 +46,14 @@ class QuestPlan:
     digest: str
     """Hash of seed and steps: two plans of one digest train the same examples in the same order."""
 
-    def forged(self, position: int) -> int:
+    def forged(self, position: int, share: float | None = None) -> int:
         """How many forged problems step number ``position`` takes beside the quest's own examples.
+
+        ``share``: the player's own choice of the replay's share, in force at this step; None: the plan's.
 
         Which ones is decided by (seed, curriculum state, optimizer step): `engine.curriculum.sampling.draw`.
         """
-        share = self.replay_share
+        share = self.replay_share if share is None else share
         return replay_count(position, len(self.steps[position]), share / (1 - share)) if share < 1 else 0
 
 

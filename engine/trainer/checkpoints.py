@@ -31,6 +31,8 @@ from saves.checkpoint_folder import (
 
 STATE_TENSORS = "trainer/state.safetensors"
 STATE_JSON = "trainer/state.json"
+PIECES = "pieces"
+"""Key of the list of tensors that belong to a state."""
 
 
 class DiskFullError(RealmError):
@@ -93,7 +95,8 @@ def write_checkpoint(
         write_model(part)
         (part / "trainer").mkdir()
         save_file({k: v.detach().contiguous() for k, v in state.tensors.items()}, part / STATE_TENSORS)
-        (part / STATE_JSON).write_text(json.dumps(state.values, sort_keys=True), encoding="utf-8")
+        values = {**state.values, PIECES: sorted(state.tensors)}
+        (part / STATE_JSON).write_text(json.dumps(values, sort_keys=True), encoding="utf-8")
         files = {p.relative_to(part).as_posix(): sha256(p, sync=True) for p in files_in(part)}
         digest = model_digest(files)
         sidecar = {
@@ -136,7 +139,21 @@ def write_checkpoint(
 
 
 def read_state(path: Path) -> TrainerState:
-    """The trainer's state of a checkpoint whose digests match."""
+    """The trainer's state of a checkpoint whose digests match.
+
+    Raises:
+        RealmError: a file is damaged, or a piece of the state is missing or does not belong to it; it is named.
+    """
     verify_checkpoint(path)
     values = json.loads((path / STATE_JSON).read_text(encoding="utf-8"))
-    return TrainerState(load_file(path / STATE_TENSORS), values)
+    tensors = load_file(path / STATE_TENSORS)
+    pieces = values.pop(PIECES, None)
+    if pieces is not None and set(pieces) != set(tensors):
+        missing, foreign = sorted(set(pieces) - set(tensors)), sorted(set(tensors) - set(pieces))
+        raise RealmError(
+            f"{path.name} does not hold the state it was saved with",
+            why=f"{(missing or foreign)[0]} {'is missing' if missing else 'does not belong to it'}",
+            fix="go back to an older checkpoint (`realm ledger summon NAME`)",
+            code="CHECKPOINT_BROKEN",
+        )
+    return TrainerState(tensors, values)

@@ -20,6 +20,7 @@ from engine.chat.template import tokens_as_text
 from engine.curriculum.gate import due
 from engine.curriculum.sampling import observe
 from engine.curriculum.state import CurriculumState, stepped
+from engine.curriculum.turns import skill_of_step
 from engine.link.control import ControlChannel
 from engine.link.snapshot import BattleText
 from engine.link.state import EngineState
@@ -95,6 +96,7 @@ class Game:
             DiskFullError: there was no room for the last checkpoint.
         """
         self.show_curriculum()
+        self.steer()
         self.report(EngineState.TRAINING)
         while self._boundary():
             self._step()
@@ -148,7 +150,7 @@ class Game:
         """One optimizer step and everything that hangs on it."""
         values = self.values
         step = values.step + 1
-        skill = self.forge.skill_of(step)
+        skill = self.skill_of(step)
         state = values.curricula[skill]
         started = clock.monotonic()
         practice = self.board.round(state, step)
@@ -246,6 +248,7 @@ class Game:
         """Take the hero back onto its accelerator."""
         if self.host_copy is not None:
             unpark(self.loop, self.host_copy)
+            self.steer()
         self.host_copy, self.parked = None, False
 
     def facts(self) -> dict[str, Any]:
@@ -296,6 +299,22 @@ class Game:
             next_exam_step=state.next_exam_step,
         )
 
+    # ---------------------------------------------------------------- steering
+
+    def skill_of(self, step: int) -> str:
+        """The skill that step ``step`` trains."""
+        return skill_of_step(list(self.forge.skills), self.values.weights, step)
+
+    @property
+    def replay_share(self) -> float:
+        """Share of forged problems beside a player's quest."""
+        return self.rules.curriculum.quest_replay if self.values.replay is None else self.values.replay
+
+    def steer(self) -> None:
+        """Hand the player's choices to what carries them out."""
+        factor = self.values.rate_factor
+        self.loop.optimizer.rate_factor = 1.0 if factor is None else factor
+
     def focus(self) -> CurriculumState:
         """The skill whose turn it is."""
-        return self.values.curricula[self.forge.skill_of(self.values.step + 1)]
+        return self.values.curricula[self.skill_of(self.values.step + 1)]

@@ -11,13 +11,12 @@ import torch
 from configs.errors import BlockedError, RealmError, UsageError
 from engine.chat.template import answer_text, decode, encode_prompt, with_system
 from engine.curriculum.gate import plan_asked
-from engine.curriculum.state import Pin, pinned
 from engine.generate import sample
 from engine.hero.model import Hero, load_folder
 from engine.link.protocol import Command, Verb
 from engine.trainer.parking import park
-from engine.trainer.practice import describe
 from engine.trainer.promotion import best_examined, find_form, promote
+from engine.trainer.steering import steer
 from saves import exams, incidents, journal, ledger
 from saves.rows import Checkpoint, JournalEntry
 
@@ -107,7 +106,7 @@ class Orders:
 
     @staticmethod
     def _changes_training(command: Command) -> bool:
-        return command.verb is Verb.SKIP or (command.verb is Verb.SET and "pin" in command.args)
+        return command.verb is Verb.SKIP or (command.verb is Verb.SET and bool(command.args))
 
     def again(self, entry: JournalEntry) -> None:
         """Take in once more what the run before took in at this step."""
@@ -189,22 +188,7 @@ class Orders:
         return {}
 
     def _set(self, command: Command) -> dict[str, Any]:
-        game = self._game
-        unknown = set(command.args) - {"pin", "skill"}
-        if unknown or "pin" not in command.args:
-            raise UsageError("set takes `pin` (a level, max, or null)", fix="see `realm --help`", code="BAD_ARGUMENT")
-        pin = command.args["pin"]
-        if not (pin is None or pin == "max" or (isinstance(pin, int) and not isinstance(pin, bool))):
-            raise UsageError(f"{pin!r} is no level", fix="give a number, max, or null", code="BAD_ARGUMENT")
-        chosen: Pin = pin
-        skill = str(command.args.get("skill") or game.focus().skill)
-        if skill not in game.values.curricula:
-            raise UsageError(f"this hero does not train {skill}", fix="see `realm skill list`", code="UNKNOWN_SKILL")
-        state = pinned(game.values.curricula[skill], chosen)
-        game.values.curricula[skill] = state
-        if game.values.drill is not None:
-            game.values.drill.name = describe(state)
-        return {"skill": skill, "training": state.training}
+        return steer(self._game, command.args)
 
     def _ask(self, command: Command) -> dict[str, Any]:
         game, args = self._game, command.args

@@ -68,10 +68,6 @@ class Forge:
             asked_form(self.data, [{"role": "user", "content": problem.prompt}], problem.index), self.system
         )
 
-    def skill_of(self, step: int) -> str:
-        """The skill of a step: all of the hero's skills in turn."""
-        return list(self.skills)[step % len(self.skills)]
-
     def draw(self, state: CurriculumState, step: int, count: int) -> tuple[list[Draw], list[Encoded], list[str]]:
         """``count`` problems of the step's skill, encoded, with their names; fewer where some exceed the hero's context.
 
@@ -200,13 +196,13 @@ class QuestPractice:
         """Optimizer steps over all epochs."""
         return len(self.plan.steps)
 
-    def round(self, position: int, state: CurriculumState, step: int) -> Round:
-        """Round number ``position`` of the quest, with its share of replay."""
+    def round(self, position: int, state: CurriculumState, step: int, replay_share: float | None = None) -> Round:
+        """Round number ``position`` of the quest, with its share of replay (None: the plan's)."""
         limit = self._hero.config.training.batch_tokens
         own = self.plan.steps[position]
         batches = make_batches([self.train[i] for i in own], max_tokens=limit, row_tokens=self._hero.row_tokens)
         items = [self._names[i] for i in own]
-        count = self.plan.forged(position)
+        count = self.plan.forged(position, replay_share)
         draws: list[Draw] = []
         if count:
             draws, encoded, names = self._forge.draw(state, step, count)

@@ -53,6 +53,12 @@ class Values:
     examples: int = 0
     refused: int = 0
     """Steps refused in a row because something was not finite."""
+    rate_factor: float | None = None
+    """Factor of the learning rate, set by the player; None: the hero's own rate."""
+    weights: dict[str, float] | None = None
+    """Share of the steps by skill, set by the player; None: all in turn."""
+    replay: float | None = None
+    """Share of forged problems beside a player's quest, set by the player; None: the rules'."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
