@@ -156,7 +156,7 @@ def test_exams_ask_and_score_in_the_form_that_is_trained(made: Made, monkeypatch
     problems = [skill.generate(1, i, "exam", mix) for i in range(16)]
     monkeypatch.setattr("engine.trainer.examiner.greedy", told)
     with game.loop.examined():
-        outcome = game.examiner().sit(game.focus(), 0)
+        outcome = game.exams.examiner().sit(game.focus(), 0)
     exam = exams.exam(game.conn, outcome.gate_exam_id)
     assert exam is not None and exam.items == 16 and exam.correct == 8 and exam.results["crit_miss"] == 8
     trained = game.forge.messages(problems[0])
