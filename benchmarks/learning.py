@@ -34,7 +34,8 @@ from configs.loader import load_game, load_hero
 from configs.paths import SaveFolder
 from engine.chat.template import answer_text, encode_prompt
 from engine.generate import greedy
-from engine.hero.model import Hero, load_folder
+from engine.hero.loading import load_folder
+from engine.hero.model import Hero
 from engine.placement import choose, exact_matmul
 from saves.database import open_save
 from skills.contract import Skill

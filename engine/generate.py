@@ -93,10 +93,11 @@ def _decode(hero: Hero, prompts: Sequence[Sequence[int]], max_new_tokens: int) -
 
 def _next_logits(hero: Hero, ids: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache) -> Tensor:
     """[rows, V]: logits of the next token; the cache grows by ``ids``."""
-    states = hero.model.get_decoder()(
-        input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
-    ).last_hidden_state[:, -1]
-    logits: Tensor = hero.model.get_output_embeddings()(states).float()
+    with hero.arithmetic():
+        states = hero.model.get_decoder()(
+            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
+        ).last_hidden_state[:, -1]
+        logits: Tensor = hero.model.get_output_embeddings()(states).float()
     return logits
 
 

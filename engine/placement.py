@@ -92,9 +92,9 @@ class Placement:
         torch.set_num_threads(self.threads)
         torch.set_float32_matmul_precision(self.matmul)
 
-    def autocast(self) -> AbstractContextManager[Any]:
-        """The context in which forward passes run."""
-        if self.compute == "bfloat16" and self.weights == "float32":
+    def autocast(self, *, adapted: bool = False) -> AbstractContextManager[Any]:
+        """The context in which forward passes run; fp32 adapters beside a bf16 base need it too (``adapted``)."""
+        if self.compute == "bfloat16" and (adapted or self.weights == "float32"):
             return torch.autocast(self.device, torch.bfloat16)
         return nullcontext()
 

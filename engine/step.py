@@ -53,11 +53,12 @@ class TrainingPass(torch.nn.Module):
         super().__init__()
         self.model = hero.model
         self.placement = placement
+        self.adapted = hero.base is not None
         head_weight(hero.model)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """`HeadResult` of ``batch`` as a tuple: total, losses, right."""
-        with self.placement.autocast():
+        with self.placement.autocast(adapted=self.adapted):
             states = self.hidden_states(batch)
             made = head_loss(states, head_weight(self.model), batch.targets, batch.weights)
         return made.total, made.losses, made.right

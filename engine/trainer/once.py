@@ -53,7 +53,7 @@ def _ask(folder: SaveFolder, args: dict[str, Any]) -> dict[str, Any]:
     run = runs.run(conn, checkpoint.run_id)
     conn.close()
 
-    from engine.hero.model import load_folder
+    from engine.hero.loading import load_folder
     from engine.placement import Placement, exact_matmul
     from engine.quests.reader import dated
     from engine.trainer.orders import answer

@@ -12,7 +12,8 @@ from configs.errors import BlockedError, RealmError, UsageError
 from engine.chat.template import answer_text, decode, encode_prompt, with_system
 from engine.curriculum.gate import plan_asked
 from engine.generate import sample
-from engine.hero.model import Hero, load_folder
+from engine.hero.loading import load_folder
+from engine.hero.model import Hero
 from engine.link.protocol import Command, Verb
 from engine.trainer.parking import park
 from engine.trainer.promotion import best_examined, find_form, promote

@@ -18,7 +18,8 @@ from configs.paths import SaveFolder
 from configs.schema import GameConfig, HeroConfig
 from configs.version import __version__
 from engine.curriculum.state import start as start_curriculum
-from engine.hero.model import Hero, load_folder, load_pretrained, make_hatchling
+from engine.hero.loading import load_folder, load_pretrained
+from engine.hero.model import Hero, make_hatchling
 from engine.link.control import ControlChannel
 from engine.link.ring import RingWriter
 from engine.placement import Placement, choose

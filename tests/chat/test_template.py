@@ -17,7 +17,8 @@ from configs.errors import RealmError
 from configs.turn_format import turn_formats
 from engine.chat.encoded import Message
 from engine.chat.template import Template, decode, encode_messages, encode_prompt, encode_text, with_system
-from engine.hero.model import Hero, load_pretrained
+from engine.hero.loading import load_pretrained
+from engine.hero.model import Hero
 from tests.model.heroes import PLACEMENT, dio_config, hatchling, qwen_folder
 
 

@@ -59,6 +59,7 @@ def passes(model: Any, attention: str) -> TrainingPass:
 @dataclasses.dataclass
 class _Bare:
     model: Any
+    base: None = None
 
 
 def rows_of(attention: str) -> int | None:

@@ -12,7 +12,8 @@ from configs.errors import RealmError
 from engine.batch import make_batch
 from engine.chat.template import answer_text, encode_prompt
 from engine.generate import greedy, sample
-from engine.hero.model import Hero, load_pretrained
+from engine.hero.loading import load_pretrained
+from engine.hero.model import Hero
 from engine.step import StepLoop
 from tests.model.heroes import PLACEMENT, dio_config, examples, hatchling, problem, qwen_folder, unsettle
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from configs.errors import RealmError
 from configs.training import HeroTraining
-from engine.hero.model import load_folder, save_folder
+from engine.hero.loading import load_folder
+from engine.hero.model import save_folder
 from engine.optim.build import build_optimizer
 from engine.optim.working import round_by_chance
 from engine.placement import Placement, choose

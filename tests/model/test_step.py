@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from configs.errors import RealmError
 from engine.batch import make_batch
-from engine.hero.model import Hero, load_folder, save_folder
+from engine.hero.loading import load_folder
+from engine.hero.model import Hero, save_folder
 from engine.placement import Placement
 from engine.step import StepLoop
 from tests.model.heroes import PLACEMENT, batches, examples, hatchling, unsettle

@@ -17,7 +17,7 @@ from configs.errors import RealmError
 from configs.loader import load_game
 from engine.batch import Batch, make_batches
 from engine.chat.template import encode_messages, encode_text, with_system
-from engine.hero.model import load_pretrained
+from engine.hero.loading import load_pretrained
 from engine.quests.board import import_quest
 from engine.quests.fileformat import check_file, read_examples
 from engine.quests.reader import ExampleReader, reader_for

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM
 
 import engine.trainer.start
-from engine.hero.model import load_pretrained
+from engine.hero.loading import load_pretrained
 from engine.placement import Placement, choose
 from saves import ledger
 from saves.database import open_save

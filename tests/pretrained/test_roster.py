@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from configs.loader import hero_ids, load_game, load_hero
 from engine.batch import make_batches
 from engine.chat.template import encode_messages, with_system
-from engine.hero.model import load_pretrained
+from engine.hero.loading import load_pretrained
 from engine.placement import choose
 from engine.step import StepLoop
 from saves.checkpoint_folder import files_in

@@ -17,7 +17,8 @@ from engine.batch import make_batch
 from engine.chat.encoded import Encoded, Message
 from engine.chat.template import decode, encode_messages, encode_prompt, encode_text
 from engine.generate import greedy
-from engine.hero.model import Hero, load_folder, load_pretrained, save_folder
+from engine.hero.loading import load_folder, load_pretrained
+from engine.hero.model import Hero, save_folder
 from engine.placement import Placement, choose
 from engine.step import StepLoop, batch_loss, hidden_states
 from tests.pretrained.standin import hero_on, make_folder

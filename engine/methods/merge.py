@@ -1,0 +1,38 @@
+"""An adapter merged into the full-precision weights of its base: a plain model again, that needs nothing to be loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers.utils import logging as transformers_logging
+
+from engine.hero.folder import check_folder
+from engine.methods.adapters import check_base
+
+
+def merge(adapter: Path, base: Path, target: Path) -> None:
+    """Write the model that ``adapter`` on ``base`` is.
+
+    The base is read as it was published, never as it was quantised for training; tokenizer, template and stop marks are the
+    adapter folder's.
+
+    Args:
+        adapter: PEFT's folder.
+        base: the model's folder.
+        target: a folder to fill.
+
+    Raises:
+        RealmError: the adapter belongs to another base.
+    """
+    from peft import PeftModel
+
+    transformers_logging.disable_progress_bar()
+    check_folder(base)
+    check_base(adapter, base)
+    model = AutoModelForCausalLM.from_pretrained(str(base), dtype="auto", local_files_only=True)
+    dtype = model.dtype
+    merged = PeftModel.from_pretrained(model.float(), str(adapter)).merge_and_unload(safe_merge=True).to(dtype)
+    merged.generation_config = GenerationConfig.from_pretrained(str(adapter))
+    merged.save_pretrained(target)
+    AutoTokenizer.from_pretrained(str(adapter), local_files_only=True).save_pretrained(target)
