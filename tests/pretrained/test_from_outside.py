@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,13 +40,13 @@ socket.socket.connect, socket.getaddrinfo = connect, getaddrinfo
 """
 
 
-def into_cache(hf_home: Path, name: str) -> Path:
+def into_cache(hf_home: Path, name: str, fillers: int = 0) -> Path:
     """The stand-in where the hub's own downloads lie."""
     repository = hf_home / "hub" / f"models--{name.replace('/', '--')}"
     (repository / "refs").mkdir(parents=True)
     (repository / "refs" / "main").write_text(REVISION)
     (repository / "snapshots").mkdir()
-    return make_folder(repository / "snapshots" / REVISION, fillers=LARGE)
+    return make_folder(repository / "snapshots" / REVISION, fillers=fillers)
 
 
 @pytest.fixture
@@ -68,6 +70,11 @@ def realm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Realm]:
     here.stop()
 
 
+def assert_nothing_reached_out(tmp_path: Path) -> None:
+    reached = tmp_path / "reached-out"
+    assert not reached.exists(), f"somebody was asked while the model was at hand: {reached.read_text()}"
+
+
 def test_dio_from_the_cache_is_played_by_commands_alone(realm: Realm, tmp_path: Path) -> None:
     (dio,) = [h for h in json.loads(realm.run("hero", "list", "--json")) if h["id"] == "dio-qwen3-0.6b"]
     assert dio["ready"] and dio["where"].endswith(REVISION)
@@ -83,9 +90,25 @@ def test_dio_from_the_cache_is_played_by_commands_alone(realm: Realm, tmp_path: 
     assert crowned["name"] == champion["name"]
     model = AutoModelForCausalLM.from_pretrained(champion["path"])
     tokenizer = AutoTokenizer.from_pretrained(champion["path"])
-    assert len(tokenizer) > LARGE and model.lm_head.weight is model.model.embed_tokens.weight
-    reached = tmp_path / "reached-out"
-    assert not reached.exists(), f"nothing reaches out while the model is at hand: {reached.read_text()}"
+    assert tokenizer.chat_template and model.lm_head.weight is model.model.embed_tokens.weight
+    assert_nothing_reached_out(tmp_path)
+
+
+def test_a_large_vocabulary_is_loaded_from_the_cache_without_asking_anybody(realm: Realm, tmp_path: Path) -> None:
+    into_cache(tmp_path / "hf", "Qwen/Qwen3-1.7B", LARGE)
+    code = """
+from configs.loader import load_game, load_hero
+from engine.hero.model import load_pretrained
+from engine.placement import choose
+hero = load_hero("tomo")
+print(len(load_pretrained(hero, choose(hero, load_game().engine)).tokenizer))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=realm.env, capture_output=True, text=True, timeout=DEADLINE_S
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > LARGE
+    assert_nothing_reached_out(tmp_path)
 
 
 def test_a_hero_without_its_model_is_refused_at_once_and_plays_when_the_model_has_come(
