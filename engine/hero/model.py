@@ -165,7 +165,7 @@ def finish(
         model.to(device=placement.device)
     assert_dtypes(model, config.training, placement)
     model.train()
-    lean = LeanQwen3(model) if supports(model) else None
+    lean = LeanQwen3(model) if base is None and supports(model) else None
     return Hero(
         config=config,
         model=model,
