@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from configs.errors import RealmError
-from configs.loader import load_hero, shipped
+from configs.loader import load_hero
 from configs.paths import config_dir
+from configs.reading import shipped
 from configs.turn_format import turn_format, turn_formats
 from engine.chat.encoded import Encoded, Message
 from engine.chat.template import Template, answer_text, decode, encode_messages, encode_prompt
