@@ -48,7 +48,7 @@ def account(readings: Iterable[tuple[Reading, bool]]) -> TokenLedger:
             counts["held_out"] += len(encoded.ids)
             counts["held_out_examples"] += 1
         else:
-            trained = sum(encoded.trained)
+            trained = encoded.trained_tokens
             counts["trained"] += trained
             counts["masked"] += len(encoded.ids) - trained
             counts["truncated"] += reading.truncated

@@ -203,7 +203,7 @@ def _list(
                 format=str(report.format),
                 priority=priority,
                 epochs=epochs,
-                counts=dict(report.counts),
+                counts={**report.counts, "warnings": list(report.warnings)} if report.warnings else dict(report.counts),
                 source=source,
             )
         except BaseException as error:

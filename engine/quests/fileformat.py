@@ -7,26 +7,21 @@ Roles are system, user, assistant and tool; an assistant's message may hold `too
 
 from __future__ import annotations
 
-import json
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from configs.errors import RealmError, UsageError
-from engine.chat.encoded import ROLES, Message
 from engine.quests.masking import EXEMPT, MaskCheck, MaskReport
+from engine.quests.records import LINE_LIMIT_BYTES, BadLineError, Example, read_record
 
 if TYPE_CHECKING:
     from engine.quests.reader import Reader, Reading
 
 VALIDATOR = "quest_file 1.1.0"
-FORMATS = ("messages", "text")
-LINE_LIMIT_BYTES = 64 << 20
-"""Longest line that is read."""
-_SHOWN = 40
 _TOLD_LINES = 500
 
 
@@ -36,27 +31,6 @@ class LineError:
 
     line: int
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One record of a quest."""
-
-    index: int
-    """Position among the file's records, from 0."""
-    line: int
-    messages: tuple[Message, ...] | None
-    """Turns of role and content, with an assistant's ``tool_calls`` and ``reasoning_content``; None for raw texts."""
-    text: str | None
-    digest: str
-    """Hash of what the record says, whatever its spelling in JSON."""
-
-    @property
-    def rendered(self) -> str:
-        """The record as ChatML, for measuring its length where nothing better is at hand."""
-        if self.messages is None:
-            return f"{self.text}<|endoftext|>"
-        return "\n".join(f"<|im_start|>{m['role']}\n{_words(m)}<|im_end|>" for m in self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +58,11 @@ class FileReport:
         """Why the file is refused, one line each."""
         masks = self.masking.reasons if self.masking is not None and self.masking.verdict == "abort" else ()
         return (*(f"line {e.line}: {e.reason}" for e in self.errors), *masks)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What looks odd about its masks, where it is no reason to refuse the file."""
+        return self.masking.reasons if self.masking is not None and self.masking.verdict == "warn" else ()
 
     def as_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -123,10 +102,6 @@ class QuestRefusedError(RealmError):
         )
 
 
-class _BadLineError(Exception):
-    """A line that is no record; says why."""
-
-
 @dataclass(slots=True)
 class _Tally:
     """What a running check has counted."""
@@ -156,7 +131,7 @@ class _Tally:
         if reading.tokens > self.longest:
             self.longest, self.longest_line = reading.tokens, example.line
         if reading.encoded is not None:
-            trained = sum(reading.encoded.trained)
+            trained = reading.encoded.trained_tokens
             self.trained += trained
             self.masked += len(reading.encoded.ids) - trained
             self.truncated += reading.truncated
@@ -214,8 +189,8 @@ def check_file(
             if on_progress is not None and number % _TOLD_LINES == 0:
                 on_progress(f"{number:,} lines checked")
             try:
-                example = _read(raw, tally.examples, number, form)
-            except _BadLineError as error:
+                example = read_record(raw, tally.examples, number, form)
+            except BadLineError as error:
                 unfinished = not errors and not raw.endswith(b"\n")
                 errors.append(LineError(number, str(error)))
             else:
@@ -258,8 +233,8 @@ def read_examples(path: Path) -> Iterator[Example]:
     with open_quest(path) as file:
         for number, raw in _lines(file):
             try:
-                example = _read(raw, index, number, form)
-            except _BadLineError as error:
+                example = read_record(raw, index, number, form)
+            except BadLineError as error:
                 raise RealmError(
                     f"{path.name}, line {number}: {error}",
                     fix="check the file (`realm quest check`) and add it again",
@@ -293,133 +268,3 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     while raw := file.readline(LINE_LIMIT_BYTES):
         number += 1
         yield number, raw
-
-
-def _read(raw: bytes, index: int, line: int, form: str | None) -> Example | None:
-    """One line as a record; None when it is blank."""
-    if len(raw) >= LINE_LIMIT_BYTES:
-        raise _BadLineError(f"the line is longer than {LINE_LIMIT_BYTES >> 20} MiB")
-    try:
-        text = raw.decode("utf-8-sig" if line == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        raise _BadLineError(f"not UTF-8: byte {error.object[error.start]:#04x} at column {error.start + 1}") from error
-    if not text.strip():
-        return None
-    try:
-        record = json.loads(text)
-    except RecursionError as error:
-        raise _BadLineError("not JSON that can be read: nested too deeply") from error
-    except ValueError as error:
-        why = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
-        raise _BadLineError(f"not JSON: {why}") from error
-    if not isinstance(record, dict):
-        raise _BadLineError(f"a record must be an object with `messages` or `text`, not {_kind(record)}")
-    found = [name for name in FORMATS if name in record]
-    if len(found) != 1:
-        raise _BadLineError("holds both `messages` and `text`" if found else "holds neither `messages` nor `text`")
-    if form is not None and found[0] != form:
-        raise _BadLineError(f"holds `{found[0]}`, but the file began with `{form}`")
-    if found[0] == "text":
-        return Example(index, line, None, _text(record["text"]), _digest(record["text"]))
-    messages = _messages(record["messages"])
-    return Example(index, line, messages, None, _digest([_told(m) for m in messages]))
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise _BadLineError(f"`text` must be a string, not {_kind(value)}")
-    if not value.strip():
-        raise _BadLineError("`text` is empty")
-    return _unicode(value, "`text`")
-
-
-def _messages(value: object) -> tuple[Message, ...]:
-    if not isinstance(value, list) or not value:
-        raise _BadLineError("`messages` must be a list of messages" if value != [] else "`messages` is empty")
-    turns = []
-    for number, message in enumerate(value, start=1):
-        if not isinstance(message, dict):
-            raise _BadLineError(f"message {number} must be an object, not {_kind(message)}")
-        role, content = message.get("role"), message.get("content")
-        if role not in ROLES:
-            raise _BadLineError(f"message {number} has the role {_short(role)}; known are {', '.join(ROLES)}")
-        beside = _beside(message, number) if role == "assistant" else {}
-        if content is None and "tool_calls" in beside:
-            content = ""
-        if not isinstance(content, str):
-            raise _BadLineError(f"message {number} has no `content` text")
-        if role == "assistant" and not content.strip() and "tool_calls" not in beside:
-            raise _BadLineError(f"message {number}: the assistant's answer is empty")
-        turns.append({"role": str(role), "content": _unicode(content, f"message {number}"), **beside})
-    if all(turn["role"] != "assistant" for turn in turns):
-        raise _BadLineError("no assistant answer to learn from")
-    if turns[-1]["role"] != "assistant":
-        raise _BadLineError("the last message must be the assistant's")
-    return tuple(turns)
-
-
-def _beside(message: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """What an assistant's message holds beside its words: calls of tools and a thought that stands apart."""
-    beside: dict[str, Any] = {}
-    calls = message.get("tool_calls")
-    if calls:
-        if not isinstance(calls, list):
-            raise _BadLineError(f"message {number}: `tool_calls` must be a list, not {_kind(calls)}")
-        beside["tool_calls"] = [_call(call, number) for call in calls]
-    thought = message.get("reasoning_content")
-    if thought is not None and not isinstance(thought, str):
-        raise _BadLineError(f"message {number}: `reasoning_content` must be a string, not {_kind(thought)}")
-    if thought and thought.strip():
-        beside["reasoning_content"] = _unicode(thought, f"message {number}: `reasoning_content`")
-    return beside
-
-
-def _call(call: object, number: int) -> dict[str, Any]:
-    """One call of a tool as its name and arguments, arguments that are text read as JSON."""
-    made = call.get("function", call) if isinstance(call, dict) else None
-    name = made.get("name") if isinstance(made, dict) else None
-    if not isinstance(made, dict) or not isinstance(name, str) or not name.strip():
-        raise _BadLineError(f"message {number}: a call of a tool has no `name`")
-    arguments = made.get("arguments", {})
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments or "{}")
-        except (ValueError, RecursionError) as error:
-            raise _BadLineError(f"message {number}: the arguments of {_short(name)} are not JSON") from error
-    if not isinstance(arguments, dict):
-        raise _BadLineError(f"message {number}: the arguments of {_short(name)} must be an object")
-    _unicode(json.dumps([name, arguments], ensure_ascii=False), f"message {number}: `tool_calls`")
-    return {"name": name, "arguments": arguments}
-
-
-def _told(message: Message) -> list[Any]:
-    """What a message says, for its digest; what it holds beside its words only where there is any."""
-    beside = {k: message[k] for k in ("tool_calls", "reasoning_content") if k in message}
-    return [message["role"], message["content"], *([beside] if beside else [])]
-
-
-def _words(message: Message) -> str:
-    calls = message.get("tool_calls")
-    return str(message["content"]) + (json.dumps(calls, ensure_ascii=False) if calls else "")
-
-
-def _unicode(text: str, where: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise _BadLineError(f"{where} holds half of a character pair, which is no text") from error
-    return text
-
-
-def _digest(content: object) -> str:
-    return blake2b(json.dumps(content, ensure_ascii=False).encode(), digest_size=16).hexdigest()
-
-
-def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

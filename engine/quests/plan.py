@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from engine.curriculum.sampling import replay_count
+from configs.schema import CurriculumRules
+from engine.curriculum.sampling import Draw, draw, replay_count
+from engine.curriculum.state import CurriculumState
 from engine.quests.split import epoch_order
+from skills.contract import Skill
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,6 @@ class QuestPlan:
         """How many forged problems step number ``position`` takes beside the quest's own examples.
 
         ``share``: the player's own choice of the replay's share, in force at this step; None: the plan's.
-
-        Which ones is decided by (seed, curriculum state, optimizer step): `engine.curriculum.sampling.draw`.
         """
         share = self.replay_share if share is None else share
         return replay_count(position, len(self.steps[position]), share / (1 - share)) if share < 1 else 0
@@ -64,6 +65,46 @@ def plan_quest(recipe: QuestRecipe, seed: int) -> QuestPlan:
         order = epoch_order(len(recipe.lengths), seed, recipe.digest, epoch)
         steps += _filled(order, recipe.lengths, recipe.step_examples, recipe.step_tokens)
     return QuestPlan(tuple(steps), recipe.replay_share, _hash(repr((seed, recipe.as_dict(), steps))))
+
+
+@dataclass(frozen=True, slots=True)
+class StepItems:
+    """What one optimizer step of a player's quest trains."""
+
+    examples: tuple[int, ...]
+    """Positions among the quest's training examples."""
+    draws: tuple[Draw, ...]
+    """Forged problems beside them."""
+
+
+def step_items(
+    plan: QuestPlan,
+    position: int,
+    state: CurriculumState,
+    step: int,
+    *,
+    seed: int,
+    skill: Skill,
+    mix: str,
+    rules: CurriculumRules,
+    replay_share: float | None = None,
+) -> StepItems:
+    """The items of one step: a pure function of its arguments, whatever was trained in between.
+
+    Args:
+        plan: the quest's.
+        position: number of the step within the quest, from 0.
+        state: where the curriculum stands, which decides what is forged.
+        step: the campaign's optimizer step.
+        seed: the campaign's.
+        skill: what is forged.
+        mix: its published mix.
+        rules: the curriculum's.
+        replay_share: see `QuestPlan.forged`.
+    """
+    count = plan.forged(position, replay_share)
+    draws = draw(state, skill, mix, rules, seed=seed, step=step, count=count) if count else []
+    return StepItems(plan.steps[position], tuple(draws))
 
 
 def _filled(order: Sequence[int], lengths: Sequence[int], most: int, room: int) -> list[tuple[int, ...]]:

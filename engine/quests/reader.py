@@ -15,7 +15,7 @@ from configs.turn_format import turn_format
 from engine.chat.encoded import Encoded, Message, TurnMarks
 from engine.chat.profiles import thoughtful, thoughts, trained_form
 from engine.chat.template import Template, with_system
-from engine.quests.fileformat import Example
+from engine.quests.records import Example
 
 CHARACTERS_PER_TOKEN = 4
 """Estimate where the hero's tokenizer is not on this machine."""

@@ -10,7 +10,7 @@ from configs.errors import RealmError
 from engine.curriculum.state import CurriculumState
 from engine.quests.board import scan_inbox
 from engine.quests.masking import MaskReport
-from engine.quests.reader import reader_for
+from engine.quests.reader import ExampleReader
 from engine.trainer.measure import held_out_loss, sample_answers
 from engine.trainer.practice import QuestPractice, Round, describe, recipe
 from engine.trainer.values import Drill, QuestCursor
@@ -32,7 +32,7 @@ class Board:
         self._game = game
         self.quest: QuestPractice | None = None
         self._seen_version: int | None = None
-        self._reader = reader_for(game.hero.config)
+        self._reader = ExampleReader(game.hero.config, game.hero.template, game.forge.system)
 
     # ---------------------------------------------------------------- what is under way
 

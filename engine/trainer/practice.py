@@ -5,7 +5,7 @@ Both are pure functions of (seed, recipe, curriculum state, step), so that a res
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +20,11 @@ from engine.curriculum.sampling import Draw, draw
 from engine.curriculum.state import CurriculumState
 from engine.hero.model import Hero
 from engine.quests.account import account
-from engine.quests.fileformat import Example, read_examples
+from engine.quests.fileformat import read_examples
 from engine.quests.masking import EXEMPT, MaskCheck, MaskReport
-from engine.quests.plan import QuestRecipe, plan_quest
+from engine.quests.plan import QuestRecipe, plan_quest, step_items
 from engine.quests.reader import ExampleReader, Reading, dated
+from engine.quests.records import Example
 from engine.quests.split import held_out
 from engine.trainer.packed import inspect_batches
 from saves.rows import Quest
@@ -69,7 +70,14 @@ class Forge:
         )
 
     def draw(self, state: CurriculumState, step: int, count: int) -> tuple[list[Draw], list[Encoded], list[str]]:
-        """``count`` problems of the step's skill, encoded, with their names; fewer where some exceed the hero's context.
+        """``count`` problems of the step's skill as `forged` gives them."""
+        skill, mix = self.skills[state.skill]
+        return self.forged(state, draw(state, skill, mix, self._rules, seed=self._seed, step=step, count=count))
+
+    def forged(
+        self, state: CurriculumState, drawn_items: Sequence[Draw]
+    ) -> tuple[list[Draw], list[Encoded], list[str]]:
+        """Drawn problems, encoded, with their names; fewer where some exceed the hero's context.
 
         Raises:
             RealmError: every one of them does.
@@ -79,7 +87,7 @@ class Forge:
         draws: list[Draw] = []
         encoded: list[Encoded] = []
         names: list[str] = []
-        for drawn in draw(state, skill, mix, self._rules, seed=self._seed, step=step, count=count):
+        for drawn in drawn_items:
             problem = skill.generate(drawn.level, drawn.index, "train", mix, operation=drawn.operation)
             example = encode_messages(self._hero, self.messages(problem))
             if len(example.ids) <= context:
@@ -89,7 +97,7 @@ class Forge:
         if not draws:
             raise RealmError(
                 f"{state.skill} has no problem that fits the hero's {context} tokens",
-                why=f"all {count} drawn around level {state.training} are longer",
+                why=f"all {len(drawn_items)} drawn around level {state.training} are longer",
                 fix="raise `model.context_length` in the hero's YAML, or let it train a lighter mix",
                 code="CONTEXT_TOO_SHORT",
             )
@@ -118,7 +126,7 @@ class QuestPractice:
         planned_at: float,
         on_progress: Callable[[str], None],
     ) -> None:
-        self.quest, self._hero, self._rules, self._forge = quest, hero, rules, forge
+        self.quest, self._hero, self._rules, self._forge, self._seed = quest, hero, rules, forge, seed
         self.reader = ExampleReader(hero.config, hero.template, dated(hero.config.system_prompt, planned_at))
         path = folder.quests / quest.file
         if not path.is_file():
@@ -199,16 +207,27 @@ class QuestPractice:
     def round(self, position: int, state: CurriculumState, step: int, replay_share: float | None = None) -> Round:
         """Round number ``position`` of the quest, with its share of replay (None: the plan's)."""
         limit = self._hero.config.training.batch_tokens
-        own = self.plan.steps[position]
+        skill, mix = self._forge.skills[state.skill]
+        items = step_items(
+            self.plan,
+            position,
+            state,
+            step,
+            seed=self._seed,
+            skill=skill,
+            mix=mix,
+            rules=self._rules.curriculum,
+            replay_share=replay_share,
+        )
+        own = items.examples
         batches = make_batches([self.train[i] for i in own], max_tokens=limit, row_tokens=self._hero.row_tokens)
-        items = [self._names[i] for i in own]
-        count = self.plan.forged(position, replay_share)
+        named = [self._names[i] for i in own]
         draws: list[Draw] = []
-        if count:
-            draws, encoded, names = self._forge.draw(state, step, count)
+        if items.draws:
+            draws, encoded, names = self._forge.forged(state, items.draws)
             batches += make_batches(encoded, max_tokens=limit, row_tokens=self._hero.row_tokens)
-            items += names
-        return Round(batches, self.train[own[0]], items[0], tuple(items), draws, len(own))
+            named += names
+        return Round(batches, self.train[own[0]], named[0], tuple(named), draws, len(own))
 
     def inspect(self, practice: Round) -> MaskReport:
         """The mask checks over the very batches of a round."""

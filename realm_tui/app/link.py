@@ -128,4 +128,5 @@ class EngineLink:
         from realm_tui.runtime.board import add
 
         added = add(self._folder, path, priority=priority, source="screen")
-        return f"{added.name} is on the board: {added.counts.get('examples', '–')} examples"
+        odd = "".join(f"; {warning}" for warning in added.counts.get("warnings", ()))
+        return f"{added.name} is on the board: {added.counts.get('examples', '–')} examples{odd}"

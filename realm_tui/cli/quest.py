@@ -46,6 +46,8 @@ def add(
         data(quest_facts(quest))
     else:
         typer.echo(f"{quest.name}: {quest.counts.get('examples')} examples, {quest.priority} priority")
+    for warning in quest.counts.get("warnings", ()):
+        say(f"look at it once more: {warning} (`realm quest check` shows all)")
 
 
 @app.command()

@@ -97,6 +97,30 @@ def test_trap_09_the_exported_template_gives_the_same_ids_with_system_words_and_
     assert rendered(voice, bare) == encode_messages(voice, bare).ids + behind(voice)
 
 
+PLAIN = st.lists(WORD.filter(lambda word: "<" not in word and "[" not in word), min_size=1, max_size=6).map(" ".join)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(PLAIN, PLAIN), min_size=1, max_size=3), st.none() | PLAIN, st.none() | PLAIN)
+def test_trap_09_any_words_rendered_and_tokenised_whole_give_the_same_ids(
+    name: str, turns: list[tuple[str, str]], system: str | None, result: str | None
+) -> None:
+    voice = THINKING[name]
+    messages: list[Message] = [{"role": "system", "content": system}] if system is not None else []
+    for question, answer in turns:
+        messages += [{"role": "user", "content": question}]
+        if result is not None:
+            messages += [
+                {"role": "assistant", "content": "", "tool_calls": [CALL]},
+                {"role": "tool", "content": result},
+            ]
+        messages += [{"role": "assistant", "content": answer, "reasoning_content": question}]
+    assert rendered(voice, messages) == encode_messages(voice, messages).ids + behind(voice)
+    asked = messages[:-1]
+    assert rendered(voice, asked, add_generation_prompt=True) == encode_prompt(voice, asked)
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_calls_are_trained_and_what_the_tool_says_is_not(name: str) -> None:
     voice = VOICES[name]

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from configs.loader import load_hero
 from configs.schema import HeroConfig
 from engine.quests.account import account
-from engine.quests.fileformat import Example, check_file, read_examples
+from engine.quests.fileformat import check_file, read_examples
 from engine.quests.reader import ExampleReader, Reading, reader_for
+from engine.quests.records import Example
 from tests.quests.conftest import chat, write_lines
 
 

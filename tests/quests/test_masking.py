@@ -157,6 +157,15 @@ def test_a_quest_that_would_learn_too_much_is_refused_at_the_door_unless_long_an
     assert "MaskingRatio" in (folder.inbox / "refused" / "story.jsonl.txt").read_text()
 
 
+def test_what_looks_odd_is_said_and_remembered_when_a_quest_is_added(
+    save: sqlite3.Connection, folder: SaveFolder, rules: QuestRules, tmp_path: Path
+) -> None:
+    path = write_lines(tmp_path / "q.jsonl", *[chat(f"{n} " * 60, "yes, as ever") for n in range(9)])
+    quest = import_quest(save, folder, path, rules, reader=PIP)
+    (warning,) = quests.quest(save, quest.id).counts["warnings"]
+    assert warning.startswith("MaskingRatio: 9") and "is usual" in warning
+
+
 def test_trap_02_an_item_of_which_nothing_is_trained_is_refused_with_its_line(tmp_path: Path) -> None:
     """Also one whose answer would only begin behind the hero's context."""
     silent = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": " "}]}

@@ -10,7 +10,10 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.quests.plan import QuestRecipe, plan_quest
+from configs.loader import load_game
+from engine.curriculum.state import CurriculumState, start
+from engine.quests.plan import QuestRecipe, StepItems, plan_quest, step_items
+from skills.registry import get_skill
 
 RECIPE = QuestRecipe(
     digest="d1", lengths=(5, 9, 30, 2, 7, 7, 12), epochs=2, step_examples=3, step_tokens=20, replay_share=0.2
@@ -42,6 +45,28 @@ def test_replay_takes_its_share() -> None:
     plan = plan_quest(recipe, 1)
     own = sum(map(len, plan.steps))
     assert sum(plan.forged(n) for n in range(len(plan.steps))) == own / 4, "a fifth of all"
+
+
+def test_a_steps_items_follow_from_seed_recipe_curriculum_and_step_alone() -> None:
+    """Asked again, in any order, they are the same; each of the four changes them."""
+    game, skill = load_game(), get_skill("bin")
+    recipe = dataclasses.replace(RECIPE, lengths=(4,) * 60, step_examples=20, step_tokens=4096)
+    plan = plan_quest(recipe, 7)
+    state = start("bin", "hatchling", skill.config.max_level, game.exams)
+
+    def items(position: int = 1, *, at: CurriculumState = state, step: int = 31, seed: int = 7) -> StepItems:
+        return step_items(plan, position, at, step, seed=seed, skill=skill, mix="hatchling", rules=game.curriculum)
+
+    first = [items(n) for n in range(len(plan.steps))]
+    assert (
+        first
+        == [items(n) for n in range(len(plan.steps))]
+        == [items(n) for n in reversed(range(len(plan.steps)))][::-1]
+    )
+    assert len(first[1].draws) == 5 and first[1].examples == plan.steps[1]
+    won = dataclasses.replace(state, mastered=6)
+    for other in (items(step=32), items(seed=8), items(at=won)):
+        assert other.draws != first[1].draws and other.examples == first[1].examples
 
 
 def test_the_digest_names_the_data_and_nothing_else() -> None:
