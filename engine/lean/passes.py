@@ -58,6 +58,7 @@ class LeanQwen3:
         self.heads, self.pairs, self.dim = self.folding.heads, self.folding.pairs, self.folding.dim
         self.attention = Attention(self.heads, self.pairs, self.dim, self.buffer)
         self._eps = float(model.config.rms_norm_eps)
+        self._padding = model.get_input_embeddings().padding_idx
         self._pool: dict[str, Tensor] = {}
 
     @torch.no_grad()
@@ -88,6 +89,8 @@ class LeanQwen3:
             self._norm_back(grad, states, scale)
             for number in range(len(folded) - 1, -1, -1):
                 grad = self._layer_back(folded[number], chunk, saved[number], grad, last=number == len(folded) - 1)
+            if self._padding is not None:
+                grad[chunk.ids == self._padding] = 0
             to_embedding.index_add_(0, chunk.ids, grad)
         for layer, parts in zip(model.model.layers, folded, strict=True):
             self.folding.unfold(layer, parts)

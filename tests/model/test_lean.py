@@ -129,6 +129,7 @@ def qwen(**figures: Any) -> Any:
         "head_dim": 8,
         "intermediate_size": 48,
         "max_position_embeddings": 256,
+        "pad_token_id": 5,
         "attn_implementation": "eager",
     }
     with torch.random.fork_rng():
