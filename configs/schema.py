@@ -186,6 +186,10 @@ class EngineRules(Model):
     """How the engine behaves when nobody looks."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where the hero trains")
+    processes: int = Field(1, ge=1, le=64, description="processes of this machine that train together; one per card")
+    parallel: Literal["none", "ddp", "fsdp2"] = Field(
+        "none", description="several processes: ddp, each holds the whole hero; fsdp2, each holds a part of it"
+    )
     nice: int = Field(10, ge=0, le=19, description="priority given away to other programs")
     unattended_hours: float | None = Field(72.0, gt=0, description="pause after this long without a face; null: never")
     pause_on_battery: bool = Field(True, description="pause while the machine runs on battery")
@@ -197,6 +201,12 @@ class EngineRules(Model):
     idle_stop_steps: int | None = Field(
         None, ge=1000, description="stop after so many steps without a new level; null: never"
     )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> EngineRules:
+        if self.processes > 1 and self.parallel == "none":
+            raise ValueError(f"{self.processes} `processes` need `parallel`: ddp or fsdp2")
+        return self
 
 
 class MemoryRules(Model):

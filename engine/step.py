@@ -103,6 +103,8 @@ class StepLoop:
         ema: AveragedWeights | None = None,
     ) -> None:
         self.hero, self.placement = hero, placement
+        self.trained = hero
+        """Whose weights learn; another one than ``hero`` only where no process holds whole weights."""
         decay = hero.config.training.ema_decay
         self.optimizer = optimizer or build_optimizer(
             hero.model, hero.config.training, half=placement.half_orthogonal, rounding=placement.rounding
@@ -123,7 +125,7 @@ class StepLoop:
             raise RealmError(
                 "this step has no trained token", fix="give every example an answer", code="NOTHING_TRAINED"
             )
-        hero, optimizer = self.hero, self.optimizer
+        hero, optimizer = self.trained, self.optimizer
         hero.model.train()
         optimizer.zero_grad()
         results: list[tuple[Batch, HeadResult]] = []
@@ -179,7 +181,7 @@ class StepLoop:
 
     def exam_weights(self) -> dict[str, Tensor]:
         """The weights that sit exams and fill a checkpoint's folder, by name."""
-        return self.ema.weights() if self.ema is not None else self.hero.weights()
+        return self.ema.weights() if self.ema is not None else self.trained.weights()
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """What a checkpoint needs beside the folder of `exam_weights`: tensors, and facts as JSON.
@@ -189,7 +191,7 @@ class StepLoop:
         tensors, facts = self.optimizer.state()
         out = {f"optimizer.{name}": tensor.contiguous() for name, tensor in tensors.items()}
         if self.ema is not None:
-            out.update({f"weights.{name}": tensor.contiguous() for name, tensor in self.hero.weights().items()})
+            out.update({f"weights.{name}": tensor.contiguous() for name, tensor in self.trained.weights().items()})
             out.update({f"average.{name}": tensor for name, tensor in self.ema.unrounded().items()})
         streams = random_streams()
         return {**out, **streams}, {
@@ -203,8 +205,8 @@ class StepLoop:
         """Continue exactly where `state` was taken; the hero must hold the weights of that checkpoint's folder."""
         if self.ema is not None:
             full = {n.removeprefix("average."): t for n, t in tensors.items() if n.startswith("average.")}
-            self.ema.load({**self.hero.weights(), **full}, int(facts["ema_updates"]))
-            for name, weight in self.hero.weights().items():
+            self.ema.load({**self.trained.weights(), **full}, int(facts["ema_updates"]))
+            for name, weight in self.trained.weights().items():
                 weight.copy_(tensors[f"weights.{name}"])
         own = {n.removeprefix("optimizer."): t for n, t in tensors.items() if n.startswith("optimizer.")}
         self.optimizer.load(own, facts["optimizer"])

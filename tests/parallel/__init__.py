@@ -1,0 +1,1 @@
+"""Several processes: the same losses, the same state, the same game."""
