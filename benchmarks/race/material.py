@@ -14,7 +14,8 @@ from transformers.models.qwen3 import Qwen3Config, Qwen3ForCausalLM
 from configs.loader import load_game, load_hero
 from configs.schema import EngineRules, HeroConfig
 from engine.chat.encoded import Encoded
-from engine.hero.model import Hero, load_folder, make_hatchling, save_folder
+from engine.hero.loading import load_folder
+from engine.hero.model import Hero, make_hatchling, save_folder
 from engine.hero.tokenizer import VOCABULARY
 from engine.placement import Placement, choose
 
