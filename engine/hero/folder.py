@@ -127,6 +127,8 @@ def _incomplete(folder: Path, why: str) -> RealmError:
 def _read(path: Path, folder: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(data, dict):
+            raise ValueError("it holds no object")
     except (OSError, ValueError) as error:
         raise RealmError(
             f"{path.name} in {folder} cannot be read",
@@ -134,7 +136,7 @@ def _read(path: Path, folder: Path) -> dict[str, Any]:
             fix="copy the model's folder again",
             code="MODEL_DAMAGED",
         ) from error
-    return data if isinstance(data, dict) else {}
+    return data
 
 
 def fingerprint(folder: Path) -> str:
@@ -156,6 +158,14 @@ def fingerprint(folder: Path) -> str:
 def is_adapter(folder: Path) -> bool:
     """The folder holds an adapter, not a whole model."""
     return (folder / ADAPTER_FILE).is_file()
+
+
+def stay_offline() -> None:
+    """From now on no library of this process reaches out for models or kernels: everything that training needs is here."""
+    from huggingface_hub import constants
+
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    constants.HF_HUB_OFFLINE = True
 
 
 def _way_to_hub_closed() -> str:

@@ -256,6 +256,7 @@ class Game:
         live, exam = self.recorder.snapshot, self.last_exam
         examined = exam is not None and exam.step == self.values.step
         return {
+            "kind": self.hero.kind,
             "train_loss": live.loss,
             "loss_ema": live.loss_ema,
             "val_loss": self.held_out_loss,

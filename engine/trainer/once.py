@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 from configs.errors import BlockedError, RealmError
+from configs.loader import on_this_machine
 from configs.paths import SaveFolder
 from configs.schema import HeroConfig
 from engine.link.protocol import Verb
@@ -16,9 +19,9 @@ from saves.locks import FileLock
 
 
 def main(folder: SaveFolder, verb: str, args: dict[str, Any]) -> int:
-    """Carry out ``ask``, ``promote`` or ``forget``; one JSON object on stdout, `RealmError` as JSON with its exit code."""
+    """Carry out ``ask``, ``promote``, ``forget`` or ``merge``; one JSON object on stdout, `RealmError` as JSON with its exit code."""
     try:
-        result = _answer(folder, Verb(verb), args)
+        result = _merge(folder, args) if verb == "merge" else _answer(folder, Verb(verb), args)
     except RealmError as error:
         _say({"ok": False, "error": error.as_dict()})
         return error.exit_code
@@ -60,12 +63,41 @@ def _ask(folder: SaveFolder, args: dict[str, Any]) -> dict[str, Any]:
 
     placement = Placement.from_dict(run.environment["placement"])
     placement.apply()
-    config = HeroConfig.model_validate(dict(campaign.hero))
+    config = on_this_machine(HeroConfig.model_validate(dict(campaign.hero)))
     hero = load_folder(config, path, placement)
     hero.model.eval()
     with exact_matmul():
         said = answer(hero, str(args.get("prompt") or ""), dated(config.system_prompt, campaign.created_at), args)
     return {"form": checkpoint.name, "step": checkpoint.step, "digest": checkpoint.digest, **said}
+
+
+def _merge(folder: SaveFolder, args: dict[str, Any]) -> dict[str, Any]:
+    """Write a checkpoint's adapter, merged into its base, into the new folder ``target``."""
+    conn = open_save(folder, write=False)
+    campaign = campaigns.active_campaign(conn)
+    from engine.trainer.promotion import find_form
+
+    checkpoint = find_form(conn, str(args.get("name") or "latest"))
+    path = ledger.folder_of(folder, checkpoint)
+    conn.close()
+
+    from engine.hero.folder import find_folder
+    from saves.checkpoint_folder import PART, verify_checkpoint
+
+    verify_checkpoint(path)
+    base = find_folder(on_this_machine(HeroConfig.model_validate(dict(campaign.hero))))
+
+    from engine.methods.merge import merge
+
+    target = Path(str(args["target"]))
+    part = target.with_name(f"{PART}{target.name}")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        merge(path, base, part)
+        part.rename(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return {"name": checkpoint.name, "step": checkpoint.step, "digest": checkpoint.digest, "path": str(target)}
 
 
 def _promote(folder: SaveFolder, args: dict[str, Any]) -> dict[str, Any]:

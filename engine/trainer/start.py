@@ -18,6 +18,7 @@ from configs.paths import SaveFolder
 from configs.schema import GameConfig, HeroConfig
 from configs.version import __version__
 from engine.curriculum.state import start as start_curriculum
+from engine.hero.folder import stay_offline
 from engine.hero.loading import load_folder, load_pretrained
 from engine.hero.model import Hero, make_hatchling
 from engine.link.control import ControlChannel
@@ -75,6 +76,7 @@ def wake(
     placement.apply()
     torch.manual_seed(campaign.seed)
     hero = _load(config, placement, vault, form, campaign.seed)
+    stay_offline()
     loop = StepLoop(hero, placement)
     now = environment(placement)
     inexact = _differences(before.environment, now) if before is not None else []

@@ -86,7 +86,7 @@ class Vault:
         name = ledger.free_name(self._conn, step, at)
         check_room(self._folder.checkpoints, name, size)
         facts = {"step": step, "timestamp": at, "campaign_id": self._campaign_id, "hero_id": self._hero.id, **facts}
-        facts |= {"reasons": list(reasons), "kind": "full", "has_optimizer": True}
+        facts |= {"reasons": list(reasons), "has_optimizer": True}
         self.saved_at = clock.monotonic()
         return Draft(name, step, reasons, facts, at)
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from configs.errors import BlockedError, RealmError
 from configs.paths import SaveFolder
@@ -116,7 +116,9 @@ def ask(
     return once(folder, Verb.ASK, args, progress=progress)
 
 
-def once(folder: SaveFolder, verb: Verb, args: dict[str, Any], *, progress: Progress | None = None) -> dict[str, Any]:
+def once(
+    folder: SaveFolder, verb: Verb | Literal["merge"], args: dict[str, Any], *, progress: Progress | None = None
+) -> dict[str, Any]:
     """Let a short-lived engine process carry out one order and end; its result.
 
     Its standard output holds JSON lines: any number of ``progress`` as on the command socket, then one with ``ok``.
@@ -125,7 +127,7 @@ def once(folder: SaveFolder, verb: Verb, args: dict[str, Any], *, progress: Prog
     log = folder.logs / "once.log"
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if progress is not None:
-        progress("waking the hero for one answer")
+        progress("reading base and adapter" if verb == "merge" else "waking the hero for one answer")
     done: dict[str, Any] | None = None
     with log.open("w+b") as errors:
         with subprocess.Popen(
