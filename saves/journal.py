@@ -10,6 +10,9 @@ from configs import clock
 from saves.connection import transaction
 from saves.rows import JournalEntry, encode, insert, read
 
+SUMMON = "summon"
+"""Verb of the entry that marks a return to an older form: what was to follow that form's step until then is not repeated."""
+
 
 def add(
     conn: sqlite3.Connection,
@@ -58,7 +61,7 @@ def replayable(conn: sqlite3.Connection, campaign_id: str, after_step: int, afte
     """What a run that resumes at ``after_step`` takes in again, ordered by step, then number.
 
     Entries keep the run that first took them in: a resumed run does them again at the same steps and writes no new ones, so that
-    it can be resumed itself.
+    it can be resumed itself. What lies beyond a form that was summoned later is left out: that way was given up.
 
     Args:
         conn: the save.
@@ -70,8 +73,12 @@ def replayable(conn: sqlite3.Connection, campaign_id: str, after_step: int, afte
     found = conn.execute(
         """SELECT j.* FROM journal j JOIN runs r ON r.id = j.run_id
            WHERE r.campaign_id = ? AND j.changes_training AND (j.step > ? OR (j.step = ? AND j.seq > ?))
+             AND NOT EXISTS (
+                 SELECT 1 FROM journal s JOIN runs sr ON sr.id = s.run_id
+                 WHERE sr.campaign_id = r.campaign_id AND s.verb = ? AND s.seq > j.seq AND (
+                     j.step > s.step OR (j.step = s.step AND j.seq > json_extract(s.args_json, '$.applied_seq'))))
            ORDER BY j.step, j.seq""",
-        (campaign_id, after_step, after_step, after_seq),
+        (campaign_id, after_step, after_step, after_seq, SUMMON),
     )
     return [read(JournalEntry, row) for row in found.fetchall()]
 

@@ -7,7 +7,10 @@ from typing import Any
 
 from configs import clock
 from saves.connection import transaction
-from saves.rows import Run, encode, read
+from saves.rows import Checkpoint, Run, encode, read
+
+SUMMONED = "summoned"
+"""How a run ends that only marks a return to an older form."""
 
 
 def open_run(
@@ -55,6 +58,45 @@ def open_run(
             ),
         )
         return int(cursor.lastrowid or 0)
+
+
+def go_back(conn: sqlite3.Connection, checkpoint: Checkpoint, *, pid: int) -> int:
+    """Make ``checkpoint`` the newest form of its campaign, durably; returns a run that began and ended there.
+
+    The way that led to it counts again, even where it had been left behind: each run on it up to the checkpoint from which the next
+    one went on. Everything else of the campaign counts no more.
+
+    Args:
+        conn: a writable save that no engine holds.
+        checkpoint: a checkpoint on disk.
+        pid: the process that does this.
+    """
+    with transaction(conn, durable=True):
+        ends: dict[int, int] = {}
+        form: Checkpoint | None = checkpoint
+        while form is not None:
+            ends[form.run_id] = form.step
+            parent = run(conn, form.run_id).parent_checkpoint_id
+            row = conn.execute("SELECT * FROM checkpoints WHERE id = ?", (parent,)).fetchone()
+            form = None if row is None else read(Checkpoint, row)
+        for other, first_step in conn.execute(
+            "SELECT id, first_step FROM runs WHERE campaign_id = ?", (checkpoint.campaign_id,)
+        ).fetchall():
+            end = ends.get(other, max(0, first_step - 1))
+            conn.execute("UPDATE runs SET superseded_after = ? WHERE id = ?", (end, other))
+        saved_by = run(conn, checkpoint.run_id)
+        run_id = open_run(
+            conn,
+            checkpoint.campaign_id,
+            first_step=checkpoint.step,
+            parent_run_id=saved_by.id,
+            parent_checkpoint_id=checkpoint.id,
+            pid=pid,
+            environment=dict(saved_by.environment),
+            exact=saved_by.exact,
+        )
+        close_run(conn, run_id, checkpoint.step, SUMMONED)
+        return run_id
 
 
 def close_run(conn: sqlite3.Connection, run_id: int, last_step: int | None, reason: str) -> None:

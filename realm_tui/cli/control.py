@@ -1,4 +1,4 @@
-"""The orders: pause, resume, stop, skip, checkpoint, promote, ask."""
+"""The orders: pause, resume, park, stop, skip, checkpoint, set, promote, ask."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from configs.errors import UsageError
 from realm_tui.cli.output import JsonOption, SaveOption, data, say
 
 if TYPE_CHECKING:
@@ -40,6 +41,107 @@ def resume(save: SaveOption = None, as_json: JsonOption = False) -> None:
     from engine.link.protocol import Verb
 
     _order(Verb.RESUME, save, as_json, "going on at step {step}")
+
+
+def park(save: SaveOption = None, as_json: JsonOption = False) -> None:
+    """Pause, and free the accelerator: weights and optimizer wait in the host's memory until `realm resume`."""
+    from configs.paths import SaveFolder
+    from engine.link.protocol import Verb
+    from lore.figures import number
+    from realm_tui.runtime.figures import size
+    from realm_tui.runtime.orders import order
+
+    reply = order(SaveFolder.named(save), Verb.PARK, {}, progress=say)
+    if as_json:
+        data({"verb": "park", "step": reply.step, "result": reply.result})
+        return
+    typer.echo(f"parked at step {number(reply.step)}")
+    if reply.result.get("device") == "cpu":
+        say("the hero computes on the processor: there is no accelerator to free")
+    else:
+        say(f"{size(reply.result.get('freed_bytes'))} of {reply.result.get('device')} memory given back")
+
+
+def set_(
+    rate: Annotated[
+        str | None, typer.Option("--rate", metavar="FACTOR", help="Factor of the learning rate, e.g. 0.5; `own`: none.")
+    ] = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option("--weight", metavar="SKILL=SHARE", help="Share of the steps for a skill; `own`: all in turn."),
+    ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option("--replay", metavar="SHARE", help="Share of forged problems beside a quest; `own`: the rules'."),
+    ] = None,
+    level: Annotated[
+        str | None, typer.Option("--level", metavar="LEVEL", help="Training level, or max; `own`: the curriculum's.")
+    ] = None,
+    skill: Annotated[str | None, typer.Option("--skill", help="Whose level [default: the one in training].")] = None,
+    save: SaveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change how the hero trains, from the next step on; without options, say what holds.
+
+    Each change is remembered with its step: a resumed hero makes it again.
+    """
+    from configs.paths import SaveFolder
+    from engine.link.protocol import Verb
+    from lore.figures import number
+    from realm_tui.runtime.orders import order
+
+    args: dict[str, Any] = {}
+    if rate is not None:
+        args["rate"] = _figure("--rate", rate)
+    if replay is not None:
+        args["replay"] = _figure("--replay", replay)
+    if weight:
+        args["weights"] = _shares(weight)
+    if level is not None:
+        args["pin"] = None if level == OWN else level if level == "max" else _whole("--level", level)
+    if skill is not None:
+        args["skill"] = skill
+    reply = order(SaveFolder.named(save), Verb.SET, args, progress=say)
+    result = reply.result
+    if as_json:
+        data({"verb": "set", "step": reply.step, "result": result})
+        return
+    shares = ", ".join(f"{s} {w:g}" for s, w in (result["weights"] or {}).items()) or "all skills in turn"
+    typer.echo(
+        f"from step {number((reply.step or 0) + 1)}: rate ×{result['rate_factor']:g} ({result['learning_rate']:.3g}), "
+        f"{shares}, replay {result['replay_share']:g}, {result['skill']} at level {result['training']}"
+    )
+
+
+OWN = "own"
+"""Gives a setting back to the hero's YAML."""
+
+
+def _figure(option: str, text: str) -> float | None:
+    try:
+        return None if text == OWN else float(text)
+    except ValueError:
+        raise UsageError(
+            f"{option} {text!r} is no number", fix=f"give a number, or `{OWN}`", code="BAD_ARGUMENT"
+        ) from None
+
+
+def _whole(option: str, text: str) -> int:
+    if not text.isdecimal():
+        raise UsageError(f"{option} {text!r} is no level", fix=f"give a level, max, or `{OWN}`", code="BAD_ARGUMENT")
+    return int(text)
+
+
+def _shares(texts: list[str]) -> dict[str, float | None] | None:
+    if texts == [OWN]:
+        return None
+    shares: dict[str, float | None] = {}
+    for text in texts:
+        name, equals, share = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--weight {text!r} is no share", fix="for instance --weight bin=2", code="BAD_ARGUMENT")
+        shares[name] = _figure("--weight", share)
+    return shares
 
 
 def skip(save: SaveOption = None, as_json: JsonOption = False) -> None:

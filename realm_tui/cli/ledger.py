@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from realm_tui.runtime.opened import OpenedSave
     from saves.rows import Checkpoint
 
-app = typer.Typer(help="The ledger of checkpoints: list, show, export.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="The ledger of checkpoints: list, show, summon, export.", no_args_is_help=True, rich_markup_mode=None
+)
 
 FormArgument = Annotated[
     str, typer.Argument(metavar="CHECKPOINT", help="Name, step, first letters of the digest, latest, best or champion.")
@@ -135,3 +137,29 @@ def export(
     else:
         typer.echo(str(folder))
         say(f"exported {chosen.name}; transformers loads it: AutoModelForCausalLM.from_pretrained({str(folder)!r})")
+
+
+@app.command()
+def summon(
+    form: FormArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Really go back; without it nothing is changed.")] = False,
+    save: SaveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Go back to a checkpoint: training goes on from there. Without --yes it only says what would be left behind."""
+    from configs.paths import SaveFolder
+    from lore.figures import number
+    from realm_tui.runtime import orders
+
+    folder = SaveFolder.named(save)
+    found = orders.summon(folder, form, really=yes)
+    if as_json:
+        data({**found, "summoned": yes})
+        return
+    typer.echo(f"{'summoned' if yes else 'would summon'} {found['name']}")
+    left = f"{number(found['left_steps'])} steps, {found['left_levels']} levels won, {found['left_quests']} quests completed"
+    say(f"from step {number(found['from_step'])} back to step {number(found['step'])}; left behind: {left}")
+    if found["left_checkpoints"]:
+        say(f"these stay on the disk until newer ones take their place: {', '.join(found['left_checkpoints'])}")
+    if not yes:
+        say(f"nothing was changed; add --yes to go back: `realm ledger summon {found['name']} --yes`")

@@ -24,6 +24,9 @@ _LONGEST_S: dict[Verb, float] = {
     Verb.EXAM: 600.0,
     Verb.PROMOTE: 600.0,
     Verb.CHECKPOINT: 600.0,
+    Verb.PAUSE: 600.0,
+    Verb.PARK: 600.0,
+    Verb.RESUME: 600.0,
     Verb.STOP: 600.0,
 }
 
@@ -76,6 +79,30 @@ def promote(folder: SaveFolder, name: str | None, *, progress: Progress | None =
         form = find_form(save.conn, name or "best")
         exam = form.facts.get("exam")
         return crown(folder, save.conn, form, exam["id"] if exam else None)
+
+
+def summon(folder: SaveFolder, which: str, *, really: bool) -> dict[str, Any]:
+    """Go back to an older form, or say what that would leave behind; see `engine.trainer.summon`.
+
+    Args:
+        folder: the save's folder.
+        which: a form as `saves.ledger.find` knows it, or ``best``.
+        really: do it; no engine may run then.
+
+    Raises:
+        BlockedError: an engine runs (``ENGINE_RUNS``), or the form is of no use for going back.
+    """
+    from engine.trainer.summon import summon as go_back
+
+    if not really:
+        with opened(folder, write=True) as save:
+            return go_back(folder, save.conn, which, really=False).as_dict()
+    if engine_alive(folder):
+        raise BlockedError(
+            "an engine holds this save", fix=f"stop it first: `realm stop --save {folder.name}`", code="ENGINE_RUNS"
+        )
+    with engine_locked(folder), opened(folder, write=True) as save:
+        return go_back(folder, save.conn, which, really=True).as_dict()
 
 
 def ask(
