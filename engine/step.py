@@ -105,14 +105,21 @@ class StepLoop:
         self.hero, self.placement = hero, placement
         self.trained = hero
         """Whose weights learn; another one than ``hero`` only where no process holds whole weights."""
-        decay = hero.config.training.ema_decay
-        self.optimizer = optimizer or build_optimizer(
-            hero.model, hero.config.training, half=placement.half_orthogonal, rounding=placement.rounding
-        )
-        self.ema = ema or (AveragedWeights(hero.model, decay) if decay is not None else None)
+        self.optimizer = optimizer or self.new_optimizer()
+        self.ema = ema or self.new_average()
         self._lean = hero.lean if placement.kernel == "lean" else None
         self._forward = TrainingPass(hero, placement)
         self._accelerator = Accelerator(cpu=placement.device == "cpu", mixed_precision="no")
+
+    def new_optimizer(self) -> HeroOptimizer:
+        """The optimizer of the hero's YAML, which has not yet made a step."""
+        placement, training = self.placement, self.hero.config.training
+        return build_optimizer(self.hero.model, training, half=placement.half_orthogonal, rounding=placement.rounding)
+
+    def new_average(self) -> AveragedWeights | None:
+        """An average of the weights as they are now; None where the hero keeps none."""
+        decay = self.hero.config.training.ema_decay
+        return AveragedWeights(self.hero.model, decay) if decay is not None else None
 
     def train(self, micro_batches: Sequence[Batch]) -> StepOutcome:
         """One optimizer step over all ``micro_batches`` together.

@@ -61,7 +61,7 @@ class Board:
         """The data of optimizer step ``step``."""
         cursor = self._game.values.quest
         if self.quest is not None and cursor is not None:
-            practice = self.quest.round(cursor.position, state, step)
+            practice = self.quest.round(cursor.position, state, step, self._game.values.replay)
             if cursor.position % self._game.rules.quests.mask_check_steps:
                 return practice
             report = self.quest.inspect(practice)

@@ -24,7 +24,7 @@ from saves.rows import Checkpoint, JournalEntry
 if TYPE_CHECKING:
     from engine.trainer.game import Game
 
-NEEDS_WEIGHTS = frozenset({Verb.ASK, Verb.EXAM, Verb.CHECKPOINT, Verb.PROMOTE})
+NEEDS_WEIGHTS = frozenset({Verb.ASK, Verb.EXAM, Verb.CHECKPOINT, Verb.PROMOTE, Verb.SET})
 MAX_ANSWER_TOKENS = 256
 
 
@@ -140,7 +140,8 @@ class Orders:
         if not game.parked:
             game.host_copy = park(game.loop)
             game.parked = True
-        return {"device": game.loop.placement.device}
+        freed = game.host_copy.freed_bytes if game.host_copy is not None else 0
+        return {"device": game.loop.placement.device, "freed_bytes": freed}
 
     def _checkpoint(self, command: Command) -> None:
         self._answer_when_saved(

@@ -9,8 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.optim.build import build_optimizer
-from engine.optim.ema import AveragedWeights
 from engine.step import StepLoop
 
 
@@ -21,38 +19,53 @@ class Parked:
     tensors: dict[str, Tensor]
     facts: dict[str, Any]
     weights: dict[str, Tensor]
+    freed_bytes: int | None
+    """What the process gave back to the accelerator, measured; None where it cannot be told."""
 
 
 def park(loop: StepLoop) -> Parked | None:
     """Move everything off the accelerator; None where there is none to free. The loop cannot be used until `unpark`."""
     if loop.placement.device == "cpu":
         return None
+    return release(loop)
+
+
+def release(loop: StepLoop) -> Parked:
+    """Copy the state to the host, drop optimizer and average, and move the model there."""
+    held = bytes_held(loop.placement.device)
     tensors, facts = loop.state()
-    parked = Parked(
-        {name: tensor.to("cpu", copy=True) for name, tensor in tensors.items()},
-        facts,
-        {name: tensor.to("cpu", copy=True) for name, tensor in loop.exam_weights().items()},
-    )
+    kept = {name: tensor.to("cpu", copy=True) for name, tensor in tensors.items()}
+    weights = {name: tensor.to("cpu", copy=True) for name, tensor in loop.exam_weights().items()}
+    del tensors
     loop.optimizer.zero_grad()
     del loop.optimizer
     loop.ema = None
-    loop.hero.model.to("cpu")
+    # The module's own way: transformers refuses to move some quantised models, whose weights can be moved.
+    torch.nn.Module.to(loop.hero.model, "cpu")
     gc.collect()
     if loop.placement.device == "cuda":
         torch.cuda.empty_cache()
-    return parked
+    elif loop.placement.device == "mps":
+        torch.mps.empty_cache()
+    left = bytes_held(loop.placement.device)
+    return Parked(kept, facts, weights, None if held is None or left is None else held - left)
 
 
 @torch.no_grad()
 def unpark(loop: StepLoop, parked: Parked) -> None:
     """Back onto the accelerator, as if nothing had been."""
-    training = loop.hero.config.training
-    loop.hero.model.to(loop.placement.device)
+    torch.nn.Module.to(loop.hero.model, loop.placement.device)
     for name, weight in loop.hero.weights().items():
         weight.copy_(parked.weights[name])
-    loop.optimizer = build_optimizer(
-        loop.hero.model, training, half=loop.placement.half_orthogonal, rounding=loop.placement.rounding
-    )
-    if training.ema_decay is not None:
-        loop.ema = AveragedWeights(loop.hero.model, training.ema_decay)
+    loop.optimizer = loop.new_optimizer()
+    loop.ema = loop.new_average()
     loop.load(parked.tensors, parked.facts)
+
+
+def bytes_held(device: str) -> int | None:
+    """Memory that this process holds of an accelerator; None where it cannot be told."""
+    if device == "cuda":
+        return torch.cuda.memory_reserved()
+    if device == "mps":
+        return int(torch.mps.driver_allocated_memory())
+    return None

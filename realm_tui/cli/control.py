@@ -44,7 +44,10 @@ def resume(save: SaveOption = None, as_json: JsonOption = False) -> None:
 
 
 def park(save: SaveOption = None, as_json: JsonOption = False) -> None:
-    """Pause, and free the accelerator: weights and optimizer wait in the host's memory until `realm resume`."""
+    """Pause, and give the accelerator's memory back.
+
+    Weights and optimizer wait in the host's memory until `realm resume`.
+    """
     from configs.paths import SaveFolder
     from engine.link.protocol import Verb
     from lore.figures import number
@@ -81,9 +84,10 @@ def set_(
     save: SaveOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change how the hero trains, from the next step on; without options, say what holds.
+    """Change learning rate, skills, replay or level.
 
-    Each change is remembered with its step: a resumed hero makes it again.
+    It holds from the next step on; without options it says what holds. Each change is remembered with its step: a resumed hero makes
+    it again.
     """
     from configs.paths import SaveFolder
     from engine.link.protocol import Verb

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +15,7 @@ from configs.paths import SaveFolder
 from realm_tui.runtime.events import EventFeed
 from realm_tui.runtime.opened import ensure_save, opened
 from saves import runs
+from saves.checkpoint_folder import LEDGER_FILE, model_digest, sha256
 from saves.database import open_save
 from saves.locks import FileLock
 from tests.cli.conftest import Answer
@@ -109,6 +111,33 @@ def test_a_damaged_checkpoint_is_not_exported(realm: Realm, played: SaveFolder, 
     assert answer.code == 1
     assert answer.err.startswith("realm: ")
     assert not (tmp_path / "out").exists()
+
+
+def test_going_back_is_said_first_and_done_only_with_yes(realm: Realm, played: SaveFolder) -> None:
+    path = played.root / "checkpoints" / "checkpoint-400"
+    (path / "trainer").mkdir(parents=True)
+    (path / "trainer" / "state.json").write_text(json.dumps({"values": {"applied_seq": 0}}), encoding="utf-8")
+    files = {"trainer/state.json": sha256(path / "trainer" / "state.json")}
+    sidecar = {"files": files, "digest": model_digest(files)}
+    (path / LEDGER_FILE).write_text(json.dumps(sidecar), encoding="utf-8")
+    would = realm("ledger", "summon", "400")
+    assert would.code == 0 and would.out.startswith("would summon checkpoint-400-")
+    assert "left behind: 850 steps, 1 levels won" in would.err and "--yes" in would.err
+    assert realm("status", "--json").json["step"] == 1250
+    said = realm("ledger", "summon", "400", "--yes", "--json").json
+    assert (said["summoned"], said["step"], said["left_steps"]) == (True, 400, 850)
+    status = realm("status", "--json").json
+    assert status["step"] == 400 and status["skills"]["bin"]["mastered"] == 1
+    refused = realm("ledger", "summon", "latest")
+    assert refused.code == 3 and "already" in refused.err
+
+
+def test_what_set_is_given_is_looked_at_before_an_engine_is_asked(realm: Realm, played: SaveFolder) -> None:
+    for bad in (("--rate", "fast"), ("--level", "high"), ("--weight", "bin"), ("--replay", "much")):
+        answer = realm("set", *bad)
+        assert answer.code == 2 and bad[1] in answer.err
+    assert realm("set", "--rate", "0.5").code == 3
+    assert realm("park").code == 3
 
 
 def test_the_story_as_lines(realm: Realm, played: SaveFolder, golden: Golden) -> None:

@@ -120,6 +120,12 @@ def test_commands_take_effect_and_name_their_step(won: Realm) -> None:
     assert checkpoint["step"] == status["step"]
     crowned = json.loads(won.run("promote", "--json"))
     assert (Path(crowned["path"]) / "model.safetensors").is_file()
+    steered = json.loads(won.run("set", "--rate", "0.5", "--json"))
+    assert steered["step"] == status["step"] and steered["result"]["rate_factor"] == 0.5
+    assert "×1" in won.run("set", "--rate", "own")
+    assert json.loads(won.run("park", "--json"))["result"] == {"device": "cpu", "freed_bytes": 0}
+    won.run("resume")
+    won.run("pause")
     answer = json.loads(won.run("ask", "Compute: xor(⓪①, ①①)", "--json"))
     assert answer["form"] == crowned["name"]
     won.run("resume")

@@ -17,9 +17,11 @@ from engine.batch import Batch
 from engine.head import HeadResult
 from engine.link.protocol import Command, Verb
 from engine.trainer.game import REFUSED_IN_A_ROW, Game
+from engine.trainer.parking import release
 from saves import incidents, journal, ledger
 from saves.database import open_save
 from tests.trainer.conftest import Script, World, command
+from tests.trainer.test_resume import assert_same
 
 MakeWorld = Callable[..., World]
 
@@ -239,3 +241,31 @@ def test_unlisted_folders_of_a_crash_are_swept(make_world: MakeWorld) -> None:
         Path(folder).mkdir()
     world.train(4)
     assert not any(folder.exists() for folder in leftovers)
+
+
+def test_a_hero_that_was_parked_goes_on_exactly(make_world: MakeWorld) -> None:
+    """What parking does on a card, done here without one: nothing of the training may be lost on the way."""
+    calm, parked = make_world("calm").wake(), make_world("parked").wake()
+    for step in range(1, 9):
+        for game in (calm, parked):
+            game._boundary()
+            game._step()
+        if step in (2, 5):
+            host = release(parked.loop)
+            assert not hasattr(parked.loop, "optimizer")
+            parked.host_copy, parked.parked = host, True
+            parked.unpark()
+    assert_same(calm, parked)
+    for game in (calm, parked):
+        game.stop_at_step = 8
+        game.run()
+        game.recorder.close(game.recorder.state)
+
+
+def test_parking_without_an_accelerator_says_that_nothing_was_freed(make_world: MakeWorld) -> None:
+    park, refused, again = command(Verb.PARK), command(Verb.SET, rate=0.5), command(Verb.RESUME)
+    game = make_world().train(6, [(4, park), (4, refused), (4, again)])
+    assert isinstance(game.channel, Script)
+    assert game.channel.answers[park.id] == (4, {"device": "cpu", "freed_bytes": 0})
+    assert game.channel.answers[refused.id][1].code == "PARKED"
+    assert game.values.step == 6
