@@ -67,6 +67,9 @@ class Template:
         self._id: dict[str, int] = {mark: number for mark, number in found if number is not None}
         self.marks = tuple(self._id)
         data = json.loads(fast.to_str())
+        for token in data.get("added_tokens", ()):
+            # Some tokenizers do not call their marks special; only what is special can be switched off.
+            token["special"] = token["special"] or token["content"] in (*form.marks, form.end_of_text)
         self._swallows = {
             t["content"] for t in data.get("added_tokens", ()) if t["rstrip"] and t["content"] in self._id
         }
