@@ -15,6 +15,7 @@ from configs.loader import load_game
 from configs.paths import SaveFolder
 from configs.schema import HeroConfig
 from engine.batch import Batch, make_batch
+from engine.chat.encoded import Encoded
 from engine.chat.profiles import ANSWER_END, ANSWER_START
 from engine.chat.template import decode
 from engine.quests.board import import_quest
@@ -106,28 +107,38 @@ def test_labels_that_are_not_the_tokens_that_follow_are_found_in_a_packed_batch(
         assert report.verdict == "abort" and "pass 2" in " ".join(report.reasons)
 
 
-def test_a_quest_whose_batches_would_train_the_wrong_tokens_is_left_before_any_is_trained(
-    made: Made, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("how", "position"), [("shifted", 0), ("silent", 1)])
+def test_trap_02_a_quest_whose_batches_would_train_the_wrong_tokens_or_none_is_left_before_any_is_trained(
+    made: Made, monkeypatch: pytest.MonkeyPatch, how: str, position: int
 ) -> None:
     real = engine.batch.make_batches
+    spoilt: list[int] = []
 
-    def shifted(items: Any, *rest: Any, **how: Any) -> list[Batch]:
-        wrong = [dataclasses.replace(item, trained=[*item.trained[1:], False]) for item in items]
-        return real(wrong, *rest, **how)
+    def spoil(items: list[Encoded], *rest: Any, **more: Any) -> list[Batch]:
+        if not spoilt:
+            spoilt.append(len(items))
+            masks = [[*i.trained[1:], False] if how == "shifted" else [False] * len(i.ids) for i in items]
+            items = [dataclasses.replace(i, trained=m) for i, m in zip(items, masks, strict=True)]
+        return real(items, *rest, **more)
 
     world = made("main", echo(40))
     game = world.wake()
+    for _ in range(position):
+        game._boundary()
+        game._step()
     game._boundary()
-    began = game.board.attempt_id
+    began, before = game.board.attempt_id, game.values.examples
     assert began is not None
-    monkeypatch.setattr("engine.trainer.practice.make_batches", shifted)
+    monkeypatch.setattr("engine.trainer.practice.make_batches", spoil)
+    if how == "silent":
+        monkeypatch.setattr(game.board.quest.plan.__class__, "forged", lambda *_: 0)  # type: ignore[union-attr]
     game._step()
     assert game.board.quest is None and game.board.attempt_id is None
-    assert game.values.examples == 8, "a drill trained instead"
+    assert spoilt and game.values.examples == before + 8, "a drill trained instead"
     conn = open_save(world.folder, write=False)
     (incident,) = [i for i in incidents.open_incidents(conn) if i.rule == "masking"]
-    assert incident.step == 0 and quests.quest(conn, 1).state == "failed"
-    assert "PackedSequence: only 0.0% of the answers" in str(quests.quest(conn, 1).reason)
+    assert incident.step == position and quests.quest(conn, 1).state == "failed"
+    assert "PackedSequence: only" in str(quests.quest(conn, 1).reason)
     game.recorder.close(game.recorder.state)
     game.conn.close()
 
