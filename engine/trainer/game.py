@@ -264,7 +264,6 @@ class Game:
             "training_file": live.quest,
             "total_examples_trained": self.values.examples,
             "accuracy": exam.correct / exam.items if exam is not None and exam.items else None,
-            "kind": self.hero.kind,
             "base": dict(self.hero.base) if self.hero.base is not None else None,
             "skill_levels": {k: s.mastered for k, s in self.values.curricula.items()},
             "levels_held": {k: s.held for k, s in self.values.curricula.items()},
