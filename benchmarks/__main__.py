@@ -92,6 +92,13 @@ BENCHMARKS = (
         "levels PIP wins and holds in ten minutes, five seeds, with accuracy per operation",
         ("--seeds", "1", "--marks", "1"),
     ),
+    Benchmark(
+        "head",
+        "benchmarks.head",
+        "5 min",
+        "peak memory and time of the loss over a vocabulary of 151,936, beside the plain loss (and Liger's on a card)",
+        ("--hidden", "64", "--tokens", "64", "--rounds", "1"),
+    ),
     Benchmark("gate", "benchmarks.gate", "3 min", "how often the gate and the screenings err", ("--runs", "20")),
 )
 

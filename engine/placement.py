@@ -15,6 +15,7 @@ from configs.errors import BlockedError, RealmError
 from configs.schema import EngineRules, HeroConfig
 from engine.attention import has_varlen
 from engine.hero.checkpointing import ALL
+from engine.kernels import choose_kernels
 from engine.lean import MOST_PARAMETERS
 from engine.optim.working import Rounding
 
@@ -57,7 +58,7 @@ class Placement:
     rounding: Rounding = "none"
     """How updates reach bf16 weights (see `engine.optim.working`)."""
     kernels: str = "own"
-    """Whose norms and head run on a card: ``own`` or ``liger`` (see `engine.kernels`)."""
+    """Whose norms and feed-forward products run: ``own`` or ``liger`` (see `engine.kernels`)."""
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON form that a campaign records."""
@@ -143,6 +144,7 @@ def choose(hero: HeroConfig, rules: EngineRules, recorded: Mapping[str, Any] | N
         torch_version=torch.__version__,
         checkpointed_blocks=_checkpointed(hero, device),
         rounding=_rounding(hero, weights),
+        kernels=choose_kernels(device, hero.model.dimensions.hidden_size if hero.model.dimensions else None),
     )
 
 

@@ -21,6 +21,7 @@ from engine.attention import implementation
 from engine.chat.template import Template
 from engine.hero.checkpointing import checkpoint_blocks
 from engine.hero.tokenizer import END_OF_TEXT, END_OF_TURN, VOCABULARY, build_hatchling_tokenizer
+from engine.kernels import apply_kernels
 from engine.lean import LeanQwen3, supports
 from engine.methods.adapters import assert_dtypes, save_adapter
 from engine.placement import Placement
@@ -156,6 +157,7 @@ def finish(
     end_of_text, stop_ids = template.end_of_text, template.stop_ids
     model.config.use_cache = False
     model.generation_config = GenerationConfig(eos_token_id=list(stop_ids), pad_token_id=end_of_text, do_sample=False)
+    apply_kernels(model, placement.kernels)
     checkpoint_blocks(model, placement.checkpointed_blocks)
     if not config.training.adapted:
         for weight in model.parameters():

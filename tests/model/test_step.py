@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from configs.errors import RealmError
 from engine.batch import make_batch
@@ -40,9 +42,9 @@ class Untouched:
 
 @pytest.mark.parametrize("placement", [PLACEMENT, MODEL], ids=["lean", "model"])
 @pytest.mark.parametrize("count", [8, 3])
-def test_the_gradient_does_not_depend_on_how_a_step_is_cut(placement: Placement, count: int) -> None:
+def test_trap_01_the_gradient_does_not_depend_on_how_a_step_is_cut(placement: Placement, count: int) -> None:
     found = []
-    for size in (count, 4, 2, 1):
+    for size in (count, 5, 4, 2, 1):
         hero = hatchling(placement, max_grad_norm=1000.0)
         unsettle(hero)
         items = examples(hero, count, seed=5, widths=(2, 16))
@@ -88,7 +90,7 @@ def test_warm_up_rises_to_the_full_rate_and_stays() -> None:
 
 
 @pytest.mark.parametrize("placement", [PLACEMENT, MODEL], ids=["lean", "model"])
-def test_a_step_that_is_not_finite_changes_nothing(placement: Placement) -> None:
+def test_trap_18_a_step_that_is_not_finite_changes_nothing(placement: Placement) -> None:
     loop = StepLoop(hatchling(placement), placement)
     steps = batches(loop.hero, 4)
     for step in steps[:3]:
@@ -150,3 +152,32 @@ def test_a_step_without_a_trained_token_is_refused() -> None:
     hero = hatchling()
     with pytest.raises(RealmError, match="no trained token"):
         StepLoop(hero, PLACEMENT).train([make_batch(examples(hero, 2), [0.0, 0.0])])
+
+
+class Waits(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts what would make the host wait for a card: reading a number, or a shape that depends on one."""
+
+    WAITING = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "unique")
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += any(word in str(func) for word in self.WAITING)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_no_micro_step_makes_the_host_wait_for_the_device(optimizer: str) -> None:
+    hero = hatchling(MODEL, optimizer=optimizer)
+    loop = StepLoop(hero, MODEL)
+    items = examples(hero, 8)
+    loop.train([make_batch(items)])
+    found = []
+    for cuts in (1, 8):
+        parts = [make_batch(items[n::cuts]) for n in range(cuts)]
+        with Waits() as waits:
+            loop.train(parts)
+        found.append(waits.count)
+    assert found == [0, 0], "all numbers of a step are read in one transfer, after the last pass"
