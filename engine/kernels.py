@@ -74,10 +74,10 @@ def _seconds(work: Callable[[Tensor], Tensor], hidden_size: int) -> float:
     times = []
     for _ in range(_RUNS):
         x = torch.randn(_TOKENS, hidden_size, device="cuda", dtype=torch.bfloat16, requires_grad=True)
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
         start.record()
         torch.autograd.backward(work(x).sum())
         end.record()
         torch.cuda.synchronize()
-        times.append(start.elapsed_time(end) / 1000)
-    return statistics.median(times[_RUNS // 4 :])
+        times.append(float(start.elapsed_time(end)) / 1000)
+    return float(statistics.median(times[_RUNS // 4 :]))

@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 
 from configs.schema import HeroConfig
 from engine.batch import Batch, make_batch
-from engine.hero.model import load_folder, save_folder
+from engine.hero.loading import load_folder
+from engine.hero.model import save_folder
 from engine.parallel.deal import even_parts
 from engine.parallel.launch import seat
 from engine.parallel.loop import ParallelLoop

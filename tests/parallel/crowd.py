@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from engine.hero.model import load_folder
+from engine.hero.loading import load_folder
 from engine.parallel.launch import LOOPBACK
 from engine.step import StepLoop
 from tests.parallel.crew import PLACE, carry_out, config_of
