@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--save-dir", type=Path, required=True, help="folder of the save")
         if role == "trainer":
             sub.add_argument("--control-fd", type=int, help="descriptor of the channel to the keeper")
+            sub.add_argument("--tied", action="store_true", help="one of several processes: end with the first")
         if role == "once":
             sub.add_argument("--verb", required=True, help="what to do: ask")
             sub.add_argument("--args", default="{}", help="its arguments, JSON")
@@ -39,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     folder = SaveFolder(arguments.save_dir.absolute())
     if arguments.role == "trainer":
-        return _trainer(folder, arguments.control_fd)
+        return _trainer(folder, arguments.control_fd, tied=arguments.tied)
     try:
         if arguments.role == "keeper":
             from engine.keeper.main import main as keep
@@ -51,14 +52,14 @@ def main(argv: list[str] | None = None) -> int:
         return error.exit_code
 
 
-def _trainer(folder: SaveFolder, control_fd: int | None) -> int:
+def _trainer(folder: SaveFolder, control_fd: int | None, *, tied: bool) -> int:
     """Train; every end gets the exit code by which the keeper understands it."""
     from engine.link.ending import exit_code_of
 
     try:
         from engine.trainer.main import main as train
 
-        code: int = train(folder, control_fd)
+        code: int = train(folder, control_fd, tied=tied)
         return code
     except RealmError as error:
         sys.stderr.write(error.text() + "\n")

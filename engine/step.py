@@ -186,6 +186,9 @@ class StepLoop:
         finally:
             self.hero.model.train()
 
+    def close(self) -> None:
+        """The last step is done."""
+
     def exam_weights(self) -> dict[str, Tensor]:
         """The weights that sit exams and fill a checkpoint's folder, by name."""
         return self.ema.weights() if self.ema is not None else self.trained.weights()

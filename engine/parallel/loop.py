@@ -207,6 +207,11 @@ class ParallelLoop(StepLoop):
         """A state's tensor from what each process keeps of it."""
         return part
 
+    def close(self) -> None:
+        """Let the other processes end."""
+        self.world.order(Verb.STOP)
+        self.world.close()
+
     # ---------------------------------------------------------------- the other processes
 
     def obey(self, order: Order) -> None:

@@ -4,33 +4,50 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import sys
 import traceback
 
 from configs.errors import RealmError
 from configs.loader import load_game
 from configs.paths import SaveFolder
+from configs.schema import GameConfig
 from engine.link.control import ControlChannel
 from engine.link.ending import ExitCode, exit_code_of
 from engine.link.ring import RingWriter
 from engine.link.snapshot import Snapshot
 from engine.link.state import EngineState
+from engine.parallel import launch
 from saves import campaigns, runs
 from saves.database import open_save
 from saves.locks import FileLock
+from saves.rows import Campaign
 
 
-def main(folder: SaveFolder, control_fd: int | None) -> int:
-    """Train one save until told to stop; returns the exit code."""
+def main(folder: SaveFolder, control_fd: int | None, *, tied: bool = False) -> int:
+    """Train one save until told to stop; returns the exit code.
+
+    Args:
+        folder: the save.
+        control_fd: the channel to the keeper; None: nobody keeps this trainer.
+        tied: it is one of several processes, and ends with the one that started it.
+    """
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
+    if tied:
+        launch.tie_to_parent()
+    place = launch.seat()
+    if not place.first:
+        from engine.parallel.follower import follow
+
+        return follow(place)
     lock = FileLock(folder.trainer_lock)
     if not lock.acquire():
         print("another trainer holds this save", file=sys.stderr)  # noqa: T201 - the trainer's log
         return int(ExitCode.CONFIG)
     channel = ControlChannel(control_fd)
     try:
-        return _train(folder, channel)
+        return _train(folder, channel, kept=control_fd is not None)
     except RealmError as error:
         print(error.text(), file=sys.stderr)  # noqa: T201 - the trainer's log
         return exit_code_of(error)
@@ -42,7 +59,7 @@ def main(folder: SaveFolder, control_fd: int | None) -> int:
         lock.release()
 
 
-def _train(folder: SaveFolder, channel: ControlChannel) -> int:
+def _train(folder: SaveFolder, channel: ControlChannel, *, kept: bool) -> int:
     conn = open_save(folder, write=True)
     runs.repair(conn)
     ring = RingWriter(folder.ring, run_id=0)
@@ -51,6 +68,31 @@ def _train(folder: SaveFolder, channel: ControlChannel) -> int:
     channel.report(EngineState.LOADING)
     campaign = campaigns.active_campaign(conn)
     rules = load_game(dict(campaign.overrides))
+    others = None
+    if launch.seat() == launch.ALONE and rules.engine.processes > 1:
+        others = launch.Others(folder, rules.engine.processes)
+    try:
+        code = _play(folder, conn, rules, campaign, ring, channel, kept=kept)
+    except BaseException:
+        if others is not None:
+            others.abandon()
+        raise
+    if others is not None:
+        others.close()
+    conn.close()
+    return code
+
+
+def _play(
+    folder: SaveFolder,
+    conn: sqlite3.Connection,
+    rules: GameConfig,
+    campaign: Campaign,
+    ring: RingWriter,
+    channel: ControlChannel,
+    *,
+    kept: bool,
+) -> int:
     from engine.trainer.start import wake
 
     game = wake(folder, conn, rules, campaign, ring, channel)
@@ -59,6 +101,8 @@ def _train(folder: SaveFolder, channel: ControlChannel) -> int:
         game.stopping = game.stopping or "terminated"
 
     signal.signal(signal.SIGTERM, terminate)
+    if not kept:  # started by hand, where Ctrl-C is how one stops
+        signal.signal(signal.SIGINT, terminate)
     try:
         reason = game.run()
     except BaseException as error:
@@ -67,5 +111,5 @@ def _train(folder: SaveFolder, channel: ControlChannel) -> int:
         raise
     runs.close_run(conn, game.run_id, game.values.step, reason)
     game.recorder.close(EngineState.STOPPED)
-    conn.close()
+    game.loop.close()
     return int(ExitCode.STOPPED)

@@ -19,6 +19,7 @@ from engine.chat.template import encode_messages, with_system
 from engine.curriculum.sampling import Draw, draw
 from engine.curriculum.state import CurriculumState
 from engine.hero.model import Hero
+from engine.parallel.deal import even_parts
 from engine.quests.account import account
 from engine.quests.fileformat import read_examples
 from engine.quests.masking import EXEMPT, MaskCheck, MaskReport
@@ -49,10 +50,18 @@ class Round:
 
 
 class Forge:
-    """Forges problems of the hero's skills as training rounds."""
+    """Forges problems of the hero's skills as training rounds.
 
-    def __init__(self, hero: Hero, rules: GameConfig, seed: int, planned_at: float) -> None:
-        self._hero, self._rules, self._seed = hero, rules.curriculum, seed
+    Args:
+        hero: who practises.
+        rules: what is drawn.
+        seed: of the campaign.
+        planned_at: when the data plan was made, unix seconds.
+        parts: processes that share each round.
+    """
+
+    def __init__(self, hero: Hero, rules: GameConfig, seed: int, planned_at: float, *, parts: int = 1) -> None:
+        self._hero, self._rules, self._seed, self._parts = hero, rules.curriculum, seed, parts
         self.system = dated(hero.config.system_prompt, planned_at)
         self.data = hero.config.data
         self.skills: dict[str, tuple[Skill, str]] = {s: (get_skill(s), mix) for s, mix in hero.config.skills.items()}
@@ -103,11 +112,17 @@ class Forge:
             )
         return draws, encoded, names
 
+    def passes(self, examples: Sequence[Encoded]) -> list[Batch]:
+        """``examples`` in their order as forward passes, at least one for each process where there are enough."""
+        limit, width = self._hero.config.training.batch_tokens, self._hero.row_tokens
+        pieces = even_parts(examples, self._parts)
+        return [batch for piece in pieces for batch in make_batches(piece, max_tokens=limit, row_tokens=width)]
+
     def round(self, state: CurriculumState, step: int) -> Round:
         """A whole step of forged problems."""
         training = self._hero.config.training
         draws, encoded, names = self.draw(state, step, training.batch_size * training.accumulation)
-        batches = make_batches(encoded, max_tokens=training.batch_tokens, row_tokens=self._hero.row_tokens)
+        batches = self.passes(encoded)
         title = f"{state.skill.upper()} level {draws[0].level} · {draws[0].operation}"
         return Round(batches, encoded[0], title, tuple(names), draws)
 
@@ -206,7 +221,6 @@ class QuestPractice:
 
     def round(self, position: int, state: CurriculumState, step: int, replay_share: float | None = None) -> Round:
         """Round number ``position`` of the quest, with its share of replay (None: the plan's)."""
-        limit = self._hero.config.training.batch_tokens
         skill, mix = self._forge.skills[state.skill]
         items = step_items(
             self.plan,
@@ -220,12 +234,12 @@ class QuestPractice:
             replay_share=replay_share,
         )
         own = items.examples
-        batches = make_batches([self.train[i] for i in own], max_tokens=limit, row_tokens=self._hero.row_tokens)
+        batches = self._forge.passes([self.train[i] for i in own])
         named = [self._names[i] for i in own]
         draws: list[Draw] = []
         if items.draws:
             draws, encoded, names = self._forge.forged(state, items.draws)
-            batches += make_batches(encoded, max_tokens=limit, row_tokens=self._hero.row_tokens)
+            batches += self._forge.passes(encoded)
             named += names
         return Round(batches, self.train[own[0]], named[0], tuple(named), draws, len(own))
 

@@ -18,13 +18,12 @@ from configs.paths import SaveFolder
 from configs.schema import GameConfig, HeroConfig
 from configs.version import __version__
 from engine.curriculum.state import start as start_curriculum
-from engine.hero.folder import stay_offline
-from engine.hero.loading import load_folder, load_pretrained
-from engine.hero.model import Hero, make_hatchling
 from engine.link.control import ControlChannel
 from engine.link.ring import RingWriter
+from engine.parallel.launch import kind_of, seat
+from engine.parallel.waking import Waking
+from engine.parallel.world import World
 from engine.placement import Placement, choose
-from engine.step import StepLoop
 from engine.strain import StrainTracker
 from engine.trainer.checkpoints import read_state
 from engine.trainer.game import Game
@@ -73,12 +72,12 @@ def wake(
     before = runs.latest_run(conn, campaign.id)
     recorded = before.environment.get("placement") if before is not None else None
     placement = choose(config, rules.engine, recorded)
-    placement.apply()
-    torch.manual_seed(campaign.seed)
-    hero = _load(config, placement, vault, form, campaign.seed)
-    stay_offline()
-    loop = StepLoop(hero, placement)
+    place, kind = seat(), kind_of(rules.engine)
+    world = World(place) if place.processes > 1 else None
+    loop = Waking(config, placement, vault.path(form) if form is not None else None, campaign.seed, kind).loop(world)
     now = environment(placement)
+    if world is not None:
+        now |= {"processes": world.size, "parallel": kind}
     inexact = _differences(before.environment, now) if before is not None else []
     run_id = runs.open_run(
         conn,
@@ -98,7 +97,7 @@ def wake(
         campaign=campaign,
         run_id=run_id,
         loop=loop,
-        forge=Forge(hero, rules, campaign.seed, campaign.created_at),
+        forge=Forge(loop.hero, rules, campaign.seed, campaign.created_at, parts=place.processes),
         recorder=recorder,
         vault=vault,
         channel=channel,
@@ -142,15 +141,6 @@ def wake(
     return game
 
 
-def _load(config: HeroConfig, placement: Placement, vault: Vault, form: Checkpoint | None, seed: int) -> Hero:
-    if form is not None:
-        return load_folder(config, vault.path(form), placement)
-    if config.model.source == "hatchling":
-        special = [token for skill in config.skills for token in get_skill(skill).special_tokens()]
-        return make_hatchling(config, placement, seed=seed, special=special)
-    return load_pretrained(config, placement)
-
-
 def _take_up(game: Game, form: Checkpoint) -> None:
     """Put a checkpoint's state into a game whose hero already holds the checkpoint's weights."""
     state = read_state(game.vault.path(form))
@@ -181,7 +171,7 @@ def _take_up(game: Game, form: Checkpoint) -> None:
 def _differences(before: Any, now: dict[str, Any]) -> list[str]:
     """What changed since the run that is continued and makes an exact resume impossible to promise."""
     return [
-        f"{key}: {before.get(key)} → {value}"
-        for key, value in now.items()
-        if key != "realm" and before.get(key) != value
+        f"{key}: {before.get(key)} → {now.get(key)}"
+        for key in now | dict(before)
+        if key != "realm" and before.get(key) != now.get(key)
     ]
