@@ -36,14 +36,14 @@ def _weight_of(name: str) -> str:
     return name.split("/")[1] if "/" in name else name.partition(".")[2]
 
 
-def _taken_from(hero: Hero) -> Any:
-    """A copy of the hero's model that takes over its weights; the hero's own stays behind hollow, with every shape in place."""
-    device = hero.device
+def _taken_from(hero: Hero, device: str) -> Any:
+    """A copy of the hero's model that takes over its weights; the hero's own stays behind hollow on ``device``, every shape in place."""
     named = dict(hero.model.named_parameters())
     weights = {name: p.data for name, p in named.items()}
     for p in named.values():
-        p.data = torch.empty(0, dtype=p.dtype, device=device)
+        p.data = torch.empty(0, dtype=p.dtype)
     model = copy.deepcopy(hero.model)
+    hero.model.to(device)
     for name, p in model.named_parameters():
         p.data = weights[name]
     for name, p in named.items():
@@ -84,7 +84,7 @@ class ShardedLoop(ParallelLoop):
 
     def __init__(self, hero: Hero, placement: Placement, world: World) -> None:
         refuse_unproven(hero.config.training)
-        model = _taken_from(hero)
+        model = _taken_from(hero, placement.device)
         trained = replace(hero, model=model, lean=None)
         forward = TrainingPass(trained, placement)
         mesh = init_device_mesh(world.device, (world.size,))
@@ -112,18 +112,31 @@ class ShardedLoop(ParallelLoop):
     @contextmanager
     def examined(self) -> Iterator[Hero]:
         """The hero as it sits exams, whole, on the first process."""
-        held = self.exam_weights()
-        own = {name: p.data for name, p in self.hero.model.named_parameters()}
-        for name, p in self.hero.model.named_parameters():
-            p.data = held[name].to(self.placement.device)
-        del held
+        self.world.order(Verb.EXAM)
+        whole = self._exam()
+        named = dict(self.hero.model.named_parameters())
+        hollow = {name: p.data for name, p in named.items()}
+        for name, p in named.items():
+            p.data = whole[name]
+        del whole
         self.hero.model.eval()
         try:
             with exact_matmul():
                 yield self.hero
         finally:
-            for name, p in self.hero.model.named_parameters():
-                p.data = own[name]
+            for name, p in named.items():
+                p.data = hollow[name]
+
+    def _exam(self) -> dict[str, Tensor]:
+        """Every weight as exams see it, on the first process's device."""
+        learnt = super().exam_weights()
+        held: dict[str, Tensor] = {}
+        for name, p in self.trained.model.named_parameters():
+            part = learnt.get(name, p.detach())
+            whole = part.full_tensor() if isinstance(part, DTensor) else part
+            if self.world.first:
+                held[name] = whole
+        return held
 
     def exam_weights(self) -> dict[str, Tensor]:
         self.world.order(Verb.WEIGHTS)
@@ -150,5 +163,7 @@ class ShardedLoop(ParallelLoop):
     def obey(self, order: Order) -> None:
         if order.verb is Verb.WEIGHTS:
             self._weights()
+        elif order.verb is Verb.EXAM:
+            self._exam()
         else:
             super().obey(order)

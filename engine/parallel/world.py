@@ -32,8 +32,10 @@ class Verb(StrEnum):
     """Load the hero; carries a `engine.parallel.follower.Waking`."""
     TRAIN = "train"
     """One optimizer step; carries the receiver's `engine.parallel.loop.Share`."""
+    EXAM = "exam"
+    """Help to put together the whole hero as it sits exams."""
     WEIGHTS = "weights"
-    """Help to put together the weights that sit exams."""
+    """Help to put together the weights of a checkpoint's folder."""
     STATE = "state"
     """Help to put together what a checkpoint holds."""
     LOAD = "load"
@@ -133,12 +135,6 @@ class World:
         got: list[Any] = [None] * self.size if self.first else []
         dist.gather_object(mine, got if self.first else None, dst=0, group=self._control)
         return got
-
-    def shown(self, thing: Any) -> Any:
-        """A small thing of the first process, to all."""
-        box = [thing]
-        dist.broadcast_object_list(box, src=0, group=self._control)
-        return box[0]
 
     # ---------------------------------------------------------------- tensors
 

@@ -40,7 +40,10 @@ class Learnt:
                 {**rest, "kind": kind, "resume": str(folder / "one")},
                 {**rest, "kind": kind, "resume": str(folder / kind)},
             ]
-        made = by_two(plans, folder)
+        lora = {**base, "steps": 6, "training": {**TRAINING, "method": "lora", "adapter": {"r": 4, "dropout": 0.0}}}
+        self.one_lora = by_one(lora)
+        *made, ddp, fsdp2 = by_two([*plans, *({**lora, "kind": kind} for kind in KINDS)], folder)
+        self.two_lora = {"ddp": ddp, "fsdp2": fsdp2}
         self.two = dict(zip(KINDS, made[0::3], strict=True))
         self.two_after_one = dict(zip(KINDS, made[1::3], strict=True))
         self.two_after_two = dict(zip(KINDS, made[2::3], strict=True))
@@ -85,6 +88,14 @@ def test_a_checkpoint_goes_on_with_another_number_of_processes(learnt: Learnt, k
 @pytest.mark.parametrize("kind", KINDS)
 def test_as_many_processes_as_before_repeat_every_bit(learnt: Learnt, kind: str) -> None:
     assert learnt.two_after_two[kind]["losses"] == learnt.two[kind]["losses"][4:]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_adapter_learns_beside_frozen_weights_that_are_shared_or_spread(learnt: Learnt, kind: str) -> None:
+    one, two = learnt.one_lora, learnt.two_lora[kind]
+    assert one["losses"][-1] < one["losses"][0]
+    assert furthest(two["losses"], one["losses"]) <= TOLERANCE
+    assert two["evaluated"] == pytest.approx(one["evaluated"], rel=TOLERANCE)
 
 
 @pytest.mark.full
