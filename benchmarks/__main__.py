@@ -99,6 +99,13 @@ BENCHMARKS = (
         "peak memory and time of the loss over a vocabulary of 151,936, beside the plain loss (and Liger's on a card)",
         ("--hidden", "64", "--tokens", "64", "--rounds", "1"),
     ),
+    Benchmark(
+        "gpu",
+        "benchmarks.gpu",
+        "15 min",
+        "0.6B full, 4B full and 8B QLoRA under 24 GiB on a card: tokens/s, MFU, memory beside SFTTrainer",
+        ("--steps", "3", "--warm-up", "1"),
+    ),
     Benchmark("gate", "benchmarks.gate", "3 min", "how often the gate and the screenings err", ("--runs", "20")),
 )
 
