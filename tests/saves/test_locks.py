@@ -71,7 +71,7 @@ def other(tmp_path: Path) -> object:
 Start = Callable[..., Other]
 
 
-def test_a_second_holder_is_refused_until_the_first_lets_go(tmp_path: Path, other: Start) -> None:
+def test_trap_30_a_second_holder_is_refused_until_the_first_lets_go(tmp_path: Path, other: Start) -> None:
     lock = FileLock(tmp_path / "engine.lock")
     assert not is_held(lock.path)
     assert lock.acquire() and lock.held

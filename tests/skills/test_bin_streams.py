@@ -25,7 +25,7 @@ GOLDEN = [
 
 
 @pytest.mark.parametrize("mix", MIXES)
-def test_training_and_exam_problems_are_disjoint_over_all_levels_and_mixes(mix: str) -> None:
+def test_trap_28_training_and_exam_problems_are_disjoint_over_all_levels_and_mixes(mix: str) -> None:
     train, exam = set(), set()
     for level in LEVELS:
         train |= {BIN.generate(level, i, "train", mix).problem_digest for i in range(300)}

@@ -48,7 +48,7 @@ def test_the_digest_covers_the_model_and_not_the_trainer(tmp_path: Path) -> None
     assert one.digest == other.digest
 
 
-def test_killed_before_any_file_operation_nothing_half_done_is_ever_taken_for_whole(tmp_path: Path) -> None:
+def test_trap_19_killed_before_any_file_operation_nothing_half_done_is_ever_taken_for_whole(tmp_path: Path) -> None:
     """A child is killed at its first, second, third… file operation, until one gets through."""
     events = ("open", "os.mkdir", "os.rename", "os.rmdir", "os.remove", "shutil.rmtree")
     write(tmp_path, "first")
