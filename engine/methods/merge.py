@@ -14,8 +14,8 @@ from engine.methods.adapters import check_base
 def merge(adapter: Path, base: Path, target: Path) -> None:
     """Write the model that ``adapter`` on ``base`` is.
 
-    The base is read as it was published, never as it was quantised for training; tokenizer, template and stop marks are the
-    adapter folder's.
+    The base is read as it was published, never as it was quantised for training. Each layer is merged in fp32 and rounded once,
+    one layer at a time: on the host this takes the base's own size. Tokenizer, template and stop marks are the adapter folder's.
 
     Args:
         adapter: PEFT's folder.
@@ -26,13 +26,21 @@ def merge(adapter: Path, base: Path, target: Path) -> None:
         RealmError: the adapter belongs to another base.
     """
     from peft import PeftModel
+    from peft.tuners.tuners_utils import BaseTunerLayer
 
     transformers_logging.disable_progress_bar()
     check_folder(base)
     check_base(adapter, base)
     model = AutoModelForCausalLM.from_pretrained(str(base), dtype="auto", local_files_only=True)
-    dtype = model.dtype
-    merged = PeftModel.from_pretrained(model.float(), str(adapter)).merge_and_unload(safe_merge=True).to(dtype)
+    adapted = PeftModel.from_pretrained(model, str(adapter))
+    for layer in adapted.modules():
+        if isinstance(layer, BaseTunerLayer):
+            weight = layer.get_base_layer().weight
+            published = weight.dtype
+            weight.data = weight.data.float()
+            layer.merge(safe_merge=True)
+            weight.data = weight.data.to(published)
+    merged = adapted.unload()
     merged.generation_config = GenerationConfig.from_pretrained(str(adapter))
     merged.save_pretrained(target)
     AutoTokenizer.from_pretrained(str(adapter), local_files_only=True).save_pretrained(target)

@@ -10,13 +10,13 @@ from torch import Tensor
 
 
 class AveragedWeights:
-    """Exponential moving average of a model's weights; the average starts young and grows up to ``decay``."""
+    """Exponential moving average of a model's trained weights; the average starts young and grows up to ``decay``."""
 
     def __init__(self, model: torch.nn.Module, decay: float) -> None:
         self.decay = decay
         self.updates = 0
-        self._names = [name for name, _ in model.named_parameters()]
-        self._live = [p for _, p in model.named_parameters()]
+        named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self._names, self._live = list(named), list(named.values())
         self._shadow = [p.detach().float().clone() for p in self._live]
 
     @torch.no_grad()
