@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +21,8 @@ BASE_FILE = "base.json"
 """Beside an adapter: which model it was trained on."""
 _WANTED = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.model", "*.txt", "*.jinja")
 """What is fetched of a model; never its pickles, never its code."""
+_DOUBLES = ("consolidated*", "original/*")
+"""The same weights once more, in the form of the house that trained them (Mistral, Llama)."""
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _HUB_LOOK_S = 5.0
 """How long an answer of the hub is waited for before a model counts as out of reach."""
@@ -38,7 +42,7 @@ def find_folder(hero: HeroConfig) -> Path:
         if not (folder / "config.json").is_file():
             raise BlockedError(
                 f"{hero.name}'s model is not in {folder}",
-                why="there is no config.json in that folder" if folder.is_dir() else "there is no such folder",
+                why=_absent(folder),
                 fix="put the model's Hugging Face folder there, or clear `model.path` in the hero's YAML",
                 code="MODEL_MISSING",
             )
@@ -66,28 +70,31 @@ def find_folder(hero: HeroConfig) -> Path:
     )
 
 
+def _absent(folder: Path) -> str:
+    if not folder.is_dir():
+        return "there is no such folder"
+    if is_adapter(folder):
+        return "that folder holds an adapter, not the model it was trained on"
+    return "there is no config.json in that folder"
+
+
 def _fetched(name: str, *, offline: bool) -> Path:
     from huggingface_hub import snapshot_download
 
-    folder = Path(snapshot_download(name, local_files_only=offline, allow_patterns=list(_WANTED)))
+    folder = Path(
+        snapshot_download(name, local_files_only=offline, allow_patterns=list(_WANTED), ignore_patterns=list(_DOUBLES))
+    )
     check_folder(folder)
     return folder
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a model that is not whole, that is stored as code, or that wants code of its own to run.
+    """Refuse a model that is not whole, that was quantised before, or whose weights are pickled.
 
     Raises:
         RealmError: with the reason and the way out.
     """
-    config = _read(folder / "config.json", folder)
-    if config.get("auto_map"):
-        raise RealmError(
-            f"the model in {folder} wants to run code of its own",
-            why=f"its config.json names {', '.join(sorted(map(str, config['auto_map'])))} under auto_map",
-            fix="choose a model that transformers knows by itself; code that comes with a model is never run here",
-            code="REMOTE_CODE",
-        )
+    config = read_json(folder / "config.json", folder)
     if config.get("quantization_config"):
         raise RealmError(
             f"the model in {folder} is quantised already",
@@ -95,12 +102,11 @@ def check_folder(folder: Path) -> None:
             fix="choose the model it was made from; `--method qlora` quantises it while loading",
             code="MODEL_QUANTISED",
         )
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        shards = sorted(set(map(str, _read(index, folder).get("weight_map", {}).values())))
-        lost = [shard for shard in shards if not (folder / shard).is_file()]
-        if lost or not shards:
-            raise _incomplete(folder, f"{lost[0]} is missing ({len(lost)} of {len(shards)} parts)" if lost else "empty")
+    parts = _parts(folder)
+    if parts is not None:
+        lost = [part for part in parts if not (folder / part).is_file()]
+        if lost or not parts:
+            raise _incomplete(folder, f"{lost[0]} is missing ({len(lost)} of {len(parts)} parts)" if lost else "empty")
         return
     if any(folder.glob("*.safetensors")):
         return
@@ -115,6 +121,15 @@ def check_folder(folder: Path) -> None:
     raise _incomplete(folder, "there is no *.safetensors file in it")
 
 
+def _parts(folder: Path) -> list[str] | None:
+    """The files of a model that is stored in several, as its index names them; None: there is no index."""
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return None
+    placed = read_json(index, folder).get("weight_map", {})
+    return sorted({str(part) for part in placed.values()}) if isinstance(placed, dict) else []
+
+
 def _incomplete(folder: Path, why: str) -> RealmError:
     return RealmError(
         f"the model in {folder} has no weights" if "no *." in why else f"the model in {folder} is incomplete",
@@ -124,7 +139,8 @@ def _incomplete(folder: Path, why: str) -> RealmError:
     )
 
 
-def _read(path: Path, folder: Path) -> dict[str, Any]:
+def read_json(path: Path, folder: Path) -> dict[str, Any]:
+    """A file of a model's folder; `RealmError` where it cannot be read or holds something else."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(data, dict):
@@ -145,7 +161,8 @@ def fingerprint(folder: Path) -> str:
     Whole models take minutes to hash; two trainings of one model differ in every sample.
     """
     found = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
+    parts = _parts(folder)
+    for path in sorted(folder.glob("*.safetensors")) if parts is None else [folder / part for part in parts]:
         size = path.stat().st_size
         found.update(f"{path.name}:{size};".encode())
         with path.open("rb") as file:
@@ -166,6 +183,23 @@ def stay_offline() -> None:
 
     os.environ["HF_HUB_OFFLINE"] = "1"
     constants.HF_HUB_OFFLINE = True
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """Like `stay_offline`, and as before afterwards. Libraries fetch compiled kernels when they are first imported."""
+    from huggingface_hub import constants
+
+    before, switched = os.environ.get("HF_HUB_OFFLINE"), constants.HF_HUB_OFFLINE
+    stay_offline()
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = switched
+        if before is None:
+            del os.environ["HF_HUB_OFFLINE"]
+        else:
+            os.environ["HF_HUB_OFFLINE"] = before
 
 
 def _way_to_hub_closed() -> str:

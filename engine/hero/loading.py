@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import transformers
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from configs.errors import RealmError
 from configs.schema import HeroConfig
 from engine.attention import attended, implementation
-from engine.hero.folder import check_folder, find_folder, is_adapter
+from engine.hero.folder import check_folder, find_folder, is_adapter, offline, read_json
 from engine.hero.model import Hero, finish
 from engine.methods.adapters import base_of, give_adapter, load_adapter, quantisation
 from engine.placement import Placement
@@ -49,8 +50,10 @@ def load_folder(config: HeroConfig, path: Path, placement: Placement) -> Hero:
 
 
 def _load(config: HeroConfig, folder: Path, placement: Placement, adapter: Path | None) -> Hero:
+    refuse_code(folder)
     try:
-        return _loaded(config, folder, placement, adapter)
+        with offline():
+            return _loaded(config, folder, placement, adapter)
     except RealmError:
         raise
     except _FAILURES as error:
@@ -62,12 +65,35 @@ def _load(config: HeroConfig, folder: Path, placement: Placement, adapter: Path 
         ) from error
 
 
+def refuse_code(folder: Path) -> None:
+    """Refuse a model that only code of its own can compute. Code beside a model that transformers knows is never looked at.
+
+    Raises:
+        RealmError: with the reason and the way out.
+    """
+    config, speaker = read_json(folder / "config.json", folder), folder / "tokenizer_config.json"
+    tokenizer = read_json(speaker, folder) if speaker.is_file() else {}
+    unknown = ""
+    if config.get("auto_map") and config.get("model_type") not in CONFIG_MAPPING:
+        unknown = str(config.get("model_type"))
+    elif tokenizer.get("auto_map") and not hasattr(transformers, str(tokenizer.get("tokenizer_class"))):
+        unknown = str(tokenizer.get("tokenizer_class"))
+    if unknown:
+        raise RealmError(
+            f"the model in {folder} wants to run code of its own",
+            why=f"transformers does not know {unknown}, and the folder names code for it under auto_map",
+            fix="choose a model that transformers knows by itself; code that comes with a model is never run here",
+            code="REMOTE_CODE",
+        )
+
+
 def _loaded(config: HeroConfig, folder: Path, placement: Placement, adapter: Path | None) -> Hero:
     transformers_logging.disable_progress_bar()
-    tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     model, found = AutoModelForCausalLM.from_pretrained(
         str(folder),
         local_files_only=True,
+        trust_remote_code=False,
         use_safetensors=True,
         dtype=placement.weights_dtype,
         attn_implementation=implementation(placement.attention),
@@ -108,7 +134,7 @@ def _check_fit(config: HeroConfig, model: Any, tokenizer: Any, source: Path) -> 
             fix=f"set `model.context_length` in the hero's YAML to at most {window}",
             code="CONTEXT_TOO_LONG",
         )
-    tokens, rows = len(tokenizer), int(model.get_input_embeddings().weight.shape[0])
+    tokens, rows = max(tokenizer.get_vocab().values()) + 1, int(model.get_input_embeddings().weight.shape[0])
     if tokens > rows:
         raise RealmError(
             f"the tokenizer in {source} does not belong to its model",

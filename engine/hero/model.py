@@ -156,6 +156,7 @@ def finish(
     tokenizer.chat_template = template.jinja()
     end_of_text, stop_ids = template.end_of_text, template.stop_ids
     model.config.use_cache = False
+    model.config.__dict__.pop("auto_map", None)  # names code that never came along
     model.generation_config = GenerationConfig(eos_token_id=list(stop_ids), pad_token_id=end_of_text, do_sample=False)
     apply_kernels(model, placement.kernels)
     checkpoint_blocks(model, placement.checkpointed_blocks)

@@ -31,7 +31,9 @@ def merge(adapter: Path, base: Path, target: Path) -> None:
     transformers_logging.disable_progress_bar()
     check_folder(base)
     check_base(adapter, base)
-    model = AutoModelForCausalLM.from_pretrained(str(base), dtype="auto", local_files_only=True)
+    model = AutoModelForCausalLM.from_pretrained(
+        str(base), dtype="auto", local_files_only=True, trust_remote_code=False
+    )
     adapted = PeftModel.from_pretrained(model, str(adapter))
     for layer in adapted.modules():
         if isinstance(layer, BaseTunerLayer):
@@ -41,6 +43,7 @@ def merge(adapter: Path, base: Path, target: Path) -> None:
             layer.merge(safe_merge=True)
             weight.data = weight.data.to(published)
     merged = adapted.unload()
+    merged.config.__dict__.pop("auto_map", None)
     merged.generation_config = GenerationConfig.from_pretrained(str(adapter))
     merged.save_pretrained(target)
-    AutoTokenizer.from_pretrained(str(adapter), local_files_only=True).save_pretrained(target)
+    AutoTokenizer.from_pretrained(str(adapter), local_files_only=True, trust_remote_code=False).save_pretrained(target)

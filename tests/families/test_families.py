@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,47 @@ def test_trap_26_an_adapter_trained_on_four_bits_is_merged_into_the_full_weights
     a, b = (given[f"base_model.model.{name}.lora_{side}.weight"] for side in "AB")
     assert torch.allclose(whole[f"{name}.weight"], base[f"{name}.weight"] + (b @ a) * (8 / 4), atol=1e-6)
     assert torch.equal(whole["model.embed_tokens.weight"], base["model.embed_tokens.weight"])
+
+
+@pytest.mark.parametrize("method", ["lora", "dora"])
+def test_trap_26_a_half_precision_base_is_merged_with_one_rounding(
+    method: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    base = tmp_path / "base"
+    shutil.copytree(folders["phi3"], base)
+    AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16).save_pretrained(base)
+    hero, placement = start(base, "phi3", method=method)
+    loop = StepLoop(hero, placement)
+    for batches in steps(hero, 4):
+        loop.train(batches)
+    save_folder(hero, loop.exam_weights(), tmp_path / "adapter")
+    merge(tmp_path / "adapter", base, tmp_path / "merged")
+    exact = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base).float(), tmp_path / "adapter")
+    wanted = exact.merge_and_unload().state_dict()
+    whole = load_file(tmp_path / "merged" / "model.safetensors")
+    assert {t.dtype for t in whole.values()} == {torch.bfloat16}
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, wanted[name].bfloat16()), name
+
+
+@pytest.mark.parametrize("method", ADAPTERS)
+def test_an_average_is_kept_of_the_adapter_alone(method: str, folders: dict[str, Path], tmp_path: Path) -> None:
+    hero, placement = start(folders["qwen2"], "qwen2", method=method, ema_decay=0.9)
+    loop = StepLoop(hero, placement)
+    work = steps(hero, 4)
+    for batches in work[:3]:
+        loop.train(batches)
+    save_folder(hero, loop.exam_weights(), tmp_path)
+    tensors, facts = loop.state()
+    tensors = {n: t.clone() for n, t in tensors.items()}
+    assert set(loop.exam_weights()) == set(hero.weights())
+    loop.train(work[3])
+    again = StepLoop(load_folder(hero.config, tmp_path, placement), placement)
+    again.load(tensors, facts)
+    again.train(work[3])
+    assert again.evaluate(work[0]) == loop.evaluate(work[0])
+    for name, weight in loop.exam_weights().items():
+        assert torch.equal(weight, again.exam_weights()[name]), name
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -17,12 +17,22 @@ from tests.pretrained.test_from_outside import GUARD
 
 pytestmark = pytest.mark.engine
 
+KERNELS = """
+import os, socket
+def get_kernel(name, **more):
+    if os.environ.get("HF_HUB_OFFLINE") != "1":
+        socket.getaddrinfo("where-kernels-are", 443)
+    raise RuntimeError("offline")
+"""
+"""A stand-in for the package with which some libraries fetch compiled code when they are imported."""
+
 
 def guarded(realm: Realm, tmp_path: Path) -> Path:
     """Let every network connection of the game's processes fail and leave a line in the file that is given back."""
     guard = tmp_path / "guard"
     guard.mkdir()
     (guard / "sitecustomize.py").write_text(GUARD)
+    (guard / "kernels.py").write_text(KERNELS)
     path = os.pathsep.join(p for p in (str(guard), os.environ.get("PYTHONPATH", "")) if p)
     for name in ("HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK", "HF_HUB_OFFLINE"):
         realm.env.pop(name, None)
