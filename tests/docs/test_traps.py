@@ -10,7 +10,7 @@ ROW = re.compile(r"^\| (\d+) \| (.+?) \| (.+?) \|$", re.M)
 TEST = re.compile(r"^\s*(?:async )?def (test_traps?_[\w]+)\(", re.M)
 
 
-def tests_by_trap() -> dict[int, set[str]]:
+def proofs_by_trap() -> dict[int, set[str]]:
     """Names of tests by the numbers in them: ``test_trap_04_…``, ``test_traps_11_and_26_…``."""
     found: dict[int, set[str]] = {}
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
@@ -30,7 +30,7 @@ def listed() -> dict[int, str]:
 
 
 def test_every_trap_is_listed_with_the_files_that_prove_it() -> None:
-    found, rows = tests_by_trap(), listed()
+    found, rows = proofs_by_trap(), listed()
     assert sorted(rows) == list(range(1, 31))
     for number, where in rows.items():
         if where.startswith("not yet"):
