@@ -1,11 +1,11 @@
 """Trained tokens/s beside trl.SFTTrainer, on PIP and on a Qwen3 of 33.6 million parameters, on one thread of this CPU.
 
-    python -m benchmarks.against_trl [--models pip medium] [--rounds 7] [--screening 1] [--finalists 3] [--json FILE]
+    python -m benchmarks.against_trl [--models pip medium] [--rounds 5] [--screening 1] [--finalists 2] [--json FILE]
 
 Two races per model. "Identical rows": both are fed the same rows, all tokens real, half of them trained; fp32, AdamW (fused), global
 clip, constant rate. "Own set-up": one quest with lengths log-uniform from 16 to 512; the engine packs as it does in the game and takes
 the precision it chooses here; SFTTrainer runs padded, grouped by length, packed (bfd, wrapped), each in fp32 and in its default bf16, with
-eager attention and sdpa. All of them are screened with short runs, the fastest ones race, and the best one counts.
+its default attention (sdpa). All of them are screened with short runs, the fastest ones race, and the best one counts.
 
 Every contestant is a process of its own that stays alive; they train in turns, in changing order (some steps each, or one epoch of
 the quest). Figures are medians over rounds, in processor seconds of the contestant, so that other programs on the machine disturb
@@ -34,7 +34,7 @@ from benchmarks.options import parser
 from benchmarks.race import material
 from benchmarks.race.contestants import OWN, SAME, Contestant
 
-SCREENING_STEPS = 2
+SCREENING_STEPS = 1
 """Steps of the short runs that choose which of SFTTrainer's forms race."""
 
 
@@ -194,9 +194,9 @@ def main(arguments: list[str]) -> int:
     """Race, print, write."""
     command = parser("against_trl", __doc__)
     command.add_argument("--models", nargs="+", choices=list(material.MODELS), default=list(material.MODELS))
-    command.add_argument("--rounds", type=int, default=7, help="counted turns of every contestant")
+    command.add_argument("--rounds", type=int, default=5, help="counted turns of every contestant")
     command.add_argument("--screening", type=int, default=1, help="turns of each of SFTTrainer's forms before the race")
-    command.add_argument("--finalists", type=int, default=3, help="forms of SFTTrainer that race")
+    command.add_argument("--finalists", type=int, default=2, help="forms of SFTTrainer that race")
     command.add_argument("--items", type=int, default=0, help="examples of the uneven quest; 0: the model's own number")
     options = command.parse_args(arguments)
     if importlib.util.find_spec("trl") is None:

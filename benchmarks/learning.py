@@ -36,7 +36,8 @@ from engine.chat.template import answer_text, encode_prompt
 from engine.generate import greedy
 from engine.hero.loading import load_folder
 from engine.hero.model import Hero
-from engine.placement import choose, exact_matmul
+from engine.placement import choose
+from engine.precision import exact_matmul
 from saves.database import open_save
 from skills.contract import Skill
 from skills.registry import get_skill

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
@@ -98,17 +98,6 @@ class Placement:
         if self.compute == "bfloat16" and (adapted or self.weights == "float32"):
             return torch.autocast(self.device, torch.bfloat16)
         return nullcontext()
-
-
-@contextmanager
-def exact_matmul() -> Iterator[None]:
-    """fp32 products in full precision inside, the mode of before afterwards; exams and answers are given in it."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def choose(hero: HeroConfig, rules: EngineRules, recorded: Mapping[str, Any] | None = None) -> Placement:

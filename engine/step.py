@@ -17,7 +17,8 @@ from engine.head import HeadResult, head_loss, head_weight
 from engine.hero.model import Hero
 from engine.optim.build import HeroOptimizer, build_optimizer
 from engine.optim.ema import AveragedWeights
-from engine.placement import Placement, exact_matmul
+from engine.placement import Placement
+from engine.precision import exact_matmul
 from engine.random_streams import random_streams, restore_random_streams
 
 

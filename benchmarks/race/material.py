@@ -50,8 +50,8 @@ class Model:
 
 
 MODELS = {
-    "pip": Model("pip", "PIP: 0.5 million parameters, vocabulary 320", (12, 32, 64), 32, 512),
-    "medium": Model("medium", "a Qwen3 of 33.6 million parameters, vocabulary 16,384", (3, 16, 128), 16, 192),
+    "pip": Model("pip", "PIP: 0.5 million parameters, vocabulary 320", (12, 32, 64), 32, 256),
+    "medium": Model("medium", "a Qwen3 of 33.6 million parameters, vocabulary 16,384", (2, 16, 128), 16, 64),
 }
 
 

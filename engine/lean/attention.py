@@ -1,6 +1,7 @@
 """Scores, shares and mixed values of the pieces of a chunk, and the way back.
 
-Heads that share a key head are scored with it in one product: G key heads, each asked by P = H / G query heads.
+Heads that share a key head are scored with it in one product: G key heads, each asked by P = H / G query heads. Narrow heads
+give long documents to torch's fused kernel instead: there, handing around single numbers costs more than the products.
 """
 
 from __future__ import annotations
@@ -12,8 +13,17 @@ import torch
 from torch import Tensor
 
 from engine.lean.rows import Piece
+from engine.precision import exact_matmul
 
 Buffer = Callable[[str, tuple[int, ...]], Tensor]
+FUSED_DIM = 32
+"""Widest head that the fused kernel was measured to be faster for."""
+
+
+def has_fused() -> bool:
+    """Whether this torch has the fused kernel for CPUs, forward and backward."""
+    names = ("_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_flash_attention_for_cpu_backward")
+    return all(hasattr(torch.ops.aten, name) for name in names)
 
 
 @dataclass(slots=True, eq=False)
@@ -26,7 +36,9 @@ class Attended:
     """[G, rows, width, D] of each piece's rows; pieces of the same rows share it."""
     v: list[Tensor]
     shares: list[Tensor]
-    """[G * rows, P * asked, seen] of each piece."""
+    """[G * rows, P * asked, seen] of each piece; of a fused one what it mixed, [rows, H, asked, D]."""
+    sums: list[Tensor | None]
+    """Of each fused piece: the logarithms of its rows' sums."""
 
 
 class Attention:
@@ -35,6 +47,7 @@ class Attention:
     def __init__(self, heads: int, pairs: int, dim: int, buffer: Buffer) -> None:
         self.heads, self.pairs, self.dim = heads, pairs, dim
         self.per_pair = heads // pairs
+        self.fused = dim <= FUSED_DIM and has_fused()
         self._buffer = buffer
 
     def forward(
@@ -60,7 +73,7 @@ class Attention:
             value: [slots, G * D].
             context: where the mixed values go.
         """
-        made = Attended([], [], [], [])
+        made = Attended([], [], [], [], [])
         pairs, per_pair, dim = self.pairs, self.per_pair, self.dim
         all_q = self._buffer(f"{name}.q", (query.shape[0] * self.heads * dim,))
         all_k = self._buffer(f"{name}.k", (key.shape[0] * pairs * dim,))
@@ -69,6 +82,9 @@ class Attention:
         q_from = share_from = 0
         rows_of = None
         for piece in pieces:
+            if piece.fused:
+                self._fused(made, piece, query, query_rotation, key, key_rotation, value, context)
+                continue
             rows, width, asked, seen = piece.rows, piece.width, piece.asked, piece.seen
             if rows_of != piece.keys:
                 rows_of = piece.keys
@@ -112,7 +128,83 @@ class Attention:
             made.k.append(k)
             made.v.append(v)
             made.shares.append(shares)
+            made.sums.append(None)
         return made
+
+    def _fused(
+        self,
+        made: Attended,
+        piece: Piece,
+        query: Tensor,
+        query_rotation: Tensor,
+        key: Tensor,
+        key_rotation: Tensor,
+        value: Tensor,
+        context: Tensor,
+    ) -> None:
+        """One piece by the fused kernel, whose small products are slower in any mode but the exact one; arguments as in `forward`."""
+        rows, width, dim = piece.rows, piece.width, self.dim
+        slots = slice(piece.keys, piece.keys + rows * width)
+        turned = _asking(query, piece) * _asking(query_rotation, piece)[:, :, None]
+        q = torch.view_as_real(turned).view(rows, piece.asked, self.heads, dim).transpose(1, 2)
+        turned = (key[slots] * key_rotation[slots, None]).view(rows, width, self.pairs, 1, dim // 2)
+        k = self._repeated(torch.view_as_real(turned).view(rows, width, self.pairs, 1, dim))
+        v = self._repeated(value[slots].view(rows, width, self.pairs, 1, dim).clone())
+        mask = None if piece.mask is None else piece.mask[:, None]
+        with exact_matmul():
+            mixed, sums = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+                q, k, v, 0.0, mask is None, attn_mask=mask, scale=1.0
+            )
+        _asking(context, piece).view(rows, piece.asked, self.heads, dim).copy_(mixed.transpose(1, 2))
+        made.q.append(q)
+        made.k.append(k)
+        made.v.append(v)
+        made.shares.append(mixed)
+        made.sums.append(sums)
+
+    def _fused_back(
+        self,
+        made: Attended,
+        number: int,
+        piece: Piece,
+        to_context: Tensor,
+        query_rotation: Tensor,
+        key_rotation: Tensor,
+        to_query: Tensor,
+        to_key: Tensor,
+        to_value: Tensor,
+    ) -> None:
+        """The way back of `_fused`; arguments as in `backward`."""
+        rows, width, pairs, per_pair, dim = piece.rows, piece.width, self.pairs, self.per_pair, self.dim
+        slots = slice(piece.keys, piece.keys + rows * width)
+        mask = None if piece.mask is None else piece.mask[:, None]
+        grad = _asking(to_context, piece).view(rows, piece.asked, self.heads, dim).transpose(1, 2)
+        given = made.q[number], made.k[number], made.v[number], made.shares[number], made.sums[number]
+        with exact_matmul():
+            to_q, to_k, to_v = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
+                grad, *given, 0.0, mask is None, attn_mask=mask, scale=1.0
+            )
+        torch.mul(
+            as_complex(to_q.transpose(1, 2)),
+            _asking(query_rotation, piece)[:, :, None].conj(),
+            out=_asking(to_query, piece),
+        )
+        whole_k, whole_v = (t.transpose(1, 2).view(rows, width, pairs, per_pair, dim) for t in (to_k, to_v))
+        if per_pair > 1:
+            whole_k, whole_v = whole_k.sum(3, keepdim=True), whole_v.sum(3, keepdim=True)
+        torch.mul(
+            as_complex(whole_k)[:, :, :, 0],
+            key_rotation[slots].view(rows, width, 1, dim // 2).conj(),
+            out=to_key[slots].view(rows, width, pairs, dim // 2),
+        )
+        to_value[slots].view(rows, width, pairs, dim).copy_(whole_v[:, :, :, 0])
+
+    def _repeated(self, each: Tensor) -> Tensor:
+        """[rows, H, width, D] from [rows, width, G, 1, D]: every key head for each of its query heads."""
+        rows, width = each.shape[:2]
+        if self.per_pair > 1:
+            each = each.expand(rows, width, self.pairs, self.per_pair, self.dim)
+        return each.reshape(rows, width, self.heads, self.dim).transpose(1, 2)
 
     def backward(
         self,
@@ -127,7 +219,15 @@ class Attention:
     ) -> None:
         """Fill the gradients of what `forward` was given, shaped as there."""
         pairs, per_pair, dim = self.pairs, self.per_pair, self.dim
+        to_key[: pieces[0].keys] = 0
+        to_value[: pieces[0].keys] = 0
         for first, last in _rows(pieces):
+            if pieces[first].fused:
+                piece = pieces[first]
+                self._fused_back(
+                    made, first, piece, to_context, query_rotation, key_rotation, to_query, to_key, to_value
+                )
+                continue
             rows, width = pieces[first].rows, pieces[first].width
             several = last - first > 1
             to_k = self._buffer("to_k", (pairs * rows, width, dim))
@@ -171,11 +271,12 @@ class Attention:
             to_value[slots].view(rows, width, pairs, dim).copy_(to_v.view(pairs, rows, width, dim).permute(1, 2, 0, 3))
 
     def _scores(self, piece: Piece) -> int:
-        return self.heads * piece.rows * piece.asked * piece.seen
+        return 0 if piece.fused else self.heads * piece.rows * piece.asked * piece.seen
 
     def _forbid(self, scores: Tensor, piece: Piece) -> None:
         """Lower the scores of what a query must not see."""
         whole = scores.view(self.pairs, piece.rows, self.per_pair, piece.asked, piece.seen)
+        assert piece.mask is not None
         if piece.mask.ndim == 3:
             whole.add_(piece.mask[:, None])
         else:

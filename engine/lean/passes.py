@@ -16,6 +16,9 @@ from engine.lean.head import head_pass
 from engine.lean.rows import Chunk, chunks
 from engine.lean.weights import Folded, Folding
 
+CHUNK_BYTES = 1_500_000_000
+"""What the forward pass of a chunk may leave for the backward pass, about."""
+
 
 @dataclass(slots=True, eq=False)
 class Turned:
@@ -58,6 +61,9 @@ class LeanQwen3:
         self.heads, self.pairs, self.dim = self.folding.heads, self.folding.pairs, self.folding.dim
         self.attention = Attention(self.heads, self.pairs, self.dim, self.buffer)
         self._eps = float(model.config.rms_norm_eps)
+        config = model.config
+        kept = 3 * config.hidden_size + 5 * config.intermediate_size + (5 * self.heads + 3 * self.pairs) * self.dim
+        self._tokens = CHUNK_BYTES // (4 * kept * config.num_hidden_layers)
         self._padding = model.get_input_embeddings().padding_idx
         self._pool: dict[str, Tensor] = {}
 
@@ -72,7 +78,7 @@ class LeanQwen3:
         count = batch.sources.shape[0]
         losses = torch.zeros(count)
         right = torch.zeros(count, dtype=torch.bool)
-        for chunk in chunks(batch, self.folding.rotations):
+        for chunk in chunks(batch, self.folding.rotations, self._tokens, fused=self.attention.fused):
             saved, states, scale = self.forward(folded, chunk, embedding)
             entries, trained, filled = chunk.entries, len(chunk.entries), len(chunk.places)
             shape = (filled, states.shape[1])

@@ -2,7 +2,8 @@
 
 Every layer but attention works on the flat run, which holds real tokens and almost no padding. Attention works on groups of
 equally wide rows: a long document has a row of its own, short ones share rows under a mask. A wide row's queries are taken
-a block at a time, each against the keys up to its own end, so that what causality forbids is hardly computed.
+a block at a time, each against the keys up to its own end, so that what causality forbids is hardly computed; or a fused
+kernel takes the document at once.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from torch import Tensor
 
 from engine.batch import Batch
 
-CHUNK_TOKENS = 2048
-"""Tokens worked on at a time; bounds the memory of long texts."""
+CHUNK_TOKENS = 4096
+"""Most tokens worked on at a time."""
 SHARED_WIDTH = 64
 """Width of the rows that short documents share; a longer document has a row of its own."""
 BLOCK = 128
@@ -49,8 +50,10 @@ class Piece:
     """Which of a row's places ask in this piece."""
     seen: int
     """Keys from the row's first on that are seen."""
-    mask: Tensor
-    """Additive; [rows, end - begin, seen], or [end - begin, end - begin] for the last keys seen by a block."""
+    mask: Tensor | None
+    """Additive; [rows, end - begin, seen], or [end - begin, end - begin] for the last keys seen by a block. None: causal."""
+    fused: bool = False
+    """The fused kernel takes these rows, one document each."""
 
     @property
     def asked(self) -> int:
@@ -78,8 +81,15 @@ class Chunk:
     """[N, filled up with 0 to a round number] indices into M: where the trained tokens are predicted."""
 
 
-def chunks(batch: Batch, rotations: Tensor) -> list[Chunk]:
-    """The documents of ``batch`` in parts; those in which nothing is trained are left out."""
+def chunks(batch: Batch, rotations: Tensor, tokens: int, *, fused: bool) -> list[Chunk]:
+    """The documents of ``batch`` in parts; those in which nothing is trained are left out.
+
+    Args:
+        batch: any batch of the hero's.
+        rotations: [positions, D/2] complex: the rotary angles.
+        tokens: most of a part; a longer document has one of its own.
+        fused: long documents go to the fused kernel, which needs no padding.
+    """
     sources = batch.sources.numpy()[: batch.trained_tokens]
     starts, lengths = _documents(batch.segments.numpy(), sources)
     order = np.argsort(-lengths, kind="stable")
@@ -88,12 +98,12 @@ def chunks(batch: Batch, rotations: Tensor) -> list[Chunk]:
     for index in order:
         if not parts or lengths[index] > room:
             parts.append([])
-            room = CHUNK_TOKENS
+            room = min(tokens, CHUNK_TOKENS)
         parts[-1].append(int(index))
         room -= int(lengths[index])
     flat = batch.input_ids.flatten()
     positions = batch.positions.flatten()
-    return [_chunk(flat, positions, sources, starts[part], lengths[part], rotations) for part in parts]
+    return [_chunk(flat, positions, sources, starts[part], lengths[part], rotations, fused) for part in parts]
 
 
 def _documents(segments: NDArray[np.int64], sources: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -113,6 +123,7 @@ def _chunk(
     starts: NDArray[np.int64],
     lengths: NDArray[np.int64],
     rotations: Tensor,
+    fused: bool,
 ) -> Chunk:
     """The layout of some documents, long ones first."""
     origins: list[NDArray[np.int64]] = []
@@ -120,7 +131,11 @@ def _chunk(
     shapes: list[tuple[int, int]] = []
     """(rows, width) of each group."""
     long = int((lengths > SHARED_WIDTH).sum())
-    widths = -(-lengths[:long] // _WIDTH_STEP) * _WIDTH_STEP
+    widths = lengths[:long] if fused else -(-lengths[:long] // _WIDTH_STEP) * _WIDTH_STEP
+    if fused and (free := -int(lengths[:long].sum()) % _SLOT_STEP):
+        origins.append(np.full(free, -1))
+        owners.append(np.zeros(free, dtype=np.int64))
+        shapes.append((1, free))
     for width in np.unique(widths)[::-1]:
         members = np.flatnonzero(widths == width)
         origin = np.full((len(members), int(width)), -1)
@@ -150,7 +165,7 @@ def _chunk(
         queries=torch.empty(0),
         places=torch.empty(0),
     )
-    _ask(chunk, shapes, owners, trained[entries], entries, shared=long < len(lengths))
+    _ask(chunk, shapes, owners, trained[entries], entries, shared=long < len(lengths), fused=fused)
     return chunk
 
 
@@ -182,6 +197,7 @@ def _ask(
     entries: NDArray[np.int64],
     *,
     shared: bool,
+    fused: bool,
 ) -> None:
     """Fill in who attends, and which places are asked for in the last layer."""
     queries: list[NDArray[np.int64]] = []
@@ -194,6 +210,9 @@ def _ask(
             held = owner.reshape(rows, width)
             allowed = causal & (held[:, :, None] == held[:, None, :])
             chunk.pieces.append(Piece(first, width, rows, first, width, 0, width, width, _additive(allowed)))
+        elif fused:
+            allowed = np.broadcast_to(causal, (rows, width, width))
+            chunk.pieces.append(Piece(first, width, rows, first, width, 0, width, width, None, fused=True))
         else:
             allowed = np.broadcast_to(causal, (rows, width, width))
             for begin in range(0, width, BLOCK):
@@ -201,6 +220,9 @@ def _ask(
                 mask = _additive(causal[: end - begin, : end - begin])
                 chunk.pieces.append(Piece(first, width, rows, first, width, begin, end, end, mask))
         here = np.flatnonzero((trained >= first) & (trained < first + rows * width))
+        if not len(here):
+            first += rows * width
+            continue
         row = (trained[here] - first) // width
         sort = np.argsort(row, kind="stable")
         here, row = here[sort], row[sort]
@@ -212,7 +234,8 @@ def _ask(
         places[here] = asked + row * per_row + rank
         column = (slots - first).reshape(rows, per_row) % width
         mask = _additive(allowed[np.arange(rows)[:, None], column])
-        chunk.last.append(Piece(first, width, rows, asked, per_row, 0, per_row, width, mask))
+        alone = fused and not together
+        chunk.last.append(Piece(first, width, rows, asked, per_row, 0, per_row, width, mask, fused=alone))
         queries.append(slots)
         first += rows * width
         asked += rows * per_row

@@ -24,7 +24,8 @@ from engine.hero.checkpointing import blocks_of
 from engine.hero.model import Hero
 from engine.parallel.loop import ParallelLoop
 from engine.parallel.world import Order, Verb, World
-from engine.placement import Placement, exact_matmul
+from engine.placement import Placement
+from engine.precision import exact_matmul
 from engine.step import TrainingPass
 
 _SHARDED_OPTIMIZERS = ("adamw", "sgd")

@@ -57,7 +57,8 @@ def _ask(folder: SaveFolder, args: dict[str, Any]) -> dict[str, Any]:
     conn.close()
 
     from engine.hero.loading import load_folder
-    from engine.placement import Placement, exact_matmul
+    from engine.placement import Placement
+    from engine.precision import exact_matmul
     from engine.quests.reader import dated
     from engine.trainer.orders import answer
 
