@@ -7,7 +7,7 @@ from pathlib import Path
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from transformers.utils import logging as transformers_logging
 
-from engine.hero.folder import check_folder
+from engine.hero.folder import check_folder, offline
 from engine.methods.adapters import check_base
 
 
@@ -25,12 +25,17 @@ def merge(adapter: Path, base: Path, target: Path) -> None:
     Raises:
         RealmError: the adapter belongs to another base.
     """
-    from peft import PeftModel
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
     transformers_logging.disable_progress_bar()
     check_folder(base)
     check_base(adapter, base)
+    with offline():
+        _merge(adapter, base, target)
+
+
+def _merge(adapter: Path, base: Path, target: Path) -> None:
+    from peft import PeftModel
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
     model = AutoModelForCausalLM.from_pretrained(
         str(base), dtype="auto", local_files_only=True, trust_remote_code=False
     )
