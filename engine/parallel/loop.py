@@ -22,6 +22,7 @@ from engine.head import HeadResult
 from engine.hero.model import Hero
 from engine.optim.ema import AveragedWeights
 from engine.parallel.deal import deal
+from engine.parallel.shelf import Shelf
 from engine.parallel.world import Order, Verb, World
 from engine.placement import Placement
 from engine.step import StepLoop, StepOutcome
@@ -71,6 +72,7 @@ class ParallelLoop(StepLoop):
         self.world = world
         self._lean = None
         self._wrapped = self._wrap()
+        self._shelf: Shelf | None = None
 
     def _wrap(self) -> torch.nn.Module:
         """What a training pass goes through."""
@@ -207,6 +209,36 @@ class ParallelLoop(StepLoop):
         """A state's tensor from what each process keeps of it."""
         return part
 
+    # ---------------------------------------------------------------- rest
+
+    def shelve(self) -> int:
+        """Give back the memory of weights and optimizer in every process, until `unshelve`; the bytes of all together."""
+        self.world.order(Verb.SHELVE)
+        return sum(self.world.answers(self._shelve()))
+
+    def _shelve(self) -> int:
+        self.optimizer.zero_grad()
+        tensors: list[Tensor] = [*self.trained.model.parameters(), *self.optimizer.state()[0].values()]
+        if self.ema is not None:
+            tensors += [*self.ema.weights().values(), *self.ema.unrounded().values()]
+        card = self.placement.device == "cuda"
+        held = torch.cuda.memory_reserved() if card else 0
+        self._shelf = Shelf(tensors)
+        if card:
+            del tensors
+            torch.cuda.empty_cache()
+        return held - torch.cuda.memory_reserved() if card else self._shelf.bytes
+
+    def unshelve(self) -> None:
+        """Take the memory again; everything is as it was."""
+        self.world.order(Verb.UNSHELVE)
+        self._unshelve()
+
+    def _unshelve(self) -> None:
+        if self._shelf is not None:
+            self._shelf.give_back()
+        self._shelf = None
+
     def close(self) -> None:
         """Let the other processes end."""
         self.world.order(Verb.STOP)
@@ -222,5 +254,9 @@ class ParallelLoop(StepLoop):
             self._state()
         elif order.verb is Verb.LOAD:
             self._load(*order.data)
+        elif order.verb is Verb.SHELVE:
+            self.world.answers(self._shelve())
+        elif order.verb is Verb.UNSHELVE:
+            self._unshelve()
         else:
             raise ValueError(f"nobody does {order.verb} here")

@@ -40,6 +40,10 @@ class Verb(StrEnum):
     """Help to put together what a checkpoint holds."""
     LOAD = "load"
     """Take back what a checkpoint held; the tensors follow."""
+    SHELVE = "shelve"
+    """Give memory back."""
+    UNSHELVE = "unshelve"
+    """Take it again."""
     STOP = "stop"
     """End."""
 

@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.parallel.loop import ParallelLoop
 from engine.step import StepLoop
 
 
 @dataclass(frozen=True)
 class Parked:
-    """A step loop on the host."""
+    """A step loop on the host; of several processes each keeps its own part, and nothing is here but what was freed."""
 
     tensors: dict[str, Tensor]
     facts: dict[str, Any]
@@ -27,6 +28,8 @@ def park(loop: StepLoop) -> Parked | None:
     """Move everything off the accelerator; None where there is none to free. The loop cannot be used until `unpark`."""
     if loop.placement.device == "cpu":
         return None
+    if isinstance(loop, ParallelLoop):
+        return Parked({}, {}, {}, loop.shelve())
     return release(loop)
 
 
@@ -54,6 +57,9 @@ def release(loop: StepLoop) -> Parked:
 @torch.no_grad()
 def unpark(loop: StepLoop, parked: Parked) -> None:
     """Back onto the accelerator, as if nothing had been."""
+    if isinstance(loop, ParallelLoop):
+        loop.unshelve()
+        return
     torch.nn.Module.to(loop.hero.model, loop.placement.device)
     for name, weight in loop.hero.weights().items():
         weight.copy_(parked.weights[name])

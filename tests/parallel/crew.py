@@ -2,19 +2,22 @@
 
 A plan is a JSON file: ``kind``, ``model`` (a folder), ``training`` (laid over the hero's), ``steps``, ``passes`` (forward passes in a step),
 ``save_at`` and ``state`` (a folder to save to after that step), ``resume`` (a folder to go on from), ``first`` (number of the first step),
-``evaluate``. The outcome is ``out``.
+``evaluate``, ``poison_at`` (a step whose last pass weighs infinitely), ``rest_at`` (a step after which memory is given back and taken again).
+The outcome is ``out``.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch.distributed.tensor import DTensor
 
 from configs.schema import HeroConfig
 from engine.batch import Batch, make_batch
@@ -25,7 +28,7 @@ from engine.parallel.launch import seat
 from engine.parallel.loop import ParallelLoop
 from engine.parallel.sharded import ShardedLoop
 from engine.parallel.world import Verb, World
-from engine.step import StepLoop
+from engine.step import StepLoop, StepOutcome
 from tests.model.heroes import PLACEMENT, dio_config, examples
 
 PLACE = dataclasses.replace(PLACEMENT, kernel="model", attention="sdpa")
@@ -49,12 +52,22 @@ def carry_out(loop: StepLoop, plan: dict[str, Any]) -> dict[str, Any]:
     resume = plan.get("resume")
     if resume:
         loop.load(load_file(Path(resume) / "state.safetensors"), json.loads((Path(resume) / "facts.json").read_text()))
-    outcomes = []
+    outcomes: list[StepOutcome] = []
+    freed = 0
     for number in range(plan.get("first", 0), plan.get("first", 0) + plan["steps"]):
-        outcomes.append(loop.train(step_batches(loop, number, plan["passes"])))
+        batches = step_batches(loop, number, plan["passes"])
+        if number == plan.get("poison_at"):
+            batches[-1] = dataclasses.replace(batches[-1], weights=batches[-1].weights * math.inf)
+        outcomes.append(loop.train(batches))
+        if number == plan.get("rest_at") and isinstance(loop, ParallelLoop):
+            freed = loop.shelve()
+            assert all(part_of(p).untyped_storage().nbytes() == 0 for p in loop.trained.model.parameters())
+            loop.unshelve()
         if number + 1 == plan.get("save_at"):
             write(loop, Path(plan["state"]))
     found: dict[str, Any] = {
+        "freed": freed,
+        "finite": [o.finite for o in outcomes],
         "losses": [o.loss for o in outcomes],
         "norms": [o.grad_norm for o in outcomes],
         "first": [list(o.token_losses) for o in outcomes],
@@ -63,6 +76,11 @@ def carry_out(loop: StepLoop, plan: dict[str, Any]) -> dict[str, Any]:
     if plan.get("evaluate"):
         found["evaluated"] = loop.evaluate(step_batches(loop, 10_000, 3))
     return found
+
+
+def part_of(tensor: torch.Tensor) -> torch.Tensor:
+    """What this process holds of it."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def write(loop: StepLoop, folder: Path) -> None:

@@ -40,7 +40,13 @@ class Learnt:
                 {**rest, "kind": kind, "resume": str(folder / "one")},
                 {**rest, "kind": kind, "resume": str(folder / kind)},
             ]
-        lora = {**base, "steps": 6, "training": {**TRAINING, "method": "lora", "adapter": {"r": 4, "dropout": 0.0}}}
+        lora = {
+            **base,
+            "steps": 6,
+            "rest_at": 2,
+            "poison_at": 4,
+            "training": {**TRAINING, "method": "lora", "adapter": {"r": 4, "dropout": 0.0}},
+        }
         self.one_lora = by_one(lora)
         *made, ddp, fsdp2 = by_two([*plans, *({**lora, "kind": kind} for kind in KINDS)], folder)
         self.two_lora = {"ddp": ddp, "fsdp2": fsdp2}
@@ -88,6 +94,22 @@ def test_a_checkpoint_goes_on_with_another_number_of_processes(learnt: Learnt, k
 @pytest.mark.parametrize("kind", KINDS)
 def test_as_many_processes_as_before_repeat_every_bit(learnt: Learnt, kind: str) -> None:
     assert learnt.two_after_two[kind]["losses"] == learnt.two[kind]["losses"][4:]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_that_is_infinite_in_one_process_is_refused_by_all(learnt: Learnt, kind: str) -> None:
+    one, two = learnt.one_lora, learnt.two_lora[kind]
+    assert one["finite"] == two["finite"] == [True, True, True, True, False, True]
+    assert two["losses"][5] == pytest.approx(one["losses"][5], rel=TOLERANCE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_resting_gives_the_memory_of_all_processes_back_and_changes_nothing(learnt: Learnt, kind: str) -> None:
+    two = learnt.two_lora[kind]
+    assert two["freed"] > 0
+    if kind == "fsdp2":
+        assert two["freed"] < learnt.two_lora["ddp"]["freed"], "every process held all of it"
+    assert furthest(two["losses"], learnt.one_lora["losses"]) <= TOLERANCE
 
 
 @pytest.mark.parametrize("kind", KINDS)
