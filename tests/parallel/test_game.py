@@ -21,7 +21,7 @@ pytestmark = pytest.mark.engine
 
 
 def rules(parallel: str, processes: int = 2) -> dict[str, Any]:
-    engine = {**EASY["engine"], "processes": processes, "parallel": parallel, "max_restarts": 1}
+    engine = {**EASY["engine"], "processes": processes, "parallel": parallel, "max_restarts": 1, "nice": 0}
     return {**EASY, "engine": engine}
 
 
