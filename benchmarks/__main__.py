@@ -86,6 +86,13 @@ BENCHMARKS = (
         ("--models", "pip", "--rounds", "2", "--items", "64", "--finalists", "1"),
     ),
     Benchmark(
+        "checkpoint",
+        "benchmarks.checkpoint",
+        "5 min",
+        "how long a checkpoint holds up the steps, how large it is, and how long waking from it takes",
+        ("--models", "pip", "--saves", "2"),
+    ),
+    Benchmark(
         "learning",
         "benchmarks.learning",
         "55 min",

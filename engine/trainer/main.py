@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import sys
 import traceback
+from contextlib import suppress
 
 from configs.errors import RealmError
 from configs.loader import load_game
@@ -106,6 +107,9 @@ def _play(
     try:
         reason = game.run()
     except BaseException as error:
+        # A checkpoint under way holds a whole earlier step: once listed, the next trainer goes on from it.
+        with suppress(RealmError, OSError):
+            game.saving.settle()
         game.recorder.close(EngineState.CRASHED)
         runs.close_run(conn, game.run_id, game.values.step, f"crashed: {type(error).__name__}")
         raise

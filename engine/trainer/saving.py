@@ -60,8 +60,6 @@ class Saving:
         """Why a checkpoint that could not be written was wanted, while facts still hang on it."""
         self.pending: list[Final] = []
         """Facts that become final with the next checkpoint."""
-        self.held_s: float | None = None
-        """Seconds for which the last save held up training, before the writing went on beside it."""
 
     @property
     def under_way(self) -> bool:
@@ -124,7 +122,7 @@ class Saving:
             self.save(*self._owed)
 
     def _begin(self, reasons: tuple[str, ...], landed: Landed | None) -> None:
-        game, began = self._game, clock.monotonic()
+        game = self._game
         before = game.recorder.state
         game.report(EngineState.SAVING)
         game.recorder.close_window()
@@ -159,7 +157,6 @@ class Saving:
         if not beside:
             # No memory for a copy: training waits until the tensors themselves are written.
             self.settle()
-        self.held_s = clock.monotonic() - began
         game.report(before)
 
     def _add_to(self, form: Checkpoint, reasons: tuple[str, ...], landed: Landed | None) -> None:

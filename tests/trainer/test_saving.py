@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,11 +18,15 @@ from safetensors.torch import load_file, save_file
 import engine.trainer.checkpoints
 import engine.trainer.saving
 from configs.errors import RealmError
+from configs.loader import load_game
 from engine.hero.model import save_folder
 from engine.link.protocol import Verb
+from engine.link.ring import RingWriter
+from engine.step import StepLoop
 from engine.trainer.checkpoints import STATE_JSON, STATE_TENSORS
 from engine.trainer.game import Game
-from saves import incidents, ledger
+from engine.trainer.main import _play
+from saves import campaigns, incidents, ledger
 from saves.checkpoint_folder import LEDGER_FILE, files_in, model_digest, sha256
 from saves.database import open_save
 from saves.rows import Checkpoint
@@ -179,6 +184,28 @@ def test_the_champion_waits_for_a_checkpoint_under_way(make_world: MakeWorld, ga
     gate.open()
     finish(game, 23)
     assert game.channel.answers[order.id][1]["step"] == 20
+
+
+def test_a_trainer_that_crashes_still_lists_the_checkpoint_under_way(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world()
+    conn = open_save(world.folder, write=True)
+    trained = StepLoop.train
+
+    def fails(loop: StepLoop, batches: Any) -> Any:
+        if loop.optimizer.updates == 20:
+            raise ZeroDivisionError
+        return trained(loop, batches)
+
+    monkeypatch.setattr(StepLoop, "train", fails)
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+    ring, campaign = RingWriter(world.folder.ring, run_id=0), campaigns.active_campaign(conn)
+    with pytest.raises(ZeroDivisionError):
+        _play(world.folder, conn, load_game(world.rules), campaign, ring, Script([]), kept=True)
+    assert [c.step for c in ledger.kept_checkpoints(conn)] == [20]
+    assert conn.execute("SELECT step FROM level_ups").fetchone()[0] == 20
+    assert conn.execute("SELECT end_reason FROM runs").fetchone()[0] == "crashed: ZeroDivisionError"
 
 
 def test_without_memory_for_a_copy_training_waits_and_the_checkpoint_is_the_same(
