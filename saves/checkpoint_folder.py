@@ -35,7 +35,7 @@ def read_sidecar(path: Path) -> dict[str, Any]:
         raise RealmError(
             f"{path.name} has no readable {LEDGER_FILE}",
             why=str(error),
-            fix="resume from another checkpoint (`realm ledger list`)",
+            fix="go back to another checkpoint (`realm ledger summon NAME`)",
             code="CHECKPOINT_CORRUPT",
         ) from error
     if not isinstance(data, dict) or not isinstance(data.get("files"), dict):
@@ -51,7 +51,7 @@ def verify_checkpoint(path: Path) -> dict[str, Any]:
         if not file.is_file() or sha256(file) != digest:
             raise RealmError(
                 f"{path.name} is damaged: {name} {'differs' if file.is_file() else 'is missing'}",
-                fix="resume from another checkpoint (`realm ledger list`), or restore the save from an export",
+                fix="go back to another checkpoint (`realm ledger summon NAME`), or restore the save from an export",
                 code="CHECKPOINT_CORRUPT",
             )
     if model_digest(sidecar["files"]) != sidecar.get("digest"):

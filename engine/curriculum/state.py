@@ -187,7 +187,7 @@ def from_dict(data: Mapping[str, Any]) -> CurriculumState:
         raise RealmError(
             "the curriculum in the checkpoint cannot be read",
             why=f"{type(error).__name__}: {error}",
-            fix="resume from an older checkpoint (realm ledger list)",
+            fix="go back to an older checkpoint (`realm ledger summon NAME`)",
             code="CHECKPOINT_BROKEN",
         ) from error
 

@@ -58,7 +58,10 @@ _DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 _WORDS: dict[Crash, tuple[str, str]] = {
     Crash.STOPPED: ("it stopped when it was told to", ""),
     Crash.OOM: ("it ran out of memory", "close other programs, or use a smaller batch (`realm config explain`)"),
-    Crash.NAN: ("loss or gradient stayed not finite", "go back to an older checkpoint, or use a lower learning rate"),
+    Crash.NAN: (
+        "loss or gradient stayed not finite",
+        "go back to an older checkpoint (`realm ledger summon NAME`), or lower the rate (`realm set --rate`)",
+    ),
     Crash.CUDA: (
         "the graphics card or its driver failed",
         "look at `nvidia-smi`; `engine.device: cpu` trains without it",

@@ -196,7 +196,7 @@ class HeroOptimizer:
                 else "the checkpoint's optimizer state is incomplete",
                 why=f"{label}: {'unknown weight ' + foreign[0] if foreign else lost[0] + ' is missing'}"
                 f"{_more(foreign or lost)}",
-                fix="resume from another checkpoint (`realm ledger list`)",
+                fix="go back to another checkpoint (`realm ledger summon NAME`)",
                 code="CHECKPOINT_FOREIGN" if foreign else "CHECKPOINT_BROKEN",
             )
 

@@ -220,7 +220,11 @@ class Game:
         stuck = self.values.refused >= REFUSED_IN_A_ROW
         what = "loss" if not math.isfinite(outcome.loss) else "gradient"
         title = f"{what} not finite: step {self.values.step} was refused, the weights are untouched"
-        fix = "go back to an older checkpoint or lower the learning rate" if stuck else "look at the named items"
+        fix = (
+            "go back to an older checkpoint (`realm ledger summon NAME`), or lower the rate (`realm set --rate`)"
+            if stuck
+            else "look at the named items"
+        )
         incidents.raise_incident(
             self.conn,
             "nan_loss",

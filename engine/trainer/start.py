@@ -159,7 +159,7 @@ def _take_up(game: Game, form: Checkpoint) -> None:
         raise RealmError(
             f"{form.name} lacks a part of the trainer's state",
             why=f"{error} is missing",
-            fix="resume from an older checkpoint (`realm ledger list`)",
+            fix="go back to an older checkpoint (`realm ledger summon NAME`)",
             code="CHECKPOINT_BROKEN",
         ) from error
     game.last_exam = exams.latest_exam(game.conn, game.campaign.id, kind="gate")

@@ -83,6 +83,6 @@ class Values:
             raise RealmError(
                 "the counters in the checkpoint cannot be read",
                 why=f"{type(error).__name__}: {error}",
-                fix="resume from an older checkpoint (`realm ledger list`)",
+                fix="go back to an older checkpoint (`realm ledger summon NAME`)",
                 code="CHECKPOINT_BROKEN",
             ) from error

@@ -26,6 +26,8 @@ from engine.step import StepLoop
 from engine.trainer.checkpoints import STATE_JSON, STATE_TENSORS
 from engine.trainer.game import Game
 from engine.trainer.main import _play
+from engine.trainer.parking import park
+from engine.trainer.snapshot import HostRoom
 from saves import campaigns, incidents, ledger
 from saves.checkpoint_folder import LEDGER_FILE, files_in, model_digest, sha256
 from saves.database import open_save
@@ -358,3 +360,36 @@ def test_trap_15_with_dropout_on_every_step_resumes_to_the_last_bit(make_world: 
         assert_same(calm, game)
         finish(game, step)
     finish(calm, 6)
+
+
+# -------------------------------------------------------------------- to be shown on a card
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA card")
+def test_trap_20_a_copy_from_a_card_holds_what_was_there_when_it_was_asked_for() -> None:
+    weights = {str(n): torch.full((4096, 4096), 1.0, device="cuda") for n in range(8)}
+    room = HostRoom()
+    for wanted in (1.0, 2.0):
+        copy = room.copy(weights, {"random.cpu": torch.get_rng_state()})
+        for tensor in weights.values():
+            tensor.add_(1.0)
+        copy.ready()
+        assert all(t.is_pinned() and bool((t == wanted).all()) for t in copy.weights.values())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA card")
+def test_parking_gives_a_cards_memory_back_and_training_goes_on_exactly(make_world: MakeWorld) -> None:
+    engine_rules = {"window_steps": 7, "min_free_gb": 0.0, "device": "cuda"}
+    calm, parked = make_world("calm", engine=engine_rules).wake(), make_world("parked", engine=engine_rules).wake()
+    for step in range(1, 7):
+        step_to(calm, step)
+        step_to(parked, step)
+        if step == 3:
+            parked.host_copy, parked.parked = park(parked.loop), True
+            assert parked.host_copy is not None and (parked.host_copy.freed_bytes or 0) > 0
+            parked.unpark()
+    assert_same(calm, parked)
+    finish(calm, 6)
+    finish(parked, 6)
