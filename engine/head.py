@@ -37,8 +37,8 @@ class HeadGradients:
 
     losses: Tensor
     right: Tensor
-    hidden: Tensor
-    """[N, H]."""
+    hidden: Tensor | None
+    """[N, H]; None where nobody asked for it."""
     weight: Tensor | None
     """[V, H] in the dtype it was summed in; None where the head is frozen."""
 
@@ -92,10 +92,11 @@ def head_gradients(
     targets: Tensor,
     weights: Tensor,
     *,
+    train_states: bool = True,
     train_head: bool = True,
     sum_dtype: torch.dtype = torch.float32,
 ) -> HeadGradients:
-    """Cross entropy at ``hidden`` and its gradients, slice by slice; arguments as in `head_loss`."""
+    """Cross entropy at ``hidden`` and those of its gradients that are wanted, slice by slice; arguments as in `head_loss`."""
     step = slice_tokens(weight.shape[0], weight.device.type)
     weight_grad = torch.zeros_like(weight, dtype=sum_dtype) if train_head else None
     hidden_grad, losses, right = [], [], []
@@ -107,17 +108,21 @@ def head_gradients(
         logp = torch.log_softmax(logits, -1)
         del logits
         losses.append(-logp.gather(1, wanted)[:, 0])
+        if not train_states and weight_grad is None:
+            continue
         grad = logp.exp_()
         grad.scatter_add_(1, wanted, grad.new_full((1, 1), -1.0).expand_as(wanted))
         grad *= weights[part, None]
         grad = grad.to(states.dtype)
-        hidden_grad.append(grad @ weight)
+        if train_states:
+            hidden_grad.append(grad @ weight)
         if weight_grad is not None:
             if weight_grad.dtype == grad.dtype:
                 weight_grad.addmm_(grad.T, states)
             else:
                 weight_grad += grad.T @ states
-    return HeadGradients(torch.cat(losses), torch.cat(right), torch.cat(hidden_grad), weight_grad)
+    to_hidden = torch.cat(hidden_grad) if train_states else None
+    return HeadGradients(torch.cat(losses), torch.cat(right), to_hidden, weight_grad)
 
 
 @torch.no_grad()
@@ -140,10 +145,17 @@ class _SlicedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, sum_dtype: torch.dtype
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        wanted: tuple[bool, bool],
+        sum_dtype: torch.dtype,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        wanted = ctx.needs_input_grad[1]
-        made = head_gradients(hidden, weight, targets, weights, train_head=wanted, sum_dtype=sum_dtype)
+        made = head_gradients(
+            hidden, weight, targets, weights, train_states=wanted[0], train_head=wanted[1], sum_dtype=sum_dtype
+        )
         ctx.save_for_backward(made.hidden, made.weight)
         ctx.dtypes = (hidden.dtype, weight.dtype)
         ctx.mark_non_differentiable(made.losses, made.right)
@@ -155,13 +167,14 @@ class _SlicedCrossEntropy(torch.autograd.Function):
         hidden_grad, weight_grad = ctx.saved_tensors
         hidden_type, weight_type = ctx.dtypes
         to_weight = None if weight_grad is None else weight_grad.mul_(scale).to(weight_type)
-        return (hidden_grad * scale).to(hidden_type), to_weight, None, None, None
+        to_hidden = None if hidden_grad is None else (hidden_grad * scale).to(hidden_type)
+        return to_hidden, to_weight, None, None, None, None
 
 
 def head_loss(
     hidden: Tensor, weight: Tensor, targets: Tensor, weights: Tensor, *, sum_dtype: torch.dtype = torch.float32
 ) -> HeadResult:
-    """Loss at given states.
+    """Loss at given states; where no gradient is recorded, none is computed.
 
     Args:
         hidden: [N, H] states from which ``targets`` are predicted.
@@ -170,5 +183,8 @@ def head_loss(
         weights: [N] float32; 0 leaves a token out.
         sum_dtype: in which the head's gradient is summed over the slices; the weights' own dtype saves memory.
     """
-    total, losses, right = _SlicedCrossEntropy.apply(hidden, weight, targets, weights, sum_dtype)  # type: ignore[no-untyped-call]
+    # Asked here: inside the function gradients are always off, and it is told of a weight that trains even where they are off outside.
+    recorded = torch.is_grad_enabled()
+    wanted = (recorded and hidden.requires_grad, recorded and weight.requires_grad)
+    total, losses, right = _SlicedCrossEntropy.apply(hidden, weight, targets, weights, wanted, sum_dtype)  # type: ignore[no-untyped-call]
     return HeadResult(total, losses, right)

@@ -177,6 +177,8 @@ class Status:
     last_checkpoint_step: int | None
     progress: str | None
     """What takes long right now, in words."""
+    computes: Mapping[str, Any] | None = None
+    """How the newest run computes, as it was chosen and recorded: device, dtypes, attention, kernels, blocks computed twice."""
     ages_s: Mapping[str, float | None] = field(default_factory=dict)
     """Seconds since ``heartbeat``, ``step``, ``exam``, ``checkpoint``, ``level_up``."""
 
@@ -271,6 +273,7 @@ def collect_from(save: OpenedSave, *, ring: bool = True) -> Status:
         next_exam_step=live.next_exam_step if live is not None else None,
         last_checkpoint_step=facts.checkpoint_step if saved_checkpoint is None else saved_checkpoint,
         progress=live.progress if live is not None else None,
+        computes=facts.run.environment.get("placement") if facts.run is not None else None,
         ages_s={what: None if when is None else max(0.0, at - when) for what, when in ages.items()},
     )
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from engine.link.state import LIVING
-from lore.figures import number, share
+from lore.figures import count, number, share
 from lore.strain import trend, zone_word
 from realm_tui.runtime.figures import age, left
 from realm_tui.runtime.foreign import clean
@@ -29,6 +32,8 @@ def status_text(status: Status) -> str:
     fact("strain", _strain(status))
     if status.state in LIVING:
         fact("speed", f"{number(status.tokens_per_s)} tokens/s   {number(status.steps_per_s, 1)} steps/s")
+    if status.computes:
+        fact("computes", computes_text(status.computes))
     for skill_id, skill in status.skills.items():
         lines.extend(f"  {label:<9} {text}" for label, text in _skill(skill_id, skill))
     fact("exam", f"next at step {number(status.next_exam_step)}   last {_ago(status.ages_s['exam'])}")
@@ -63,6 +68,21 @@ def status_line(status: Status) -> str:
     if status.blockers:
         parts.append(f"BLOCKED {status.blockers[0].code}")
     return " | ".join(parts)
+
+
+def computes_text(placement: Mapping[str, Any]) -> str:
+    """How a run computes, in one line: what was chosen for it on its machine."""
+    words = [f"on {placement['device']}, {count(placement['threads'], 'CPU thread')}"]
+    words += [f"weights {placement['weights']}", f"products {placement['compute']}"]
+    if placement["kernel"] == "lean":
+        words.append("passes by hand")
+    else:
+        words.append(f"attention {placement['attention']}")
+        words.append(f"norms {placement.get('kernels', 'own')}")
+    twice = placement.get("checkpointed_blocks", 0)
+    if twice:
+        words.append("all blocks computed twice" if twice < 0 else f"{count(twice, 'block')} computed twice")
+    return "; ".join(words)
 
 
 def _strain(status: Status) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
@@ -126,6 +127,27 @@ def test_a_ring_without_its_engine_is_not_believed(realm: Realm, played: SaveFol
         pass
     told = realm("status", "--json").json
     assert (told["state"], told["step"], told["tokens_per_s"]) == ("stopped", 1250, None)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"kernel": "lean"}, "on cpu, 1 CPU thread; weights float32; products float32; passes by hand"),
+        (
+            {"device": "cuda", "threads": 8, "weights": "bfloat16", "compute": "bfloat16", "attention": "varlen",
+             "kernels": "liger", "checkpointed_blocks": 7},
+            "on cuda, 8 CPU threads; weights bfloat16; products bfloat16; attention varlen; norms liger; 7 blocks computed twice",
+        ),
+        ({"checkpointed_blocks": -1}, "attention sdpa; norms own; all blocks computed twice"),
+    ],
+)  # fmt: skip
+def test_how_the_engine_computes_is_shown(played: SaveFolder, chosen: dict[str, object], words: str) -> None:
+    recorded = {
+        "device": "cpu", "threads": 1, "weights": "float32", "compute": "float32", "kernel": "model", "attention": "sdpa",
+    }  # fmt: skip
+    with closing(open_save(played, write=True)) as conn:
+        conn.execute("UPDATE runs SET environment_json = ?", (json.dumps({"placement": recorded | chosen}),))
+    assert words in status_text(collect(played))
 
 
 def test_unknown_strain_has_no_zone(realm: Realm, played: SaveFolder) -> None:

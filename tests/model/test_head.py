@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from configs.errors import RealmError
-from engine.head import head_gradients, head_loss, head_weight, log_probabilities, slice_tokens
+from engine.head import HeadGradients, head_gradients, head_loss, head_weight, log_probabilities, slice_tokens
 from tests.model.heroes import hatchling
 
 TOLERANCE = {
@@ -78,6 +78,23 @@ def test_a_frozen_head_gets_no_gradient_and_the_states_get_the_same() -> None:
     assert made.weight is None
     result = head_loss(hidden, frozen, targets, weights)
     assert torch.equal(torch.autograd.grad(result.total, [hidden])[0], moving)
+
+
+def test_a_loss_that_is_only_looked_at_makes_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden, weight, targets, weights = work(torch.float32)
+    trained = head_loss(hidden, weight, targets, weights)
+    made: list[HeadGradients] = []
+
+    def watched(*args: Any, **how: Any) -> HeadGradients:
+        made.append(head_gradients(*args, **how))
+        return made[-1]
+
+    monkeypatch.setattr("engine.head.head_gradients", watched)
+    with torch.no_grad():
+        looked = head_loss(hidden, weight, targets, weights)
+    assert torch.equal(looked.losses, trained.losses) and torch.equal(looked.total, trained.total)
+    assert torch.equal(looked.right, trained.right)
+    assert made[0].hidden is None and made[0].weight is None
 
 
 def test_the_gradient_may_be_summed_in_the_weights_dtype(monkeypatch: pytest.MonkeyPatch) -> None:
