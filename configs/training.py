@@ -43,6 +43,10 @@ class HeroTraining(Model):
 
     method: Method = Field("full", description="which weights move, and how")
     optimizer: OptimizerName = Field("adamw", description="muon: matrices by Muon, the rest by AdamW")
+    update: Literal["step", "backward"] = Field(
+        "step",
+        description="backward: each weight moves within the backward pass and no gradient is kept; a step is then one pass, and each weight's gradient is clipped by itself",
+    )
     weights: WeightsFormat = Field(
         "auto",
         description="bfloat16_stochastic rounds updates by chance, bfloat16_master keeps an fp32 copy; plain bfloat16 loses small updates",
@@ -93,6 +97,11 @@ class HeroTraining(Model):
         galore = self.optimizer.startswith("galore")
         if (self.method == "galore") != galore:
             raise ValueError(f"method {self.method} does not go with optimizer {self.optimizer}: galore needs both")
+        if self.update == "backward":
+            if self.method != "full" or self.optimizer not in ("adamw", "adamw_8bit", "sgd"):
+                raise ValueError("update backward goes with method full and optimizer adamw, adamw_8bit or sgd")
+            if self.accumulation != 1:
+                raise ValueError("update backward keeps no gradient to add another to: `accumulation` must be 1")
         if self.schedule != "constant" and self.schedule_steps is None:
             raise ValueError(f"schedule {self.schedule} needs `schedule_steps`")
         if self.schedule_steps is not None and self.warmup_steps >= self.schedule_steps:

@@ -141,7 +141,7 @@ def _kernel(hero: HeroConfig, device: str, weights: str, compute: str) -> str:
     """The passes by hand for small Qwen3 heroes in fp32 on a CPU, all of whose weights learn and nothing is computed twice."""
     training = hero.training
     fits = hero.model.family == "qwen3" and hero.model.size_b * 1e9 <= MOST_PARAMETERS
-    plain = not training.adapted and training.gradient_checkpointing in (False, "auto")
+    plain = not training.adapted and training.gradient_checkpointing in (False, "auto") and training.update == "step"
     return "lean" if fits and plain and (device, weights, compute) == ("cpu", "float32", "float32") else "model"
 
 

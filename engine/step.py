@@ -15,6 +15,7 @@ from configs.errors import RealmError
 from engine.batch import Batch
 from engine.head import HeadResult, head_loss, head_weight
 from engine.hero.model import Hero
+from engine.optim.backward import updating
 from engine.optim.build import HeroOptimizer, build_optimizer
 from engine.optim.ema import AveragedWeights
 from engine.placement import Placement
@@ -136,15 +137,20 @@ class StepLoop:
         hero, optimizer = self.trained, self.optimizer
         hero.model.train()
         optimizer.zero_grad()
-        results: list[tuple[Batch, HeadResult]] = []
-        for batch in micro_batches:
-            placed = batch.to(self.placement.device)
-            results.append((placed, self._pass(placed, weight)))
-        norm = self._accelerator.clip_grad_norm_(optimizer.params, hero.config.training.max_grad_norm)
-        loss, grad_norm, finite, first, matches = _collect(results, norm)
         rate = optimizer.learning_rate
+        in_backward = hero.config.training.update == "backward"
+        results: list[tuple[Batch, HeadResult]] = []
+        if in_backward:
+            results, norm = self._pass_and_update(micro_batches, weight)
+        else:
+            for batch in micro_batches:
+                placed = batch.to(self.placement.device)
+                results.append((placed, self._pass(placed, weight)))
+            norm = self._accelerator.clip_grad_norm_(optimizer.params, hero.config.training.max_grad_norm)
+        loss, grad_norm, finite, first, matches = _collect(results, norm)
         if finite:
-            optimizer.step()
+            if not in_backward:
+                optimizer.step()
             if self.ema is not None:
                 self.ema.update()
         return StepOutcome(
@@ -165,6 +171,25 @@ class StepLoop:
         result = HeadResult(*self._forward(batch))
         self._accelerator.backward(result.total / divisor)
         return result
+
+    def _pass_and_update(
+        self, batches: Sequence[Batch], divisor: float
+    ) -> tuple[list[tuple[Batch, HeadResult]], Tensor]:
+        """The step's only pass, whose backward half updates the weights; the gradient's norm, NaN where the loss was not finite."""
+        if len(batches) != 1:
+            raise RealmError(
+                f"a step of {len(batches)} passes cannot update within the backward pass",
+                why="no gradient is kept, so there is nothing that a second pass could be added to",
+                fix="lower `training.batch_size`, or set `training.update` to step",
+                code="ONE_PASS_ONLY",
+            )
+        batch = batches[0].to(self.placement.device)
+        result = HeadResult(*self._forward(batch))
+        if not torch.isfinite(result.total):
+            return [(batch, result)], result.total.detach()
+        with updating(self.optimizer, self.hero.config.training.max_grad_norm) as arrivals:
+            self._accelerator.backward(result.total / divisor)
+        return [(batch, result)], arrivals.norm()
 
     @torch.no_grad()
     def evaluate(self, micro_batches: Sequence[Batch]) -> float:

@@ -130,7 +130,12 @@ def _weights(d: Dimensions, training: HeroTraining, setting: Setting) -> list[Pa
         parts = [Part("weights", everything * each, "always", note=_words(setting.weights))]
         if setting.weights == "bfloat16" and training.weights == "bfloat16_master":
             parts.append(Part("fp32 copy", everything * 4, "always", note="the true weights"))
-        parts.append(Part("gradients", everything * each, "always", note=_words(setting.weights)))
+        if training.update == "backward":
+            # The largest one; that of a shared head waits for the embedding's.
+            widest = d.vocab_size * d.hidden_size * (2 if d.tied else 1)
+            parts.append(Part("gradients", widest * each, "always", note="one weight at a time"))
+        else:
+            parts.append(Part("gradients", everything * each, "always", note=_words(setting.weights)))
     else:
         quantised = frozen_weight_bytes(training)
         if quantised:

@@ -39,7 +39,7 @@ class HeroOptimizer:
         self.updates = 0
         self.rate_factor = 1.0
         """What the player has set the learning rate to, of the planned one."""
-        named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.named = named = {name: p for name, p in model.named_parameters() if p.requires_grad}
         self.params = list(named.values())
         self._working = WorkingWeights(named, rounding if _has_half(named) else "none", seed)
         outer = {id(m.weight) for m in (model.get_input_embeddings(), model.get_output_embeddings()) if m is not None}
@@ -123,6 +123,13 @@ class HeroOptimizer:
                 part.step(rate)
                 self._working.give(names, self.updates)
         self.updates += 1
+
+    def step_one(self, name: str) -> None:
+        """Update one weight from its gradient while no other has one; the schedule stays where it is. Not for Muon or GaLore."""
+        part = next(part for part in self._parts if name in part.names)
+        self._working.take([name])
+        part.step(self.learning_rate)
+        self._working.give([name], self.updates)
 
     def _blocks(self, part: Part) -> Iterable[list[str]]:
         """The part's weights as they are updated together; Muon's are, because it sorts them by shape."""

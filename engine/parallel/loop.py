@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from configs.errors import RealmError
+from configs.errors import BlockedError, RealmError
 from engine.batch import Batch
 from engine.head import HeadResult
 from engine.hero.model import Hero
@@ -68,6 +68,13 @@ class ParallelLoop(StepLoop):
     """
 
     def __init__(self, hero: Hero, placement: Placement, world: World, ema: AveragedWeights | None = None) -> None:
+        if hero.config.training.update == "backward":
+            raise BlockedError(
+                "updates within the backward pass are made by one process only",
+                why="the gradients of several processes are added up first",
+                fix="set the hero's `training.update` to step, or engine.processes to 1",
+                code="NOT_SHARDED",
+            )
         super().__init__(hero, placement, ema=ema)
         self.world = world
         self._lean = None

@@ -12,7 +12,7 @@ from typing import Any
 from configs.errors import RealmError
 from configs.paths import SaveFolder
 from configs.schema import GameConfig
-from engine.batch import Batch, make_batches
+from engine.batch import Batch, make_batch, make_batches
 from engine.chat.encoded import Encoded, Message
 from engine.chat.profiles import asked_form, trained_form
 from engine.chat.template import encode_messages, with_system
@@ -112,9 +112,16 @@ class Forge:
             )
         return draws, encoded, names
 
+    @property
+    def one_pass(self) -> bool:
+        """A step is one forward pass, however long: its weights are updated within it."""
+        return self._hero.config.training.update == "backward"
+
     def passes(self, examples: Sequence[Encoded]) -> list[Batch]:
         """``examples`` in their order as forward passes, at least one for each process where there are enough."""
         limit, width = self._hero.config.training.batch_tokens, self._hero.row_tokens
+        if self.one_pass:
+            return [make_batch(examples, row_tokens=width)]
         pieces = even_parts(examples, self._parts)
         return [batch for piece in pieces for batch in make_batches(piece, max_tokens=limit, row_tokens=width)]
 
@@ -234,13 +241,17 @@ class QuestPractice:
             replay_share=replay_share,
         )
         own = items.examples
-        batches = self._forge.passes([self.train[i] for i in own])
+        mine = [self.train[i] for i in own]
         named = [self._names[i] for i in own]
         draws: list[Draw] = []
+        encoded: list[Encoded] = []
         if items.draws:
             draws, encoded, names = self._forge.forged(state, items.draws)
-            batches += self._forge.passes(encoded)
             named += names
+        if self._forge.one_pass:
+            batches = self._forge.passes([*mine, *encoded])
+        else:
+            batches = self._forge.passes(mine) + (self._forge.passes(encoded) if encoded else [])
         return Round(batches, self.train[own[0]], named[0], tuple(named), draws, len(own))
 
     def inspect(self, practice: Round) -> MaskReport:

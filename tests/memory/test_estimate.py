@@ -38,6 +38,13 @@ def hero_plan(hero_id: str, card_gib: float = 24, **training: Any) -> Any:
     return plan(dimensions_of(hero), chosen, round(card_gib * GIB), RULES, context=hero.model.context_length)
 
 
+def test_updates_within_the_backward_pass_keep_one_gradient() -> None:
+    same: dict[str, Any] = {"optimizer": "adamw_8bit", "weights": "bfloat16_stochastic", "accumulation": 1, "batch_tokens": 2048}
+    plain, early = (hero_plan("flo", **same, update=update) for update in ("step", "backward"))
+    gradients = [sum(p.bytes for p in made.estimate.parts if p.name == "gradients") for made in (plain, early)]
+    assert gradients == [2 * parameters(dimensions_of(load_hero("flo"))), 2 * 2 * 151_936 * 2_560]
+
+
 def kept_bytes(model: Any, tokens: int, *, mixed: bool) -> int:
     """What a forward pass keeps for the backward pass, weights aside."""
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()}

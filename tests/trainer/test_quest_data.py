@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import engine.batch
 from configs.loader import load_game
@@ -35,11 +36,14 @@ Made = Callable[..., World]
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     """Makes worlds by name whose hero has other data settings, with a quest on the board."""
 
-    def make(name: str, records: list[dict[str, Any]] | None = None, **data: Any) -> World:
+    def make(
+        name: str, records: list[dict[str, Any]] | None = None, training: dict[str, Any] | None = None, **data: Any
+    ) -> World:
         monkeypatch.setitem(os.environ, "REALM_HOME", str(tmp_path / name))
         folder = SaveFolder.named("main")
         hero = tiny_hero().model_dump(mode="json")
         hero["data"] |= data
+        hero["training"] |= training or {}
         config = HeroConfig.model_validate(hero)
         create_save(folder, config, seed=3)
         if records is not None:
@@ -72,6 +76,20 @@ def test_an_attempt_remembers_the_ledger_the_masks_and_the_plan_and_a_resume_mak
     assert attempt(world.train(5)) == first
     assert attempt(made("other", echo(40)).train(1)) == first
     assert attempt(made("third", echo(39)).train(1))["plan"] != first["plan"]
+
+
+def test_updates_in_the_backward_pass_take_a_quest_step_and_its_replay_as_one_pass(made: Made) -> None:
+    early = {"update": "backward", "optimizer": "adamw", "ema_decay": None, "batch_tokens": 256, "batch_size": 16}
+    whole, broken = (made(name, echo(60), early) for name in ("whole", "broken"))
+    expected = whole.train(6)
+    assert expected.board.quest is not None
+    mixed = expected.board.quest.round(0, expected.values.curricula["bin"], 6, 0.5)
+    assert mixed.draws and len(mixed.batches) == 1
+    assert mixed.batches[0].examples == mixed.examples + len(mixed.draws)
+    broken.train(4, crash=True)
+    resumed = broken.train(6)
+    for name, weight in expected.hero.weights().items():
+        assert torch.equal(weight, resumed.hero.weights()[name]), name
 
 
 def test_long_examples_are_cut_and_counted_when_the_hero_says_so(made: Made) -> None:
