@@ -9,15 +9,17 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from configs.errors import RealmError
+from configs.errors import BlockedError, RealmError
 from configs.loader import load_game
 from engine.batch import Batch, make_batch
 from engine.chat.template import encode_messages
 from engine.hero.loading import load_pretrained
 from engine.hero.model import Hero
+from engine.parallel.loop import ParallelLoop
 from engine.placement import choose
 from engine.step import StepLoop
 from tests.families.folders import hero_on, make_folder
+from tests.model.heroes import PLACEMENT, hatchling
 
 UNCLIPPED: dict[str, Any] = {"method": "full", "accumulation": 1, "max_grad_norm": 1000.0}
 
@@ -70,6 +72,22 @@ def test_the_weights_are_those_of_an_ordinary_step_to_the_bit(
     early.train(step(early.hero, 3))
     again.train(step(again.hero, 3))
     assert same(early, again), "and resumes to the bit"
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "phi3", "gemma"])
+def test_the_same_in_every_family_with_blocks_computed_twice(family: str, tmp_path: Path) -> None:
+    folder = make_folder(tmp_path, family)
+    loops = []
+    for update in ("step", "backward"):
+        values = {**UNCLIPPED, "optimizer": "adamw", "gradient_checkpointing": True, "update": update}
+        config = hero_on(folder, family, **values)
+        placement = choose(config, load_game().engine)
+        torch.manual_seed(0)
+        loops.append(StepLoop(load_pretrained(config, placement), placement))
+    plain, early = loops
+    for number in range(2):
+        assert plain.train(step(plain.hero, number)).loss == early.train(step(early.hero, number)).loss
+    assert plain.placement.checkpointed_blocks and same(plain, early)
 
 
 def test_no_two_gradients_ever_wait(folders: dict[str, Path]) -> None:
@@ -134,6 +152,13 @@ def test_a_step_of_two_passes_is_refused(folders: dict[str, Path]) -> None:
     with pytest.raises(RealmError, match="a step of 2 passes") as refusal:
         here.train([*step(here.hero, 0), *step(here.hero, 1)])
     assert refusal.value.code == "ONE_PASS_ONLY"
+
+
+def test_several_processes_are_refused() -> None:
+    hero = hatchling(update="backward", optimizer="adamw")
+    world: Any = None
+    with pytest.raises(BlockedError, match="by one process only"):
+        ParallelLoop(hero, PLACEMENT, world)
 
 
 @pytest.mark.parametrize(
