@@ -41,7 +41,7 @@ from engine.hero.model import Hero
 from engine.placement import Placement
 from engine.step import StepLoop
 
-EXAMPLES = 8
+EXAMPLES = {"pip": 8, "medium": 2}
 """Examples of one step."""
 
 
@@ -80,7 +80,7 @@ def beside_trl(name: str, folder: Path, items: list[Encoded], steps: int) -> dic
 
     from benchmarks.race.sft import build, settings
 
-    ours = Ours(name, folder)
+    ours, size = Ours(name, folder), EXAMPLES[name]
     mine = dict(ours.hero.model.named_parameters())
     looked: list[dict[str, float]] = []
 
@@ -89,15 +89,15 @@ def beside_trl(name: str, folder: Path, items: list[Encoded], steps: int) -> dic
             with torch.no_grad():
                 for key, weight in model.named_parameters():
                     mine[key].copy_(weight)
-            first = len(looked) * EXAMPLES
-            loss, gradient = ours.gradient([items[first : first + EXAMPLES]])
+            first = len(looked) * size
+            loss, gradient = ours.gradient([items[first : first + size]])
             theirs = super().training_step(model, *given, **named)
             wanted = {key: weight.grad for key, weight in model.named_parameters()}
             apart = distance(wanted, gradient)
             looked.append({"ours": loss, "trl": float(theirs), "gap": abs(loss - float(theirs)), "gradients": apart})
             return theirs
 
-    options = settings(EXAMPLES, train_sampling_strategy="sequential", max_length=None, bf16=False, max_steps=steps)
+    options = settings(size, train_sampling_strategy="sequential", max_length=None, bf16=False, max_steps=steps)
     trainer = build(folder, "eager", items, options, Compared)
     trainer.train()
     return {
@@ -109,10 +109,10 @@ def beside_trl(name: str, folder: Path, items: list[Encoded], steps: int) -> dic
 
 def left_alone(name: str, folder: Path, items: list[Encoded], theirs: list[float]) -> dict[str, Any]:
     """The engine's own run beside the losses of SFTTrainer's."""
-    ours = Ours(name, folder)
+    ours, size = Ours(name, folder), EXAMPLES[name]
     losses = []
     for step in range(len(theirs)):
-        batches = make_batches(items[step * EXAMPLES : (step + 1) * EXAMPLES], max_tokens=65_536)
+        batches = make_batches(items[step * size : (step + 1) * size], max_tokens=65_536)
         losses.append(ours.loop.train(batches).loss)
     gaps = [abs(a - b) for a, b in zip(losses, theirs, strict=True)]
     return {"ours": losses, "gaps": gaps, "largest gap": max(gaps), "in the first ten": max(gaps[:10])}
@@ -148,16 +148,16 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="realm-parity-") as folder:
         for name in options.models:
             path = material.write(name, Path(folder))
-            items = material.uneven(name, options.steps * EXAMPLES)
+            items = material.uneven(name, max(8, options.steps * EXAMPLES[name]))
             same = beside_trl(name, path, items, options.steps)
             alone = left_alone(name, path, items, [one["trl"] for one in same["steps"]])
             facts[name] = {
                 "about": material.MODELS[name].about,
                 "from the same weights": same,
                 "left alone": alone,
-                "packed or not": packed_or_not(name, path, items[:EXAMPLES]),
+                "packed or not": packed_or_not(name, path, items[:8]),
             }
-    table(f"Losses and gradients beside SFTTrainer's, {options.steps} steps of {EXAMPLES} examples, fp32", rows(facts))
+    table(f"Losses and gradients beside SFTTrainer's, {options.steps} steps, fp32", rows(facts))
     if options.json:
         options.json.write_text(json.dumps(facts, indent=1))
     return 0
