@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.lean.rows import Piece
+from engine.lean.rows import Chunk, Piece
 from engine.precision import exact_matmul
 
 Buffer = Callable[[str, tuple[int, ...]], Tensor]
@@ -53,11 +53,11 @@ class Attention:
     def forward(
         self,
         name: str,
+        chunk: Chunk,
         pieces: Sequence[Piece],
         query: Tensor,
         query_rotation: Tensor,
         key: Tensor,
-        key_rotation: Tensor,
         value: Tensor,
         context: Tensor,
     ) -> Attended:
@@ -65,15 +65,16 @@ class Attention:
 
         Args:
             name: of the buffers.
+            chunk: where the slots are, and how keys are turned.
             pieces: who attends to whom.
             query: [places, H, D/2] complex, scaled, not yet turned.
             query_rotation: [places, D/2] complex.
             key: [slots, G, D/2] complex, scaled, not yet turned.
-            key_rotation: [slots, D/2] complex.
             value: [slots, G * D].
             context: where the mixed values go.
         """
-        made = Attended([], [], [], [], [])
+        made, key_rotation = Attended([], [], [], [], []), chunk.rotation
+        fused = self._turned(chunk, pieces, query, query_rotation, key)
         pairs, per_pair, dim = self.pairs, self.per_pair, self.dim
         all_q = self._buffer(f"{name}.q", (query.shape[0] * self.heads * dim,))
         all_k = self._buffer(f"{name}.k", (key.shape[0] * pairs * dim,))
@@ -83,7 +84,8 @@ class Attention:
         rows_of = None
         for piece in pieces:
             if piece.fused:
-                self._fused(made, piece, query, query_rotation, key, key_rotation, value, context)
+                assert fused is not None
+                self._fused(made, piece, *fused, value, context)
                 continue
             rows, width, asked, seen = piece.rows, piece.width, piece.asked, piece.seen
             if rows_of != piece.keys:
@@ -131,24 +133,42 @@ class Attention:
             made.sums.append(None)
         return made
 
-    def _fused(
-        self,
-        made: Attended,
-        piece: Piece,
-        query: Tensor,
-        query_rotation: Tensor,
-        key: Tensor,
-        key_rotation: Tensor,
-        value: Tensor,
-        context: Tensor,
-    ) -> None:
-        """One piece by the fused kernel, whose small products are slower in any mode but the exact one; arguments as in `forward`."""
+    def widen(self, chunk: Chunk) -> None:
+        """Lay out the rotation of a chunk's fused slots for all heads, once for all layers."""
+        slots = _fused_slots(chunk.pieces)
+        if slots:
+            wide = chunk.rotation[:slots, None].repeat(1, self.heads, 1)
+            chunk.wide = wide, wide.conj().resolve_conj()
+
+    def _turned(
+        self, chunk: Chunk, pieces: Sequence[Piece], query: Tensor, query_rotation: Tensor, key: Tensor
+    ) -> tuple[Tensor, Tensor] | None:
+        """Queries [places, H, D] and keys [slots, G, D] of the fused pieces after the rotation; None where there are none."""
+        if chunk.wide is None:
+            return None
+        wide, slots = chunk.wide[0], len(chunk.wide[0])
+        if pieces is chunk.pieces:
+            q = query[:slots] * wide
+        else:
+            asked = sum(piece.rows * piece.per_row for piece in pieces if piece.fused)
+            q = query[:asked] * query_rotation[:asked, None]
+        return torch.view_as_real(q).flatten(2), torch.view_as_real(key[:slots] * wide[:, : self.pairs]).flatten(2)
+
+    def _fused(self, made: Attended, piece: Piece, query: Tensor, key: Tensor, value: Tensor, context: Tensor) -> None:
+        """One piece by the fused kernel, whose small products are slower in any mode but the exact one.
+
+        Args:
+            made: what the way back needs is added.
+            piece: one document a row.
+            query: [places, H, D], turned.
+            key: [slots, G, D], turned.
+            value: as in `forward`, as is the next one.
+            context: where the mixed values go.
+        """
         rows, width, dim = piece.rows, piece.width, self.dim
         slots = slice(piece.keys, piece.keys + rows * width)
-        turned = _asking(query, piece) * _asking(query_rotation, piece)[:, :, None]
-        q = torch.view_as_real(turned).view(rows, piece.asked, self.heads, dim).transpose(1, 2)
-        turned = (key[slots] * key_rotation[slots, None]).view(rows, width, self.pairs, 1, dim // 2)
-        k = self._repeated(torch.view_as_real(turned).view(rows, width, self.pairs, 1, dim))
+        q = _asking(query, piece).transpose(1, 2)
+        k = self._repeated(key[slots].view(rows, width, self.pairs, 1, dim))
         v = self._repeated(value[slots].view(rows, width, self.pairs, 1, dim).clone())
         mask = None if piece.mask is None else piece.mask[:, None]
         with exact_matmul():
@@ -168,13 +188,11 @@ class Attention:
         number: int,
         piece: Piece,
         to_context: Tensor,
-        query_rotation: Tensor,
-        key_rotation: Tensor,
         to_query: Tensor,
         to_key: Tensor,
         to_value: Tensor,
     ) -> None:
-        """The way back of `_fused`; arguments as in `backward`."""
+        """The way back of `_fused`: gradients of queries and keys as they were after the rotation."""
         rows, width, pairs, per_pair, dim = piece.rows, piece.width, self.pairs, self.per_pair, self.dim
         slots = slice(piece.keys, piece.keys + rows * width)
         mask = None if piece.mask is None else piece.mask[:, None]
@@ -184,20 +202,26 @@ class Attention:
             to_q, to_k, to_v = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
                 grad, *given, 0.0, mask is None, attn_mask=mask, scale=1.0
             )
-        torch.mul(
-            as_complex(to_q.transpose(1, 2)),
-            _asking(query_rotation, piece)[:, :, None].conj(),
-            out=_asking(to_query, piece),
-        )
+        torch.view_as_real(_asking(to_query, piece)).flatten(3).copy_(to_q.transpose(1, 2))
         whole_k, whole_v = (t.transpose(1, 2).view(rows, width, pairs, per_pair, dim) for t in (to_k, to_v))
         if per_pair > 1:
             whole_k, whole_v = whole_k.sum(3, keepdim=True), whole_v.sum(3, keepdim=True)
-        torch.mul(
-            as_complex(whole_k)[:, :, :, 0],
-            key_rotation[slots].view(rows, width, 1, dim // 2).conj(),
-            out=to_key[slots].view(rows, width, pairs, dim // 2),
-        )
+        torch.view_as_real(to_key[slots].view(rows, width, pairs, dim // 2)).flatten(3).copy_(whole_k[:, :, :, 0])
         to_value[slots].view(rows, width, pairs, dim).copy_(whole_v[:, :, :, 0])
+
+    def _turn_back(
+        self, chunk: Chunk, pieces: Sequence[Piece], query_rotation: Tensor, to_query: Tensor, to_key: Tensor
+    ) -> None:
+        """Undo the rotation in the gradients of the fused pieces."""
+        if chunk.wide is None:
+            return
+        back, slots = chunk.wide[1], len(chunk.wide[1])
+        to_key[:slots] *= back[:, : self.pairs]
+        if pieces is chunk.pieces:
+            to_query[:slots] *= back
+        else:
+            asked = sum(piece.rows * piece.per_row for piece in pieces if piece.fused)
+            to_query[:asked] *= query_rotation[:asked, None].conj()
 
     def _repeated(self, each: Tensor) -> Tensor:
         """[rows, H, width, D] from [rows, width, G, 1, D]: every key head for each of its query heads."""
@@ -208,25 +232,23 @@ class Attention:
 
     def backward(
         self,
+        chunk: Chunk,
         pieces: Sequence[Piece],
         made: Attended,
         to_context: Tensor,
         query_rotation: Tensor,
-        key_rotation: Tensor,
         to_query: Tensor,
         to_key: Tensor,
         to_value: Tensor,
     ) -> None:
         """Fill the gradients of what `forward` was given, shaped as there."""
+        key_rotation = chunk.rotation
         pairs, per_pair, dim = self.pairs, self.per_pair, self.dim
         to_key[: pieces[0].keys] = 0
         to_value[: pieces[0].keys] = 0
         for first, last in _rows(pieces):
             if pieces[first].fused:
-                piece = pieces[first]
-                self._fused_back(
-                    made, first, piece, to_context, query_rotation, key_rotation, to_query, to_key, to_value
-                )
+                self._fused_back(made, first, pieces[first], to_context, to_query, to_key, to_value)
                 continue
             rows, width = pieces[first].rows, pieces[first].width
             several = last - first > 1
@@ -269,6 +291,7 @@ class Attention:
                 out=to_key[slots].view(rows, width, pairs, dim // 2),
             )
             to_value[slots].view(rows, width, pairs, dim).copy_(to_v.view(pairs, rows, width, dim).permute(1, 2, 0, 3))
+        self._turn_back(chunk, pieces, query_rotation, to_query, to_key)
 
     def _scores(self, piece: Piece) -> int:
         return 0 if piece.fused else self.heads * piece.rows * piece.asked * piece.seen
@@ -287,6 +310,11 @@ def _asking(tensor: Tensor, piece: Piece) -> Tensor:
     """The places of ``tensor`` that ask in ``piece``: [rows, asked, …]."""
     rows = tensor[piece.queries : piece.queries + piece.rows * piece.per_row]
     return rows.view(piece.rows, piece.per_row, *tensor.shape[1:])[:, piece.begin : piece.end]
+
+
+def _fused_slots(pieces: Sequence[Piece]) -> int:
+    """Slots of the fused pieces, which come first."""
+    return sum(piece.rows * piece.width for piece in pieces if piece.fused)
 
 
 def _rows(pieces: Sequence[Piece]) -> Iterator[tuple[int, int]]:

@@ -112,6 +112,7 @@ class LeanQwen3:
         """What the backward pass needs, the unit states [M, C] asked for, and 1 / rms of each."""
         shape = (len(chunk.ids), embedding.shape[1])
         x = torch.index_select(embedding.detach(), 0, chunk.ids, out=self.buffer("x", shape))
+        self.attention.widen(chunk)
         saved: list[Saved] = []
         for number, parts in enumerate(folded):
             x, kept = self._layer(number, parts, chunk, x, last=number == len(folded) - 1)
@@ -139,7 +140,7 @@ class LeanQwen3:
         key_unit, turned_k = self.unit(pair[:, :side], parts.key_scale, self.pairs, f"k{number}")
         context = self.buffer(f"context{number}", (x.shape[0], size))
         attended = self.attention.forward(
-            f"attention{number}", pieces, turned_q, rotation, turned_k, chunk.rotation, pair[:, side:], context
+            f"attention{number}", chunk, pieces, turned_q, rotation, turned_k, pair[:, side:], context
         )
         x.addmm_(context, parts.out.T)
         normed2 = self.buffer(f"normed2{number}", x.shape)
@@ -170,7 +171,8 @@ class LeanQwen3:
         scale = torch.linalg.vector_norm(x, dim=2, keepdim=True, out=self.buffer(f"{name}.rms", (x.shape[0], heads, 1)))
         scale.square_().mul_(1 / self.dim).add_(self._eps).rsqrt_()
         unit = torch.mul(x, scale, out=self.buffer(f"{name}.unit", tuple(x.shape)))
-        scaled = torch.mul(unit, head_scale, out=self.buffer(f"turn{name[0]}", tuple(x.shape)))
+        scaled = self.buffer(f"turn{name[0]}", tuple(x.shape))
+        torch.mul(unit.flatten(1), head_scale.repeat(heads), out=scaled.view(x.shape[0], heads * self.dim))
         return Turned(unit, scale), as_complex(scaled)
 
     # ---------------------------------------------------------------- backward
@@ -205,11 +207,11 @@ class LeanQwen3:
         turned_q = self.buffer("turnq", (places, self.heads, self.dim))
         turned_k = self.buffer("turnk", (slots, self.pairs, self.dim))
         self.attention.backward(
+            chunk,
             pieces,
             s.attended,
             to_context,
             rotation,
-            chunk.rotation,
             as_complex(turned_q),
             as_complex(turned_k),
             to_pair[:, side:],
@@ -236,9 +238,11 @@ class LeanQwen3:
     def _unit_back(self, turned: Tensor, s: Turned, head_scale: Tensor, to_scale: Tensor, out: Tensor) -> None:
         """From the gradient of the scaled heads to that of what their norm was given; ``turned`` is used up."""
         product = torch.mul(turned, s.unit, out=self.buffer("product", tuple(turned.shape)))
-        to_scale += product.sum((0, 1))
+        heads = turned.shape[1]
+        to_scale += product.flatten(1).sum(0).view(heads, self.dim).sum(0)
         along = torch.matmul(product, head_scale).mul_(1 / self.dim)[..., None]
-        turned.mul_(head_scale).addcmul_(s.unit, along, value=-1)
+        turned.view(turned.shape[0], heads * self.dim).mul_(head_scale.repeat(heads))
+        turned.addcmul_(s.unit, along, value=-1)
         torch.mul(turned, s.scale, out=out.view(turned.shape))
 
     def buffer(self, name: str, shape: tuple[int, ...] | torch.Size) -> Tensor:

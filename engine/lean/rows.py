@@ -79,6 +79,8 @@ class Chunk:
     """[M] slots; a row's free places repeat its first one."""
     places: Tensor
     """[N, filled up with 0 to a round number] indices into M: where the trained tokens are predicted."""
+    wide: tuple[Tensor, Tensor] | None = None
+    """The rotation of the slots of the fused kernel once for every head, [slots, H, D/2] complex, and its way back."""
 
 
 def chunks(batch: Batch, rotations: Tensor, tokens: int, *, fused: bool) -> list[Chunk]:
