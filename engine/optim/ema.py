@@ -23,7 +23,15 @@ class AveragedWeights:
     def update(self) -> None:
         """Move the average towards the weights: decay = min(decay, (1 + t) / (10 + t))."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        torch._foreach_lerp_(self._shadow, [p.detach().float() for p in self._live], 1 - decay)
+        pairs = list(zip(self._shadow, (p.detach() for p in self._live), strict=True))
+        whole = [(average, p) for average, p in pairs if p.dtype is average.dtype]
+        if whole:
+            torch._foreach_lerp_([average for average, _ in whole], [p for _, p in whole], 1 - decay)
+        for average, p in pairs:
+            if (
+                p.dtype is not average.dtype
+            ):  # one fp32 copy at a time: together they would be twice as large as the model
+                average.lerp_(p.float(), 1 - decay)
         self.updates += 1
 
     @contextmanager

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
+from typing import Any
+
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from configs.errors import RealmError
 from engine.optim.build import build_optimizer
@@ -78,3 +82,33 @@ def test_averaged_weights_follow_the_formula_and_swap_without_a_trace() -> None:
         raise KeyError("an exam that breaks")
     assert torch.equal(model.weight, raw)
     assert torch.allclose(ema.weights()["weight"], expected, atol=1e-5)
+
+
+class CopiesInFull(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """The most fp32 copies of half-precision tensors that were alive at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._copies: list[weakref.ref[torch.Tensor]] = []
+        self.most = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if "_to_copy" in str(func) and made.dtype is torch.float32:
+            self._copies.append(weakref.ref(made))
+            self.most = max(self.most, sum(copy() is not None for copy in self._copies))
+        return made
+
+
+def test_the_average_of_half_precision_weights_copies_one_of_them_at_a_time() -> None:
+    model = torch.nn.ModuleList([torch.nn.Linear(4, 4).bfloat16(), torch.nn.Linear(4, 4)])
+    ema = AveragedWeights(model, decay=0.9)
+    before = {name: p.detach().float().clone() for name, p in model.named_parameters()}
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(1.0)
+    with CopiesInFull() as copies:
+        ema.update()
+    assert copies.most == 1
+    for (name, p), average in zip(model.named_parameters(), ema._shadow, strict=True):
+        assert torch.allclose(average, before[name].lerp(p.detach().float(), 0.9)), name
