@@ -26,8 +26,8 @@ BLOCK = 128
 """Queries of a wide row that are taken together."""
 _WIDTH_STEP = 16
 _ROW_STEP = 4
-_QUERY_STEP = 8
-_SLOT_STEP = 64
+_QUERY_STEP = 16
+_SLOT_STEP = 128
 """Sizes are rounded up to these, so that few different shapes occur: a CPU library keeps memory for each."""
 _LOWEST = torch.finfo(torch.float32).min
 
