@@ -74,7 +74,9 @@ class HeroTraining(Model):
     min_rate_share: float = Field(0.1, ge=0, le=1, description="lowest rate of a falling schedule, of the full one")
     warmup_steps: int = Field(50, ge=0, le=100_000, description="linear warm-up")
     batch_size: int = Field(32, ge=1, le=4096, description="examples in one forward pass")
-    batch_tokens: int = Field(4096, ge=64, le=1_048_576, description="most padded tokens in one forward pass")
+    batch_tokens: int = Field(
+        4096, ge=64, le=1_048_576, description="most tokens in one forward pass, padding not counted"
+    )
     accumulation: int = Field(1, ge=1, le=1024, description="forward passes in one optimizer step")
     max_grad_norm: float = Field(1.0, gt=0, le=1000, description="global gradient clip")
     ema_decay: float | None = Field(None, gt=0, lt=1, description="averaged weights that sit exams; null: none")

@@ -14,7 +14,7 @@ from torch import Tensor
 from engine.attention import MASKED
 from engine.chat.encoded import Encoded
 
-_WIDTH_STEP = 32
+_WIDTH_STEP = 16
 _ROW_STEP = 4
 _LOSS_STEP = 64
 """Sizes are rounded up to these, so that few different shapes occur: kernels cache memory per shape."""
