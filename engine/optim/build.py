@@ -12,7 +12,7 @@ from torch.nn import Parameter
 from configs.errors import RealmError
 from configs.training import HeroTraining, OptimizerName
 from engine.optim.galore import GaLorePart
-from engine.optim.parts import MuonPart, Part, QuantisedPart, State, TorchPart
+from engine.optim.parts import MuonPart, Part, QuantisedPart, State, TorchPart, refusal
 from engine.optim.working import Rounding, WorkingWeights
 from engine.schedule import rate_share
 
@@ -144,15 +144,24 @@ class HeroOptimizer:
         """Tensors (``part/weight/what``) and facts from which `load` continues exactly."""
         tensors: dict[str, Tensor] = {f"master/{n}/weight": t for n, t in self._working.state().items()}
         counters: dict[str, float] = {}
+        stateless: list[str] = []
         for part in self._parts:
-            for name, state in part.state().items():
+            held = part.state()
+            stateless += [name for name in part.names if not held.get(name)]
+            for name, state in held.items():
                 for key, value in state.items():
                     full = f"{part.label}/{name}/{key}"
                     if isinstance(value, Tensor):
                         tensors[full] = value
                     else:
                         counters[full] = value
-        return tensors, {**self._kind(), "updates": self.updates, "rate_factor": self.rate_factor, "counters": counters}
+        return tensors, {
+            **self._kind(),
+            "updates": self.updates,
+            "rate_factor": self.rate_factor,
+            "counters": counters,
+            "stateless": stateless if self.updates else [],
+        }
 
     def _kind(self) -> dict[str, str]:
         return {"kind": self.training.optimizer, "method": self.training.method, "rounding": self._working.rounding}
@@ -174,17 +183,18 @@ class HeroOptimizer:
                 )
         given = _split(self._renamed(tensors), facts.get("counters", {}))
         updates = int(facts["updates"])
+        stateless = set(facts.get("stateless", []))
         masters = {n: t for n, s in given.pop("master", {}).items() for t in s.values() if isinstance(t, Tensor)}
         expected = {part.label: set(part.names) for part in self._parts}
         if self._working.rounding == "master":
-            self._complete("master", set(self._working.named), set(masters))
+            self._complete("master", self._working.kept, set(masters))
             self._working.load(masters)
         for label in given:
             self._complete(label, expected.get(label, set()), set(given[label]), missing=False)
         for part in self._parts:
             states = given.get(part.label, {})
             if updates:
-                self._complete(part.label, expected[part.label], set(states))
+                self._complete(part.label, expected[part.label] - stateless, set(states))
             for names in self._blocks(part):
                 self._working.take(names)
                 part.load({name: states[name] for name in names if name in states})
@@ -197,14 +207,11 @@ class HeroOptimizer:
         """Refuse a state that lacks weights of this hero (``missing``), or has others."""
         foreign, lost = sorted(found - expected), sorted(expected - found) if missing else []
         if foreign or lost:
-            raise RealmError(
-                "the checkpoint's optimizer state does not belong to this hero"
-                if foreign
-                else "the checkpoint's optimizer state is incomplete",
-                why=f"{label}: {'unknown weight ' + foreign[0] if foreign else lost[0] + ' is missing'}"
-                f"{_more(foreign or lost)}",
-                fix="go back to another checkpoint (`realm ledger summon NAME`)",
-                code="CHECKPOINT_FOREIGN" if foreign else "CHECKPOINT_BROKEN",
+            words = "unknown weight " + foreign[0] if foreign else lost[0] + " is missing"
+            raise refusal(
+                "does not belong to this hero" if foreign else "is incomplete",
+                f"{label}: {words}{_more(foreign or lost)}",
+                "CHECKPOINT_FOREIGN" if foreign else "CHECKPOINT_BROKEN",
             )
 
     def _renamed(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

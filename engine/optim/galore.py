@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from configs.training import GaLore
-from engine.optim.parts import State, TorchPart
+from engine.optim.parts import State, TorchPart, fitting
 
 _WINDOW = "window"
 _AGE = "age"
@@ -44,6 +44,10 @@ class GaLorePart:
         self.names = list(weights)
         self._weights, self._rule, self._decay = dict(weights), rule, weight_decay
         self._tall = {name: shapes[name][0] >= shapes[name][1] for name in self.names}
+        self._lens = {
+            name: torch.Size((shapes[name][1], rule.rank) if self._tall[name] else (rule.rank, shapes[name][0]))
+            for name in self.names
+        }
         self._small = {
             name: Parameter(
                 torch.zeros(
@@ -92,6 +96,7 @@ class GaLorePart:
     @torch.no_grad()
     def load(self, states: Mapping[str, State]) -> None:
         for name, state in states.items():
+            fitting(self.label, name, {_WINDOW: self._lens[name], _AGE: None}, state)
             window, age = state[_WINDOW], state[_AGE]
             assert isinstance(window, Tensor)
             self._windows[name] = window.clone().to(self._small[name].device)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from configs.errors import RealmError
 from engine.optim.muon import BatchedMuon
 
 State = dict[str, Tensor | int | float]
@@ -60,8 +61,11 @@ class TorchPart:
 
     @torch.no_grad()
     def load(self, states: Mapping[str, State]) -> None:
+        keys = {key for state in states.values() for key in state}
         for name, state in states.items():
             p = self._weights[name]
+            shapes = {k: p.shape if isinstance(v, Tensor) and v.ndim else None for k, v in state.items()}
+            fitting(self.label, name, {**dict.fromkeys(keys), **shapes}, state)
             self._optimizer.state[p] = {
                 k: v.clone().to(p.device) if isinstance(v, Tensor) else v for k, v in state.items()
             }
@@ -85,6 +89,8 @@ class QuantisedPart(TorchPart):
             p = self._weights[name]
             optimizer.init_state(group, p, 0, index)
             own = optimizer.state[p]
+            shapes = {k: v.shape if isinstance(v, Tensor) else None for k, v in own.items() if not k.startswith("qmap")}
+            fitting(self.label, name, shapes, states[name])
             for key, value in states[name].items():
                 if isinstance(value, Tensor):
                     own[key].copy_(value)
@@ -101,6 +107,7 @@ class MuonPart:
         self, weights: Mapping[str, Parameter], *, rate: float, momentum: float, weight_decay: float, half: bool
     ) -> None:
         self.names = list(weights)
+        self._shapes = {name: p.shape for name, p in weights.items()}
         self._muon = BatchedMuon(weights.values(), lr=rate, momentum=momentum, weight_decay=weight_decay, half=half)
 
     def step(self, rate: float) -> None:
@@ -112,5 +119,32 @@ class MuonPart:
         return {name: {"momentum": held[f"momentum.{n}"]} for n, name in enumerate(self.names)}
 
     def load(self, states: Mapping[str, State]) -> None:
+        for name, state in states.items():
+            fitting(self.label, name, {"momentum": self._shapes[name]}, state)
         given = {f"momentum.{n}": states[name]["momentum"] for n, name in enumerate(self.names) if name in states}
         self._muon.load({k: v for k, v in given.items() if isinstance(v, Tensor)})
+
+
+def fitting(label: str, name: str, wanted: Mapping[str, torch.Size | None], state: State) -> None:
+    """Refuse a weight's state that lacks one of the ``wanted`` pieces, or has one of another shape (None: any)."""
+    for key, shape in wanted.items():
+        value = state.get(key)
+        if value is None:
+            raise refusal("is incomplete", f"{label}: {key} of {name} is missing", "CHECKPOINT_BROKEN")
+        if shape is not None and (not isinstance(value, Tensor) or value.shape != shape):
+            found = tuple(value.shape) if isinstance(value, Tensor) else value
+            raise refusal(
+                "does not belong to this hero",
+                f"{label}: {key} of {name} is {found} instead of {tuple(shape)}",
+                "CHECKPOINT_FOREIGN",
+            )
+
+
+def refusal(what: str, why: str, code: str) -> RealmError:
+    """Why a checkpoint's optimizer state cannot be taken."""
+    return RealmError(
+        f"the checkpoint's optimizer state {what}",
+        why=why,
+        fix="resume from another checkpoint (`realm ledger list`)",
+        code=code,
+    )

@@ -176,6 +176,66 @@ def test_a_state_of_other_weights_is_refused_and_names_one() -> None:
     assert refusal.value.code == "CHECKPOINT_FOREIGN"
 
 
+PIECES = {
+    "adamw": ("up_proj.weight/exp_avg_sq", "exp_avg_sq of"),
+    "adamw_8bit": ("up_proj.weight/absmax1", "absmax1 of"),
+    "galore_adamw": ("up_proj.weight/window", "window of"),
+}
+
+
+@pytest.mark.parametrize("optimizer", PIECES)
+def test_a_weights_state_without_one_of_its_pieces_or_of_another_shape_is_refused_and_named(optimizer: str) -> None:
+    hero, tensors, facts = trained(optimizer, **ASKED[optimizer])
+    end, named = PIECES[optimizer]
+    piece = next(name for name in tensors if name.endswith(end))
+    without = {n: t for n, t in tensors.items() if n != piece}
+    other = {**tensors, piece: torch.zeros(3, 5)}
+    for given, code in ((without, "CHECKPOINT_BROKEN"), (other, "CHECKPOINT_FOREIGN")):
+        with pytest.raises(RealmError, match=named) as refusal:
+            build_optimizer(hero.model, hero.config.training).load(given, facts)
+        assert refusal.value.code == code
+
+
+def test_trap_14_an_optimizer_that_keeps_nothing_goes_on_too() -> None:
+    hero, tensors, facts = trained("sgd", momentum=0.0)
+    assert tensors == {}
+    again = build_optimizer(hero.model, hero.config.training)
+    again.load(tensors, facts)
+    assert again.updates == 2
+
+
+def test_trap_14_a_weight_that_has_never_moved_has_no_state_to_miss() -> None:
+    """A weight that a family has but its text never uses; or one whose only gradient so far was not finite."""
+    hero = hatchling(MODEL, optimizer="adamw")
+    optimizer = build_optimizer(hero.model, hero.config.training)
+    for number, p in enumerate(optimizer.params):
+        p.grad = torch.ones_like(p) if number else None
+    optimizer.step()
+    tensors, facts = optimizer.state()
+    build_optimizer(hero.model, hero.config.training).load(tensors, facts)
+    moved = optimizer.params[1]
+    gone = next(name for name, p in hero.model.named_parameters() if p is moved)
+    with pytest.raises(RealmError, match=f"{gone} is missing"):
+        build_optimizer(hero.model, hero.config.training).load(
+            {n: t for n, t in tensors.items() if f"/{gone}/" not in n}, facts
+        )
+
+
+@pytest.mark.parametrize("rounding", ["stochastic", "master"])
+def test_trap_17_weights_in_fp32_beside_bf16_ones_are_never_rounded(rounding: Any) -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(8, 8, bias=False, dtype=torch.bfloat16), torch.nn.LayerNorm(8))
+    asked = training(optimizer="sgd", learning_rate=1e-5, momentum=0.0)
+    optimizer = build_optimizer(Bare(model), asked, rounding=rounding)
+    for p in optimizer.params:
+        p.grad = torch.ones_like(p)
+    optimizer.step()
+    scale = model[1].weight.detach()
+    assert torch.equal(scale, torch.ones(8) - 1e-5)
+    kept = {name.split("/")[1] for name in optimizer.state()[0] if name.startswith("master/")}
+    assert kept == ({"layer.0.weight"} if rounding == "master" else set())
+    build_optimizer(Bare(model), asked, rounding=rounding).load(*optimizer.state())
+
+
 @pytest.mark.parametrize("change", [{"optimizer": "sgd"}, {"optimizer": "galore_adamw", **GALORE}])
 def test_a_state_of_another_way_to_learn_is_refused(change: dict[str, Any]) -> None:
     hero, tensors, facts = trained("adamw")
@@ -244,9 +304,9 @@ def training(**values: Any) -> HeroTraining:
     return HeroTraining.model_validate({"learning_rate": 1e-3, "warmup_steps": 0, **values})
 
 
-def trained(optimizer: str) -> tuple[Any, dict[str, Tensor], dict[str, Any]]:
+def trained(optimizer: str, **values: Any) -> tuple[Any, dict[str, Tensor], dict[str, Any]]:
     """A hero after two steps, with its optimizer's state."""
-    hero = hatchling(MODEL, optimizer=optimizer)
+    hero = hatchling(MODEL, optimizer=optimizer, **values)
     loop = StepLoop(hero, MODEL)
     for step in batches(hero, 2):
         loop.train(step)
