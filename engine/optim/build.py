@@ -187,7 +187,7 @@ class HeroOptimizer:
         masters = {n: t for n, s in given.pop("master", {}).items() for t in s.values() if isinstance(t, Tensor)}
         expected = {part.label: set(part.names) for part in self._parts}
         if self._working.rounding == "master":
-            self._complete("master", self._working.kept, set(masters))
+            self._complete("master", set(self._working.named), set(masters))
             self._working.load(masters)
         for label in given:
             self._complete(label, expected.get(label, set()), set(given[label]), missing=False)

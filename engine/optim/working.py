@@ -36,8 +36,6 @@ class WorkingWeights:
         self._copies: dict[str, Parameter] = {}
         if rounding != "none":
             for name, p in self.named.items():
-                if p.dtype is torch.float32:
-                    continue
                 kept = p.detach().float() if rounding == "master" else torch.empty(0, device=p.device)
                 self._copies[name] = Parameter(kept.clone())
 
@@ -65,7 +63,9 @@ class WorkingWeights:
     @torch.no_grad()
     def take(self, names: Sequence[str]) -> None:
         """Give the working copies of ``names`` their values and gradients."""
-        for name in self._copied(names):
+        if self.rounding == "none":
+            return
+        for name in names:
             p, copy = self.named[name], self._copies[name]
             if self.rounding == "stochastic":
                 copy.data = p.detach().float()
@@ -74,9 +74,11 @@ class WorkingWeights:
     @torch.no_grad()
     def give(self, names: Sequence[str], update: int) -> None:
         """Write the working copies back into the model's weights."""
-        for name in self._copied(names):
+        if self.rounding == "none":
+            return
+        for name in names:
             p, copy = self.named[name], self._copies[name]
-            if self.rounding == "master":
+            if self.rounding == "master" or p.dtype is copy.dtype:
                 p.copy_(copy)
             else:
                 round_by_chance(p, copy.detach(), self._generator(p.device, name, update))
@@ -86,17 +88,8 @@ class WorkingWeights:
     def drop(self, names: Sequence[str]) -> None:
         """Forget copies that were taken only to be looked at."""
         if self.rounding == "stochastic":
-            for name in self._copied(names):
+            for name in names:
                 self._copies[name].data = torch.empty(0, device=self.named[name].device)
-
-    def _copied(self, names: Sequence[str]) -> list[str]:
-        """Those of ``names`` that the optimizer does not update themselves: weights in fp32 lose nothing."""
-        return [name for name in names if name in self._copies]
-
-    @property
-    def kept(self) -> set[str]:
-        """Weights whose true values are the copies."""
-        return set(self._copies) if self.rounding == "master" else set()
 
     def state(self) -> dict[str, Tensor]:
         """The kept copies by name; nothing where none are kept."""
