@@ -12,21 +12,21 @@ from typing import Any
 import torch
 
 from configs.errors import BlockedError, RealmError
-from configs.schema import EngineRules, HeroConfig
+from configs.loader import load_game
+from configs.schema import EngineRules, HeroConfig, MemoryRules
 from engine.attention import has_varlen
 from engine.hero.checkpointing import ALL
 from engine.kernels import choose_kernels
 from engine.lean import MOST_PARAMETERS
+from engine.memory.calibration import machine_key, measured_on, ratio_of
+from engine.memory.plan import plan, precision
+from engine.memory.shape import dimensions_of
 from engine.optim.working import Rounding
 
 _TINY_PARAMETERS_B = 0.003
 """Below this many billions of parameters a second thread costs more than it brings."""
 _LARGE_B = 0.6
 """From this many billions of parameters on activations are computed twice on a card, unless the YAML says otherwise."""
-_FULL_BYTES_PER_PARAMETER = 16
-"""fp32 weights, gradients and two moments."""
-_MASTER_SHARE = 0.6
-"""Share of a card's memory that weights, gradients and moments in fp32 may take."""
 _CLEARLY_FASTER = 1.25
 
 
@@ -57,6 +57,8 @@ class Placement:
     """Blocks whose activations are computed twice; -1: all."""
     rounding: Rounding = "none"
     """How updates reach bf16 weights (see `engine.optim.working`)."""
+    pass_tokens: int | None = None
+    """Most tokens of a forward pass that the memory plan allows; None: as the hero's YAML says."""
     kernels: str = "own"
     """Whose norms and feed-forward products run: ``own`` or ``liger`` (see `engine.kernels`)."""
 
@@ -100,13 +102,19 @@ class Placement:
         return nullcontext()
 
 
-def choose(hero: HeroConfig, rules: EngineRules, recorded: Mapping[str, Any] | None = None) -> Placement:
+def choose(
+    hero: HeroConfig,
+    rules: EngineRules,
+    recorded: Mapping[str, Any] | None = None,
+    memory: MemoryRules | None = None,
+) -> Placement:
     """The placement for ``hero`` on this machine.
 
     Args:
         hero: its size, precision and threads count.
         rules: the device the player asked for.
         recorded: what an earlier run of the campaign used; taken as it is, without probing, while its device is there.
+        memory: what the memory plan takes for granted; None: the shipped rules.
 
     Raises:
         BlockedError: the device that was asked for, or recorded, is not here.
@@ -118,7 +126,7 @@ def choose(hero: HeroConfig, rules: EngineRules, recorded: Mapping[str, Any] | N
     device = _device(rules)
     hatchling = hero.model.source == "hatchling"
     threads = hero.training.threads or _threads(hero)
-    weights, compute = _precision(hero, device)
+    weights, compute, twice, pass_tokens = _fitting(hero, device, memory or load_game().memory)
     attention = _attention(device, compute, hatchling=hatchling)
     return Placement(
         device=device,
@@ -131,9 +139,10 @@ def choose(hero: HeroConfig, rules: EngineRules, recorded: Mapping[str, Any] | N
         row_tokens=None if attention in ("varlen", "documents") else 64 if device == "cpu" else 512,
         threads=threads,
         torch_version=torch.__version__,
-        checkpointed_blocks=_checkpointed(hero, device),
+        checkpointed_blocks=twice,
         rounding=_rounding(hero, weights),
         kernels=choose_kernels(device, hero.model.dimensions.hidden_size if hero.model.dimensions else None),
+        pass_tokens=pass_tokens,
     )
 
 
@@ -171,14 +180,30 @@ def _attention(device: str, compute: str, *, hatchling: bool) -> str:
     return "eager" if device == "cpu" and hatchling else "sdpa"
 
 
-def _checkpointed(hero: HeroConfig, device: str) -> int:
-    """How many blocks compute their activations twice, as the hero's YAML says; ``auto``: none but on a card."""
+def _fitting(hero: HeroConfig, device: str, memory: MemoryRules) -> tuple[str, str, int, int | None]:
+    """dtypes of weights and arithmetic, blocks whose activations are computed twice, and tokens of a pass, so that it fits.
+
+    On a CPU, and for a model of unknown dimensions, the YAML is taken as it is.
+    """
+    room = card_memory() if device == "cuda" else None
     wanted = hero.training.gradient_checkpointing
-    if wanted == "auto":
-        return ALL if device == "cuda" and hero.model.size_b >= _LARGE_B else 0
-    if wanted is True:
-        return ALL
-    return int(wanted)
+    if room is None or (hero.model.dimensions is None and hero.model.shape is None):
+        weights, compute = precision(hero.training, hero.model.size_b, device, room, memory)
+        large = device == "cuda" and hero.model.size_b >= _LARGE_B
+        asked = large if wanted == "auto" else wanted
+        return weights, compute, ALL if asked is True else int(asked), None
+    machine = machine_key(torch.cuda.get_device_name(), torch.cuda.mem_get_info()[1])
+    ratio = ratio_of(measured_on(machine, hero.training), memory)
+    made = plan(dimensions_of(hero), hero.training, room, memory, context=hero.model.context_length, ratio=ratio)
+    chosen = made.setting
+    return chosen.weights, chosen.compute, chosen.checkpointed, chosen.tokens if made.passes_more > 1 else None
+
+
+def card_memory() -> int:
+    """Bytes of the card that this process may use: what is free now, within the share it is allowed."""
+    free, total = torch.cuda.mem_get_info()
+    allowed = getattr(torch.cuda, "get_per_process_memory_fraction", lambda: 1.0)()
+    return min(int(total * allowed), free)
 
 
 def _threads(hero: HeroConfig) -> int:
@@ -186,20 +211,6 @@ def _threads(hero: HeroConfig) -> int:
     if hero.model.size_b < _TINY_PARAMETERS_B:
         return 1
     return max(1, min(cores - 1, 8)) if cores > 2 else cores
-
-
-def _precision(hero: HeroConfig, device: str) -> tuple[str, str]:
-    wanted, weights = hero.training.precision, hero.training.weights
-    compute = "float32" if wanted == "float32" or (wanted == "auto" and device != "cuda") else "bfloat16"
-    if weights != "auto":
-        return ("float32" if weights == "float32" else "bfloat16", compute)
-    if hero.training.adapted:
-        return ("bfloat16" if device == "cuda" else "float32", compute)
-    if device != "cuda":
-        return ("float32", compute)
-    memory = torch.cuda.get_device_properties(0).total_memory
-    fits = hero.model.size_b * 1e9 * _FULL_BYTES_PER_PARAMETER <= memory * _MASTER_SHARE
-    return ("float32" if fits or compute == "float32" else "bfloat16", compute)
 
 
 def _rounding(hero: HeroConfig, weights: str) -> Rounding:

@@ -18,6 +18,7 @@ from engine.hero.model import Hero
 from engine.optim.backward import updating
 from engine.optim.build import HeroOptimizer, build_optimizer
 from engine.optim.ema import AveragedWeights
+from engine.out_of_memory import whole_update
 from engine.placement import Placement
 from engine.precision import exact_matmul
 from engine.random_streams import random_streams, restore_random_streams
@@ -97,6 +98,9 @@ class StepLoop:
         ema: None: built from the hero's YAML, where it asks for one.
     """
 
+    repeatable = True
+    """A step that ran out of memory may be tried again."""
+
     def __init__(
         self,
         hero: Hero,
@@ -141,7 +145,8 @@ class StepLoop:
         in_backward = hero.config.training.update == "backward"
         results: list[tuple[Batch, HeadResult]] = []
         if in_backward:
-            results, norm = self._pass_and_update(micro_batches, weight)
+            with whole_update():
+                results, norm = self._pass_and_update(micro_batches, weight)
         else:
             for batch in micro_batches:
                 placed = batch.to(self.placement.device)
@@ -149,10 +154,11 @@ class StepLoop:
             norm = self._accelerator.clip_grad_norm_(optimizer.params, hero.config.training.max_grad_norm)
         loss, grad_norm, finite, first, matches = _collect(results, norm)
         if finite:
-            if not in_backward:
-                optimizer.step()
-            if self.ema is not None:
-                self.ema.update()
+            with whole_update():
+                if not in_backward:
+                    optimizer.step()
+                if self.ema is not None:
+                    self.ema.update()
         return StepOutcome(
             loss=loss,
             finite=finite,

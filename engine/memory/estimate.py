@@ -26,6 +26,8 @@ _STATE_SCALES = 4 / 256
 _EIGHT_BIT = ("adamw_8bit", "paged_adamw_8bit", "galore_adamw_8bit")
 _PAGED = ("paged_adamw_32bit", "paged_adamw_8bit")
 
+RESIDENT_STATES = "states, paged"
+
 Place = Literal["card", "host"]
 When = Literal["always", "forward", "update"]
 
@@ -46,8 +48,10 @@ class Part:
 class Setting:
     """How a hero would be trained."""
 
-    weights: Literal["float32", "bfloat16"]
-    compute: Literal["float32", "bfloat16"]
+    weights: str
+    """`float32` or `bfloat16`."""
+    compute: str
+    """The same, of the arithmetic."""
     tokens: int
     """Tokens in one forward pass, padding included."""
     checkpointed: int = 0
@@ -85,6 +89,11 @@ class Estimate:
         return sum(p.bytes for p in self.parts if p.place == "host")
 
     @property
+    def paged_resident(self) -> int:
+        """Bytes of paged states that are taken to be on the card."""
+        return sum(p.bytes for p in self.parts if p.name == RESIDENT_STATES)
+
+    @property
     def worst(self) -> int:
         """The classic bound: 14 bytes for every weight that moves, 2 for one that does not, a pass beside; never below the peak."""
         still = self.parameters - self.trained
@@ -104,7 +113,7 @@ def estimate(d: Dimensions, training: HeroTraining, setting: Setting, rules: Mem
     parts += [*_forward(d, training, setting), *_update(d, training, setting)]
     moving = max(sum(p.bytes for p in parts if p.when == when) for when in ("forward", "update"))
     overhead = max(moving * rules.overhead_share, rules.overhead_gib * GIB)
-    parts.append(Part("context", round(overhead), "always", note="device context, kernels, allocator's slack"))
+    parts.append(Part("context", round(overhead), "always", note="device, kernels, allocator's slack"))
     moved = shape.trained_parameters(d, training)
     everything = shape.parameters(d) + (moved if training.adapted else 0)
     return Estimate(tuple(p for p in parts if p.bytes), setting, everything, moved)
@@ -187,8 +196,8 @@ def _states(d: Dimensions, training: HeroTraining, setting: Setting, rules: Memo
     total += seen * each
     if training.optimizer in _PAGED:
         resident = round(total * rules.paged_resident)
-        parts.append(Part("states", resident, "always", note="paged: the share that is on the card at a time"))
-        parts.append(Part("states, paged", round(total) - resident, "always", "host", "move when they are needed"))
+        parts.append(Part(RESIDENT_STATES, resident, "always", note="the share on the card at a time"))
+        parts.append(Part("states, host", round(total) - resident, "always", "host", "move when they are needed"))
     else:
         parts.append(Part("states", round(total), "always", note=training.optimizer))
     return parts
@@ -233,7 +242,7 @@ def _forward(d: Dimensions, training: HeroTraining, setting: Setting) -> list[Pa
     twice = d.layers if setting.checkpointed == ALL_BLOCKS else min(setting.checkpointed, d.layers)
     kept = twice * residual * d.hidden_size * setting.tokens + max((d.layers - twice) * block, block)
     work = (4 * d.intermediate_size + 8 * d.hidden_size) * c * setting.tokens
-    note = f"{setting.tokens:,} tokens" + (f", {twice} of {d.layers} blocks twice" if twice else "")
+    note = f"{setting.tokens:,} tokens" + (f", {twice}/{d.layers} blocks twice" if twice else "")
     parts = [Part("activations", kept + work, "forward", note=note), *_head(d, training, setting)]
     if setting.weights == "float32" and setting.compute == "bfloat16":
         copies = 2 * (shape.matrix_parameters(d) + d.vocab_size * d.hidden_size)

@@ -25,12 +25,21 @@ class Plan:
     estimate: Estimate
     card_bytes: int
     verdict: Verdict
+    room_bytes: int
+    """What may be planned for: a little less than the card has."""
     tokens_wanted: int
     """Tokens of a pass that the YAML allows."""
+    blocks: int
+    """Blocks of the model."""
 
     @property
     def setting(self) -> Setting:
         return self.estimate.setting
+
+    @property
+    def blocks_twice(self) -> int:
+        """Blocks whose activations are computed twice."""
+        return self.blocks if self.setting.checkpointed == ALL_BLOCKS else min(self.setting.checkpointed, self.blocks)
 
     @property
     def passes_more(self) -> int:
@@ -40,14 +49,14 @@ class Plan:
 
 def precision(
     training: HeroTraining, size_b: float, device: str, memory_bytes: int | None, rules: MemoryRules
-) -> tuple[Literal["float32", "bfloat16"], Literal["float32", "bfloat16"]]:
+) -> tuple[str, str]:
     """dtype of the weights and of the arithmetic.
 
     On a card weights are fp32 while weights, gradients and moments take no more than `MemoryRules.master_share` of it; bf16 beyond.
     """
     wanted = training.precision
     exact = wanted == "float32" or (wanted == "auto" and device != "cuda")
-    compute: Literal["float32", "bfloat16"] = "float32" if exact else "bfloat16"
+    compute = "float32" if exact else "bfloat16"
     if training.weights != "auto":
         return ("float32" if training.weights == "float32" else "bfloat16", compute)
     if training.adapted:
@@ -80,16 +89,20 @@ def plan(
         ratio: measured over estimated on this machine.
     """
     weights, compute = precision(training, shape.parameters(d) / 1e9, device, card_bytes, rules)
-    wanted = max(training.batch_tokens, min(context, training.batch_tokens))
+    wanted = training.batch_tokens
     tokens, least = wanted, min(wanted, max(LEAST_TOKENS, context))
-    room = card_bytes * rules.warn_share
+    room = int(card_bytes * rules.warn_share)
     while True:
         setting = Setting(weights, compute, tokens)
         made = _fewest_twice(d, training, setting, rules, room, ratio)
         if made.peak <= room or tokens <= least:
-            verdict: Verdict = "fits" if made.peak <= room else "tight" if made.peak <= card_bytes else "too large"
-            return Plan(made, card_bytes, verdict, wanted)
+            return Plan(made, card_bytes, verdict_of(made, card_bytes, room), room, wanted, d.layers)
         tokens = max(least, tokens // 2)
+
+
+def verdict_of(made: Estimate, card_bytes: int, room_bytes: int) -> Verdict:
+    """Whether an estimate fits: within the room, only within the card, or neither."""
+    return "fits" if made.peak <= room_bytes else "tight" if made.peak <= card_bytes else "too large"
 
 
 def checkpointed_blocks(

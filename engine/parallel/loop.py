@@ -67,6 +67,9 @@ class ParallelLoop(StepLoop):
         world: the processes.
     """
 
+    repeatable = False
+    """The other processes are in the middle of the step when one fails."""
+
     def __init__(self, hero: Hero, placement: Placement, world: World, ema: AveragedWeights | None = None) -> None:
         if hero.config.training.update == "backward":
             raise BlockedError(

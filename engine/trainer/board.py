@@ -12,6 +12,7 @@ from engine.quests.board import scan_inbox
 from engine.quests.masking import MaskReport
 from engine.quests.reader import ExampleReader
 from engine.trainer.measure import held_out_loss, sample_answers
+from engine.trainer.memory_guard import SMALLER_PASSES
 from engine.trainer.practice import QuestPractice, Round, describe, recipe
 from engine.trainer.values import Drill, QuestCursor
 from saves import forged, incidents, journal, quests
@@ -96,6 +97,8 @@ class Board:
             game.values.applied_seq = max(game.values.applied_seq, entry.seq)
             if entry.verb == DRAW:
                 self._begin(self._by_id(int(entry.args["quest_id"])))
+            elif entry.verb == SMALLER_PASSES:
+                game.memory.again(entry)
             else:
                 game.orders.again(entry)
 
@@ -293,7 +296,7 @@ class Board:
         self, practice: QuestPractice, say: Callable[[str], None]
     ) -> tuple[float | None, list[dict[str, object]]]:
         game = self._game
-        loss = held_out_loss(game.loop, practice.kept, game.hero.config.training.batch_tokens, say)
+        loss = held_out_loss(game.loop, practice.kept, game.memory.pass_tokens, say)
         with game.loop.examined():
             samples = sample_answers(game.hero, practice, game.rules.quests.samples, game.forge.system, say)
         return loss, samples

@@ -29,6 +29,7 @@ from engine.strain import StrainTracker
 from engine.trainer.board import Board
 from engine.trainer.exam_day import ExamDay
 from engine.trainer.guards import Guards
+from engine.trainer.memory_guard import MemoryGuard
 from engine.trainer.orders import Orders
 from engine.trainer.parking import Parked, unpark
 from engine.trainer.practice import Forge, Round
@@ -86,6 +87,7 @@ class Game:
         self.orders = Orders(self)
         self.saving = Saving(self)
         self.exams = ExamDay(self)
+        self.memory = MemoryGuard(self)
 
     # ---------------------------------------------------------------- the loop
 
@@ -153,8 +155,10 @@ class Game:
         skill = self.skill_of(step)
         state = values.curricula[skill]
         started = clock.monotonic()
-        practice = self.board.round(state, step)
-        outcome = self.loop.train(practice.batches)
+        trained = self.memory.train(state, step)
+        if trained is None:
+            return
+        practice, outcome = trained
         seconds = clock.monotonic() - started
         values.step, values.applied_seq = step, 0
         values.examples += practice.examples + len(practice.draws)
@@ -260,7 +264,6 @@ class Game:
         live, exam = self.recorder.snapshot, self.last_exam
         examined = exam is not None and exam.step == self.values.step
         return {
-            "kind": self.hero.kind,
             "train_loss": live.loss,
             "loss_ema": live.loss_ema,
             "val_loss": self.held_out_loss,

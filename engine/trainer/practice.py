@@ -64,6 +64,8 @@ class Forge:
         self._hero, self._rules, self._seed, self._parts = hero, rules.curriculum, seed, parts
         self.system = dated(hero.config.system_prompt, planned_at)
         self.data = hero.config.data
+        self.pass_tokens = hero.config.training.batch_tokens
+        """Most tokens of a forward pass; which items a step trains does not hang on it."""
         self.skills: dict[str, tuple[Skill, str]] = {s: (get_skill(s), mix) for s, mix in hero.config.skills.items()}
 
     def messages(self, problem: Problem) -> list[Message]:
@@ -119,7 +121,7 @@ class Forge:
 
     def passes(self, examples: Sequence[Encoded]) -> list[Batch]:
         """``examples`` in their order as forward passes, at least one for each process where there are enough."""
-        limit, width = self._hero.config.training.batch_tokens, self._hero.row_tokens
+        limit, width = self.pass_tokens, self._hero.row_tokens
         if self.one_pass:
             return [make_batch(examples, row_tokens=width)]
         pieces = even_parts(examples, self._parts)

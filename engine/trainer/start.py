@@ -71,7 +71,7 @@ def wake(
     form, damaged = found if found is not None else (None, [])
     before = runs.latest_run(conn, campaign.id)
     recorded = before.environment.get("placement") if before is not None else None
-    placement = choose(config, rules.engine, recorded)
+    placement = choose(config, rules.engine, recorded, rules.memory)
     place, kind = seat(), kind_of(rules.engine)
     world = World(place) if place.processes > 1 else None
     loop = Waking(config, placement, vault.path(form) if form is not None else None, campaign.seed, kind).loop(world)

@@ -59,6 +59,8 @@ class Values:
     """Share of the steps by skill, set by the player; None: all in turn."""
     replay: float | None = None
     """Share of forged problems beside a player's quest, set by the player; None: the rules'."""
+    pass_tokens: int | None = None
+    """Most tokens of a forward pass, once memory ran out; None: as planned."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "skill": ("realm_tui.cli.skill", "app"),
     "save": ("realm_tui.cli.save", "app"),
     "config": ("realm_tui.cli.config", "app"),
+    "vram": ("realm_tui.cli.vram", "vram"),
     "doctor": ("realm_tui.cli.doctor", "doctor"),
     "log": ("realm_tui.cli.doctor", "log"),
 }

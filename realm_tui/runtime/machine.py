@@ -20,6 +20,35 @@ def version_of(distribution: str) -> str | None:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Graphics:
+    """A card and its memory."""
+
+    name: str
+    memory_bytes: int
+
+
+def graphics() -> Graphics | None:
+    """The first NVIDIA card with its memory, as its driver says; None when there is none."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return None
+    try:
+        answer = subprocess.run(
+            [tool, "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    lines = answer.stdout.splitlines() if answer.returncode == 0 else []
+    name, _, mib = lines[0].rpartition(",") if lines else ("", "", "")
+    return Graphics(name.strip(), int(mib) * 1024**2) if mib.strip().isdigit() else None
+
+
 def graphics_card() -> str | None:
     """The name of the first NVIDIA card; None when none is seen."""
     for info in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):

@@ -39,7 +39,12 @@ def hero_plan(hero_id: str, card_gib: float = 24, **training: Any) -> Any:
 
 
 def test_updates_within_the_backward_pass_keep_one_gradient() -> None:
-    same: dict[str, Any] = {"optimizer": "adamw_8bit", "weights": "bfloat16_stochastic", "accumulation": 1, "batch_tokens": 2048}
+    same: dict[str, Any] = {
+        "optimizer": "adamw_8bit",
+        "weights": "bfloat16_stochastic",
+        "accumulation": 1,
+        "batch_tokens": 2048,
+    }
     plain, early = (hero_plan("flo", **same, update=update) for update in ("step", "backward"))
     gradients = [sum(p.bytes for p in made.estimate.parts if p.name == "gradients") for made in (plain, early)]
     assert gradients == [2 * parameters(dimensions_of(load_hero("flo"))), 2 * 2 * 151_936 * 2_560]
