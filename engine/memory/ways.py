@@ -38,10 +38,9 @@ def full_ways(d: Dimensions, training: HeroTraining, card_bytes: int, rules: Mem
         return plan(d, wanted, card_bytes, rules, context=context)
 
     everything = shape.parameters(d)
-    widest = max(d.vocab_size * d.hidden_size, *(a * b for a, b in shape.block_matrices(d).values()))
     paged = planned(optimizer="paged_adamw_8bit")
     on_card = planned(optimizer="adamw_8bit", gradient_checkpointing=True, batch_tokens=context)
-    in_backward = _with(on_card, "gradients", Part("gradients", 2 * widest, "always", note="one weight at a time"))
+    in_backward = planned(optimizer="adamw_8bit", update="backward", accumulation=1, batch_tokens=context)
     four_bits = Part("states", round(everything * _FOUR_BIT_STATES), "always", note="4 bits")
     return [
         Way(
@@ -56,8 +55,8 @@ def full_ways(d: Dimensions, training: HeroTraining, card_bytes: int, rules: Mem
             "in-backward",
             "update within the backward pass",
             in_backward,
-            False,
-            "a step is a single pass, and no clip knows the whole gradient",
+            True,
+            "a step is a single pass, and no clip knows the whole gradient: `update: backward`, `accumulation: 1`",
         ),
         Way("four-bit", "4-bit moments", _with(on_card, "states", four_bits), False, "coarser moments"),
     ]

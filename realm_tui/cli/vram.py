@@ -122,7 +122,7 @@ def _others(made: Report) -> None:
                     f"{gib(way.plan.estimate.peak):.1f}",
                     f"{gib(way.plan.estimate.host):.1f}",
                     way.plan.verdict,
-                    f"yes: {way.profile}" if way.runs else "no: not in this engine",
+                    (f"yes: {way.profile}" if way.profile else "yes") if way.runs else "no: not in this engine",
                 )
                 for way in made.ways
             ],

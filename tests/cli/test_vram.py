@@ -43,7 +43,7 @@ def test_every_hero_fits_the_terminal_and_adds_up(realm: Realm, hero: str, card:
 
 def test_a_way_that_this_engine_cannot_go_is_called_so(realm: Realm) -> None:
     ways = {way["id"]: way for way in realm("vram", "--hero", "flo", "--card", "4090", "--json").json["ways"]}
-    assert [way["runs"] for way in ways.values()] == [True, False, False]
+    assert [way["runs"] for way in ways.values()] == [True, True, False]
     assert ways["paged"]["profile"] == "24gb_full_paged" and ways["paged"]["host_bytes"] > 6 * GIB
     assert ways["in-backward"]["profile"] is None
     assert all(way["cost"] for way in ways.values())
