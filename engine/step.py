@@ -193,7 +193,7 @@ class StepLoop:
         result = HeadResult(*self._forward(batch))
         if not torch.isfinite(result.total):
             return [(batch, result)], result.total.detach()
-        with updating(self.optimizer, self.hero.config.training.max_grad_norm) as arrivals:
+        with whole_update(), updating(self.optimizer, self.hero.config.training.max_grad_norm) as arrivals:
             self._accelerator.backward(result.total / divisor)
         return [(batch, result)], arrivals.norm()
 

@@ -26,7 +26,7 @@ class Way:
     """Whether this engine can train so."""
     cost: str
     profile: str = ""
-    """The memory profile that sets it up; empty where the engine cannot run it."""
+    """What sets it up; empty where the engine cannot run it."""
 
 
 def full_ways(d: Dimensions, training: HeroTraining, card_bytes: int, rules: MemoryRules, *, context: int) -> list[Way]:
@@ -40,7 +40,9 @@ def full_ways(d: Dimensions, training: HeroTraining, card_bytes: int, rules: Mem
     everything = shape.parameters(d)
     paged = planned(optimizer="paged_adamw_8bit")
     on_card = planned(optimizer="adamw_8bit", gradient_checkpointing=True, batch_tokens=context)
-    in_backward = planned(optimizer="adamw_8bit", update="backward", accumulation=1, batch_tokens=context)
+    in_backward = planned(
+        optimizer="adamw_8bit", update="backward", accumulation=1, gradient_checkpointing=True, batch_tokens=context
+    )
     four_bits = Part("states", round(everything * _FOUR_BIT_STATES), "always", note="4 bits")
     return [
         Way(

@@ -223,7 +223,9 @@ class Game:
         self.values.refused += 1
         stuck = self.values.refused >= REFUSED_IN_A_ROW
         what = "loss" if not math.isfinite(outcome.loss) else "gradient"
-        title = f"{what} not finite: step {self.values.step} was refused, the weights are untouched"
+        partly = what == "gradient" and self.hero.config.training.update == "backward"
+        kept = "weights whose gradients were finite have moved" if partly else "the weights are untouched"
+        title = f"{what} not finite: step {self.values.step} was refused, {kept}"
         fix = (
             "go back to an older checkpoint (`realm ledger summon NAME`), or lower the rate (`realm set --rate`)"
             if stuck
@@ -264,6 +266,7 @@ class Game:
         live, exam = self.recorder.snapshot, self.last_exam
         examined = exam is not None and exam.step == self.values.step
         return {
+            "kind": self.hero.kind,
             "train_loss": live.loss,
             "loss_ema": live.loss_ema,
             "val_loss": self.held_out_loss,

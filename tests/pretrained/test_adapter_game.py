@@ -40,6 +40,8 @@ def guarded(realm: Realm, tmp_path: Path) -> Path:
     return tmp_path / "reached-out"
 
 
+@pytest.mark.full
+@pytest.mark.timeout(900)
 def test_a_qlora_hero_is_played_from_outside(tmp_path: Path) -> None:
     base = make_folder(tmp_path / "base", "qwen3")
     realm = Realm(tmp_path / "realm", rules=EASY, tiny=False)

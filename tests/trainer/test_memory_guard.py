@@ -17,10 +17,12 @@ from engine.step import StepLoop
 from engine.trainer.game import Game
 from engine.trainer.memory_guard import SMALLER_PASSES
 from saves import incidents
-from tests.trainer.conftest import World, command
+from tests.trainer.conftest import World, command, tiny_hero
 from tests.trainer.test_resume import assert_same, facts
 
 MakeWorld = Callable[..., World]
+EXACT = {"precision": "float32", "optimizer": "adamw"}
+"""No products in bf16, in passes or in Muon: sums in another order then differ in their last digits only."""
 
 
 @contextmanager
@@ -53,6 +55,8 @@ def losses(world: World) -> list[Any]:
 def test_the_same_step_is_trained_again_in_smaller_passes(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    exact = tiny_hero().model_copy(update={"training": tiny_hero().training.model_copy(update=EXACT)})
+    monkeypatch.setattr("tests.trainer.conftest.tiny_hero", lambda: exact)
     plain = make_world("plain")
     plain.train(14)
     expected = losses(plain)
@@ -62,7 +66,7 @@ def test_the_same_step_is_trained_again_in_smaller_passes(
     assert max(tried[-4:]) <= 150
     assert game.values.step == 14 and game.values.pass_tokens is not None and game.values.pass_tokens <= 150
     for (step, loss, _), (other_step, other_loss, _) in zip(losses(tight), expected, strict=True):
-        assert step == other_step and loss == pytest.approx(other_loss, rel=2e-4), "same items, same divisor"
+        assert step == other_step and loss == pytest.approx(other_loss, rel=1e-5), "same items, same divisor"
     assert facts(tight)["sums"][0][:3] == facts(plain)["sums"][0][:3]
     (told,) = [i for i in incidents.incidents(game.conn) if i.rule == "oom"]
     assert told.step == 4 and not told.blocks
