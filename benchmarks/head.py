@@ -14,10 +14,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -100,8 +100,34 @@ def peak_bytes(name: str, hidden: int, tokens: int, device: str) -> int:
         once(name, given)
         return torch.cuda.max_memory_allocated() - before
     before = psutil.Process().memory_info().rss
-    once(name, given)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    with Highest() as highest:
+        once(name, given)
+    return highest.bytes - before
+
+
+class Highest:
+    """The most memory this process has held since it was entered, looked at every few milliseconds.
+
+    The system's own maximum would not do: making the inputs may have taken more, and it is handed on to child processes.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def _look(self) -> None:
+        process = psutil.Process()
+        while not self._over.wait(0.002):
+            self.bytes = max(self.bytes, process.memory_info().rss)
+
+    def __enter__(self) -> Highest:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
 
 
 def peak_in_child(name: str, hidden: int, tokens: int, device: str) -> int:
