@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from configs.training import Method
 from realm_tui.cli.output import JsonOption, SaveOption, data, say, table
 
 app = typer.Typer(
@@ -101,22 +102,96 @@ def show(hero: HeroArgument, save: SaveOption = None, as_json: JsonOption = Fals
 @app.command()
 def new(
     hero_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the new hero.")],
-    base: Annotated[str, typer.Option("--from", metavar="HERO", help="The hero to copy.")] = "pip-hatchling",
+    base: Annotated[
+        str,
+        typer.Option(
+            "--from", metavar="HERO|FOLDER|OWNER/NAME", help="A hero to copy, a model's folder, or its hub id."
+        ),
+    ] = "pip-hatchling",
     name: Annotated[str | None, typer.Option("--name", help="What it is called.")] = None,
     epithet: Annotated[str | None, typer.Option("--epithet", help="The second half of its name.")] = None,
+    method: Annotated[Method | None, typer.Option("--method", help="A model: how it learns.")] = None,
+    context: Annotated[int | None, typer.Option("--context", min=64, help="A model: tokens it reads.")] = None,
+    card: Annotated[
+        str | None,
+        typer.Option("--card", metavar="NAME|GIB", help="A model: the card it is for; left out: this machine's."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be written, and whether it fits.")
+    ] = False,
     save: SaveOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a hero of your own as a copy of another; edit the file, then start a save with it."""
-    from realm_tui.runtime.heroes import new_hero
+    """Write a hero of your own: a copy of another to edit, or one for any model you have.
+
+    For a model, its figures, context and turn format are read from its folder, and what training it takes is shown first.
+    """
+    from configs.loader import hero_ids
+    from realm_tui.runtime.heroes import check_new_id, new_hero
 
     del save
-    path = new_hero(hero_id, base, name=name, epithet=epithet)
+    check_new_id(hero_id)
+    if base in hero_ids() or base in {one.split("-")[0] for one in hero_ids()}:
+        if method or context or card or dry_run:
+            raise typer.BadParameter(
+                "--method, --context, --card and --dry-run are for a model, not for a copy of a hero"
+            )
+        path = new_hero(hero_id, base, name=name, epithet=epithet)
+    else:
+        written = _from_model(hero_id, base, name, epithet, method, context, card, dry_run=dry_run, as_json=as_json)
+        if written is None:
+            return
+        path = written
     if as_json:
         data({"id": hero_id, "file": str(path)})
     else:
         typer.echo(str(path))
         say(f"edit it, check it with `realm config check`, begin with `realm save new NAME --hero {hero_id}`")
+
+
+def _from_model(
+    hero_id: str,
+    source: str,
+    name: str | None,
+    epithet: str | None,
+    method: Method | None,
+    context: int | None,
+    card: str | None,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> Path | None:
+    """Show whether the model fits, then write its hero; None after a dry run."""
+    import yaml
+
+    from configs.loader import load_game
+    from configs.physics import memory_profile
+    from configs.reading import merged, parse
+    from configs.schema import HeroConfig
+    from engine.memory.estimate import GIB
+    from realm_tui.cli.vram import show as show_memory
+    from realm_tui.runtime.heroes import first_name, new_model_hero
+    from realm_tui.runtime.model_hero import read_hero
+    from realm_tui.runtime.vram import device_for, report
+
+    rules = load_game()
+    device = device_for(card, rules.memory)
+    on_card = device.bytes / GIB if device.kind == "cuda" else None
+    found = read_hero(source, hero_id, method=method, context=context, card_gib=on_card)
+    found |= {"name": name or first_name(hero_id), "epithet": epithet or "the Newcomer"}
+    profile = found.get("memory_profile")
+    whole = merged({"training": memory_profile(profile).training}, found) if profile else found
+    made = report(parse(HeroConfig, whole, f"hero {hero_id}"), device)
+    if not as_json:
+        show_memory(made, ascii_only=rules.face.ascii)
+        typer.echo("")
+    if not dry_run:
+        return new_model_hero(found)
+    if as_json:
+        data({"id": hero_id, "hero": found, "memory": made.as_dict()})
+    else:
+        typer.echo(yaml.safe_dump(found, sort_keys=False, allow_unicode=True), nl=False)
+    return None
 
 
 @app.command()

@@ -155,6 +155,27 @@ def _download(hero: HeroConfig) -> None:
 
 def new_hero(hero_id: str, base: str, *, name: str | None = None, epithet: str | None = None) -> Path:
     """Write a hero of one's own as a copy of ``base``, ready to be edited; returns the file. Never overwrites."""
+    check_new_id(hero_id)
+    data = load_hero(base).model_dump(mode="json", exclude_none=True)
+    data |= {"id": hero_id, "name": name or first_name(hero_id)}
+    if epithet:
+        data["epithet"] = epithet
+    return _write(hero_id, data)
+
+
+def new_model_hero(data: Mapping[str, Any]) -> Path:
+    """Write the hero that `realm_tui.runtime.model_hero.read_hero` read, named; returns the file. Never overwrites."""
+    check_new_id(str(data["id"]))
+    return _write(str(data["id"]), data)
+
+
+def first_name(hero_id: str) -> str:
+    """What a hero is called who was given no name."""
+    return hero_id.split("-")[0].upper()
+
+
+def check_new_id(hero_id: str) -> None:
+    """Refuse an id that is none, or taken."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*", hero_id):
         raise UsageError(
             f"{hero_id!r} is not an id for a hero",
@@ -163,11 +184,6 @@ def new_hero(hero_id: str, base: str, *, name: str | None = None, epithet: str |
         )
     if hero_id in hero_ids():
         raise UsageError(f"there is a hero called {hero_id!r} already", fix="choose another id", code="HERO_EXISTS")
-    data = load_hero(base).model_dump(mode="json", exclude_none=True)
-    data |= {"id": hero_id, "name": name or hero_id.split("-")[0].upper()}
-    if epithet:
-        data["epithet"] = epithet
-    return _write(hero_id, data)
 
 
 def _write_own(hero_id: str, over: Mapping[str, Any]) -> Path:
