@@ -98,7 +98,7 @@ def test_a_large_vocabulary_is_loaded_from_the_cache_without_asking_anybody(real
     into_cache(tmp_path / "hf", "Qwen/Qwen3-1.7B", LARGE)
     code = """
 from configs.loader import load_game, load_hero
-from engine.hero.model import load_pretrained
+from engine.hero.loading import load_pretrained
 from engine.placement import choose
 hero = load_hero("tomo")
 print(len(load_pretrained(hero, choose(hero, load_game().engine)).tokenizer))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -105,15 +106,19 @@ def test_a_hero_killed_while_it_is_saved_goes_on_from_a_whole_form(
         broken = make_world(f"killed at {operation}")
         broken.train(15)
         real = getattr(Path, operation)
+        struck: list[Path] = []
 
-        def killed(self: Path, *args: Any, real: Any = real, **kwargs: Any) -> Any:
+        def killed(self: Path, *args: Any, real: Any = real, struck: list[Path] = struck, **kwargs: Any) -> Any:
             if ".part-" in str(self):
+                struck.append(self)
                 raise Killed
             return real(self, *args, **kwargs)
 
-        with monkeypatch.context() as patch, pytest.raises(Killed):
+        # The writer dies beside training, which may have gone on to its own end before it hears of that.
+        with monkeypatch.context() as patch, suppress(Killed):
             patch.setattr(Path, operation, killed)
             broken.train(22, crash=True)
+        assert struck, f"no checkpoint was written by {operation}"
         resumed = broken.train(22)
         assert resumed.run_id == 3
         assert facts(whole)["level_ups"] == facts(broken)["level_ups"]
