@@ -141,6 +141,13 @@ def on_this_machine(hero: HeroConfig) -> HeroConfig:
     return hero.model_copy(update={"model": hero.model.model_copy(update={"path": today.path})})
 
 
+def shipped_skill_ids() -> tuple[str, ...]:
+    """Every shipped skill, in order of name."""
+    return tuple(
+        sorted(f.name.removesuffix(".yaml") for f in (shipped() / "skills").iterdir() if f.name.endswith(".yaml"))
+    )
+
+
 @cache
 def load_skill(skill_id: str) -> SkillConfig:
     """The shipped description of a skill."""

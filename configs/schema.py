@@ -273,10 +273,21 @@ class GameConfig(Model):
 class SkillPrimitive(Model):
     """A micro-ability that a skill combines."""
 
-    name: str
+    name: str = Field(description="id in the catalogue of primitives")
     difficulty: int = Field(ge=1, le=5)
     prerequisites: tuple[str, ...] = ()
     description: str = ""
+    track: str = Field("", description="family of primitives, e.g. arithmetic")
+    version: int = Field(1, ge=1, description="results of different versions are never pooled")
+    tags: tuple[str, ...] = ()
+
+
+class UnifiedPrimitives(Model):
+    """Which of the unified primitives a skill draws on."""
+
+    primary: tuple[str, ...] = ()
+    secondary: tuple[str, ...] = ()
+    touched: tuple[str, ...] = ()
 
 
 class SkillMix(Model):
@@ -284,7 +295,7 @@ class SkillMix(Model):
 
     description: str = ""
     operations: dict[str, int] = Field(description="operation to the first level that asks it")
-    tiers: dict[str, dict[str, float]] = Field(description="level range 'a-b' to tier shares in percent")
+    tiers: dict[str, dict[str, float]] = Field({}, description="level range 'a-b' to tier shares in percent")
     not_yet: tuple[str, ...] = Field((), description="operations this mix leaves out for now, shown as not yet")
 
 
@@ -311,6 +322,16 @@ class SkillConfig(Model):
     level_names: dict[int, str] = Field(description="names of levels; unnamed ones are derived")
     mixes: dict[str, SkillMix]
     primitives: tuple[SkillPrimitive, ...] = ()
+    unified: UnifiedPrimitives = Field(default_factory=lambda: UnifiedPrimitives.model_validate({}))
     aliases: tuple[str, ...] = ()
     passive_id: str = ""
     xp_multiplier: float = Field(1.0, gt=0)
+    tags: tuple[str, ...] = ()
+    accuracy_thresholds: tuple[Share, ...] = Field(
+        (), description="share that wins each level, the last one from there on; empty: the rules' `pass_share`"
+    )
+
+    def pass_share(self, level: int, default: float) -> float:
+        """The share that wins ``level``."""
+        thresholds = self.accuracy_thresholds
+        return thresholds[min(level, len(thresholds)) - 1] if thresholds else default

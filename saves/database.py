@@ -141,17 +141,24 @@ def check_identity(conn: SaveConnection) -> int:
 
 
 def migrate(conn: SaveConnection, steps: Sequence[Sequence[str]]) -> None:
-    """Bring the schema to version ``len(steps)``; each step is one transaction, so a failed one changes nothing."""
-    while True:
-        with transaction(conn, durable=True):
-            version = int(conn.execute("PRAGMA user_version").fetchone()[0])
-            if version >= len(steps):
-                return
-            for statement in steps[version]:
-                conn.execute(statement)
-            if conn.execute("PRAGMA foreign_key_check").fetchone() is not None:
-                raise RealmError(f"step {version + 1} of the migration broke a reference", code="MIGRATION_FAILED")
-            conn.execute(f"PRAGMA user_version = {version + 1}")
+    """Bring the schema to version ``len(steps)``; each step is one transaction, so a failed one changes nothing.
+
+    References are checked at the end of a step, not within it: making a table anew must not cascade.
+    """
+    conn.execute("PRAGMA foreign_keys = OFF")
+    try:
+        while True:
+            with transaction(conn, durable=True):
+                version = int(conn.execute("PRAGMA user_version").fetchone()[0])
+                if version >= len(steps):
+                    return
+                for statement in steps[version]:
+                    conn.execute(statement)
+                if conn.execute("PRAGMA foreign_key_check").fetchone() is not None:
+                    raise RealmError(f"step {version + 1} of the migration broke a reference", code="MIGRATION_FAILED")
+                conn.execute(f"PRAGMA user_version = {version + 1}")
+    finally:
+        conn.execute("PRAGMA foreign_keys = ON")
 
 
 def _migrate_folder(folder: SaveFolder, version: int) -> None:

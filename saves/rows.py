@@ -105,6 +105,13 @@ class Campaign(Row):
     overrides: Json = field(metadata=JSON)
     created_at: float
     archived_at: float | None
+    parent_id: str | None = None
+    """The campaign whose form this one began with (New Game+)."""
+    completed_at: float | None = None
+    summary: Json = field(metadata=JSON, default_factory=dict)
+    """What was reached, written when it was archived."""
+    recipe: Json = field(metadata=JSON, default_factory=dict)
+    """The recipe it re-runs or races against; empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +209,12 @@ class Quest(Row):
     source: str
     created_at: float
     removed_at: float | None
+    origin: str
+    """player, sparring or forge: who wrote it."""
+    checkpoint_id: int | None
+    """The form whose failures it holds (sparring)."""
+    stale_after: int | None
+    """Optimizer step after which it is dropped instead of trained; None: never."""
     attempt_id: int | None
     run_id: int | None
     first_step: int | None
@@ -256,7 +269,7 @@ class Exam(Row):
     level: int
     mix: str
     kind: str
-    """gate, screen or asked."""
+    """gate, screen, asked, or a kind of the exam plan (quick, full, backfill, passive, suite, pair, transfer, trial)."""
     first_index: int
     items: int
     correct: int
@@ -275,6 +288,17 @@ class Exam(Row):
     won_level: bool = False
     duration_s: float
     at: float
+    plan: str = ""
+    """The entry of the exam plan that asked for it; empty: none."""
+    skill_version: str = ""
+    primitives: Json = field(metadata=JSON, default_factory=dict)
+    """Primitive to ``{"correct", "items"}``, over the items that exercise it."""
+    format_failures: int = 0
+    """Items among ``items`` whose answer had no readable result."""
+    context_hash: str = ""
+    """Hash of everything around the items that could change an answer: template, system turn, data profile, token limit."""
+    checkpoint_id: int | None = None
+    """The checkpoint that answered; None: the live weights of the step."""
 
 
 RESULT_LETTERS: Mapping[str | None, str] = {
@@ -305,6 +329,7 @@ class ExamItem(Row):
     result: str | None
     correct: bool
     repeat: bool = False
+    primitives: tuple[str, ...] = field(metadata=JSON, default=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -427,4 +452,95 @@ class Balance(Row):
     first_step: int
     last_step: int
     state: Json = field(metadata=JSON)
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift(Row):
+    """How something nobody trains, or a won level, stood against its best."""
+
+    table: ClassVar[str] = "drifts"
+    id: int = 0
+    run_id: int
+    step: int
+    plan: str
+    """The entry of the exam plan that measured it."""
+    skill: str
+    level: int
+    baseline: float
+    """Best share so far, with which it is compared."""
+    share: float
+    severity: str
+    """none, warning or critical."""
+    detail: Json = field(metadata=JSON, default_factory=dict)
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial(Row):
+    """One try at a discipline's next level."""
+
+    table: ClassVar[str] = "trials"
+    id: int = 0
+    run_id: int
+    step: int
+    discipline: str
+    level: int
+    items: int
+    correct: int
+    threshold: float
+    passed: bool
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision(Row):
+    """Something the curriculum decided or found, with its reason."""
+
+    table: ClassVar[str] = "decisions"
+    id: int = 0
+    run_id: int
+    step: int
+    kind: str
+    """strategy, attempt (at a level), regression, drill, maxed …"""
+    skill: str = ""
+    strategy: str = ""
+    decision: str
+    reason: str
+    detail: Json = field(metadata=JSON, default_factory=dict)
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sparring(Row):
+    """One round of sparring: what a form got wrong, and the quest made of it."""
+
+    table: ClassVar[str] = "sparring"
+    id: int = 0
+    run_id: int
+    step: int
+    checkpoint_id: int | None
+    skill: str
+    level: int
+    asked: int
+    failed: int
+    records: int
+    quest_id: int | None
+    state: str
+    """queued, trained, stale or empty (nothing was wrong)."""
+    detail: Json = field(metadata=JSON, default_factory=dict)
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Milestone(Row):
+    """A moment of a campaign worth remembering: noted by the game, or by the player."""
+
+    table: ClassVar[str] = "milestones"
+    id: int = 0
+    campaign_id: str
+    step: int
+    kind: str
+    note: str
+    metrics: Json = field(metadata=JSON, default_factory=dict)
     at: float

@@ -6,10 +6,10 @@ whether the problem is for training or for exams; so a differently worded twin o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from configs.schema import SkillConfig, SkillMix
 
@@ -46,6 +46,8 @@ class Problem:
     primitives: tuple[str, ...] = ()
     repeat: bool = False
     """True when the level's pool of exam problems is used up and this one was asked before."""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    """What else is known of the problem (a clamp, a puzzle's number); JSON values."""
 
 
 @dataclass(frozen=True, slots=True)

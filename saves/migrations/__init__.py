@@ -1,6 +1,7 @@
 """Numbered steps from an empty database to today's schema; `STEPS[n]` leads from version n to n + 1."""
 
 from saves.migrations.m0001_first import STATEMENTS as _FIRST
+from saves.migrations.m0002_claims import STATEMENTS as _CLAIMS
 
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST,)
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _CLAIMS)
 SCHEMA_VERSION = len(STEPS)

@@ -14,7 +14,7 @@ import pytest
 from configs.errors import BlockedError, RealmError, UsageError
 from configs.loader import load_hero
 from configs.paths import SaveFolder
-from saves import campaigns, database, filesystem, migrations, steps
+from saves import campaigns, database, exams, filesystem, migrations, steps
 from saves.backups import backups
 from saves.connection import SaveConnection, transaction
 from saves.database import create_save, open_save
@@ -124,6 +124,40 @@ def test_a_migration_that_breaks_a_reference_is_undone(folder: SaveFolder, monke
     raw = sqlite3.connect(folder.database)
     assert raw.execute("SELECT starting_checkpoint_id FROM campaigns").fetchone()[0] is None
     raw.close()
+
+
+def test_a_save_of_the_first_schema_keeps_its_exams_and_their_items(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = SaveFolder(tmp_path / "old")
+    monkeypatch.setattr(database, "STEPS", migrations.STEPS[:1])
+    create_save(folder, load_hero("pip"), seed=7)
+    old = open_save(folder, write=True)
+    with transaction(old):
+        old.execute(
+            """INSERT INTO runs (id, campaign_id, first_step, pid, environment_json, started_at)
+               VALUES (1, 'campaign-001', 0, 1, '{}', 1.0)"""
+        )
+        old.execute(
+            """INSERT INTO exams VALUES (5, 1, 25, 'bin', 1, 'hatchling', 'gate', 0, 1, 1, 0, 0, 1, '{}', '{}', 'C', 'ema', 0, 0.1, 2.0)"""
+        )
+        old.execute("INSERT INTO exam_items VALUES (5, 0, 0, 'add', 'easy', 'd', 'p', 'e', 'e', 'crit', 1, 0)")
+    old.close()
+    monkeypatch.undo()
+    conn = open_save(folder, write=True)
+    taken = exams.exam(conn, 5)
+    assert taken is not None and (taken.kind, taken.sequence, taken.plan, taken.checkpoint_id) == (
+        "gate",
+        "C",
+        "",
+        None,
+    )
+    assert [i.operation for i in exams.exam_items(conn, 5)] == ["add"]
+    assert exams.recent_exams(conn, "campaign-001") == [taken]
+    campaign = campaigns.active_campaign(conn)
+    assert (campaign.parent_id, campaign.summary, campaign.completed_at) == (None, {}, None)
+    assert conn.execute("PRAGMA foreign_keys").fetchone()[0] == 1
+    conn.close()
 
 
 _HOLD = """
