@@ -93,7 +93,7 @@ def test_a_kind_with_one_problem_is_refused_by_name_instead_of_looping() -> None
     other = "exam" if split == "train" else "train"
     with pytest.raises(RealmError) as caught:
         lonely.generate(1, 0, other)  # type: ignore[arg-type]
-    assert caught.value.code in ("GENERATOR_STUCK", "NO_EXAM") and "one" in caught.value.text()
+    assert caught.value.code in ("GENERATOR_STUCK", "NO_EXAM") and "level 1" in caught.value.text()
 
 
 def _digest_of_the_only_one() -> str:
