@@ -209,11 +209,11 @@ class Quest(Row):
     source: str
     created_at: float
     removed_at: float | None
-    origin: str
+    origin: str = "player"
     """player, sparring or forge: who wrote it."""
-    checkpoint_id: int | None
+    checkpoint_id: int | None = None
     """The form whose failures it holds (sparring)."""
-    stale_after: int | None
+    stale_after: int | None = None
     """Optimizer step after which it is dropped instead of trained; None: never."""
     attempt_id: int | None
     run_id: int | None
