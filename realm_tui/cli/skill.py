@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from realm_tui.cli.output import JsonOption, SaveOption, data, line, table
+
+_SHOWN_MIXES = 3
 
 app = typer.Typer(help="What a hero can learn.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -42,7 +45,7 @@ def list_skills(save: SaveOption = None, as_json: JsonOption = False) -> None:
         return
     table(
         ("ID", "NAME", "TAVERN NAME", "LEVELS", "MIXES"),
-        [(c.id, c.name, c.rpg_name, str(c.max_level), ", ".join(sorted(c.mixes))) for c in configs],
+        [(c.id, c.name, c.rpg_name, str(c.max_level), _some(list(c.mixes))) for c in configs],
         right=(3,),
     )
 
@@ -154,3 +157,9 @@ def sample(
                 "mix": chosen,
             }
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - _SHOWN_MIXES
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:_SHOWN_MIXES])} and {more} more"
