@@ -290,12 +290,20 @@ class UnifiedPrimitives(Model):
     touched: tuple[str, ...] = ()
 
 
+class SymbolLanguage(Model):
+    """A random key names digits and operations, and the problem is spelt in it."""
+
+    from_level: int = Field(ge=1, description="first level that is spelt in symbols")
+    share: Share = Field(description="share of the items from there on")
+
+
 class SkillMix(Model):
     """A published mix: which operations in which tiers an exam asks and training samples."""
 
     description: str = ""
     operations: dict[str, int] = Field(description="operation to the first level that asks it")
     tiers: dict[str, dict[str, float]] = Field({}, description="level range 'a-b' to tier shares in percent")
+    symbols: SymbolLanguage | None = Field(None, description="the symbol language; null: never")
     not_yet: tuple[str, ...] = Field((), description="operations this mix leaves out for now, shown as not yet")
 
 

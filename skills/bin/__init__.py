@@ -6,7 +6,7 @@ from configs.schema import SkillConfig
 from skills.bin.digits import MAX_LEVEL
 from skills.bin.skill import BinarySkill
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"
 
 __all__ = ["MAX_LEVEL", "VERSION", "build"]
 

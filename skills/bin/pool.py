@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from skills.bin.auxiliary import TASKS, class_of, identity
 from skills.bin.chance import EXAM_SHARE, Entropy, problem_hash, side
 from skills.bin.nested import NESTED
 from skills.bin.operations import OPERATIONS, Expression, canonical
@@ -53,8 +54,8 @@ def _walked(kind: str, width: int, wanted: int | str) -> Iterator[tuple[bytes, E
     while len(seen) < POOL_CAP and fruitless < _FRUITLESS:
         expression = propose(kind, Entropy(f"exam|{kind}|{width}|{wanted}|{attempt}"), width, wanted)
         attempt += 1
-        digest = problem_hash(canonical(expression))
-        if digest in seen or side(digest) == "train":
+        digest = digest_of(kind, expression)
+        if digest in seen or side(digest) == "train" or not fits_class(kind, expression, width, wanted):
             fruitless += 1
             continue
         fruitless = 0
@@ -62,15 +63,29 @@ def _walked(kind: str, width: int, wanted: int | str) -> Iterator[tuple[bytes, E
         yield digest, expression
 
 
+def digest_of(kind: str, expression: Expression) -> bytes:
+    """The public digest of a problem; it decides the side."""
+    return identity(expression) if kind in TASKS else problem_hash(canonical(expression))
+
+
+def fits_class(kind: str, expression: Expression, width: int, wanted: int | str) -> bool:
+    """Whether a verdict task's proposal has the wanted verdict; chance may deny it at small widths."""
+    return kind not in TASKS or not TASKS[kind].verdict or class_of(expression, width) == wanted
+
+
 def propose(kind: str, entropy: Entropy, width: int, wanted: int | str) -> Expression:
     """One problem of ``kind``, of either side of the split; ``wanted`` is its class, for chains its tier."""
     if kind in NESTED:
         return NESTED[kind].propose(entropy, width, str(wanted))
+    if kind in TASKS:
+        return TASKS[kind].propose(entropy, width, int(wanted))
     return (kind, *OPERATIONS[kind].propose(entropy, width, int(wanted)))
 
 
 def class_cycle(kind: str) -> Sequence[int]:
     """The classes of a kind in the order in which they take turns."""
+    if kind in TASKS:
+        return TASKS[kind].classes
     return OPERATIONS[kind].classes if kind in OPERATIONS else (0,)
 
 
@@ -98,7 +113,7 @@ class OperationPool:
         self._limit = min(POOL_CAP, (1 << 2 * width) // EXAM_SHARE) if kind in NESTED else POOL_CAP
         self._cycle = class_cycle(kind)
         # A verdict's stream stays balanced: it ends where either verdict runs out, so that blind guessing earns half.
-        self._balanced = kind in OPERATIONS and OPERATIONS[kind].verdict
+        self._balanced = (kind in OPERATIONS and OPERATIONS[kind].verdict) or (kind in TASKS and TASKS[kind].verdict)
         self._entries: list[Entry] = []
         self._seen: set[bytes] = set()
         self._next: dict[int | str, int] = {}

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
+from skills.bin.auxiliary import TASKS
 from skills.bin.digits import OVERFLOW, plain
+from skills.bin.symbols import read_back
 from skills.contract import Outcome, Problem, Result
 
 _THINKING = re.compile(r"<think>.*?</think>", re.DOTALL)
@@ -18,12 +21,20 @@ _RUNAWAY = 8
 def score(problem: Problem, answer: str) -> Outcome:
     """CRIT: exact. HIT: equal in value. GLANCING: one digit off. MISS: another value. CRIT MISS: no result at all."""
     text = _THINKING.sub("", answer).strip()
+    if text != problem.answer and (key := problem.meta.get("key")):
+        asked = read_back(problem.prompt.split("\n", 1)[1], key)
+        problem = replace(problem, prompt=asked, answer=read_back(problem.answer, key))
+        text = read_back(text, key)
+        if text == problem.answer:
+            return Outcome(Result.HIT, "equal, in plain digits")
     if text == problem.answer:
         return Outcome(Result.CRIT, "exact")
     if "<think>" in text:
         return Outcome(Result.CRIT_MISS, "thinking was opened and never closed")
     if not text:
         return Outcome(Result.CRIT_MISS, "empty answer")
+    if problem.operation in TASKS:
+        return _judged_task(problem, text)
     expression = problem.prompt.split(": ", 1)[1]
     expected = _expected(problem, expression)
     given = _given(text, expression)
@@ -33,6 +44,20 @@ def score(problem: Problem, answer: str) -> Outcome:
         return Outcome(Result.CRIT_MISS, "the result runs on without an end")
     if _same(given, expected, decimal=problem.operation == "todecimal"):
         return Outcome(Result.HIT, "equal in value")
+    if len(given) == len(expected) >= 2 and sum(a != b for a, b in zip(given, expected, strict=True)) == 1:
+        return Outcome(Result.GLANCING, "one digit is wrong")
+    return Outcome(Result.MISS, f"{given} instead of {expected}")
+
+
+def _judged_task(problem: Problem, text: str) -> Outcome:
+    """A task's result is its last line."""
+    expected = plain(problem.answer.splitlines()[-1])
+    final = _CUE.split(text)[-1].strip() or text
+    given = _SPACE.sub("", plain(final.splitlines()[-1])).lower().strip(".`*\"'")
+    if given == expected:
+        return Outcome(Result.HIT, "equal in value")
+    if len(given) > 3 * len(expected) + _RUNAWAY:
+        return Outcome(Result.CRIT_MISS, "no result found")
     if len(given) == len(expected) >= 2 and sum(a != b for a, b in zip(given, expected, strict=True)) == 1:
         return Outcome(Result.GLANCING, "one digit is wrong")
     return Outcome(Result.MISS, f"{given} instead of {expected}")

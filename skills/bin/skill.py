@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache, partial
+from typing import Any
 
 from configs.errors import RealmError, UsageError
 from configs.schema import SkillConfig, SkillMix
-from skills.bin.chance import Entropy, item_digest, problem_hash, side
+from skills.bin.auxiliary import TASKS, task_answer, task_primitives, task_prompt
+from skills.bin.chance import Entropy, item_digest, side
 from skills.bin.digits import MAX_LEVEL, ONE, ZERO, bits_of
 from skills.bin.nested import NESTED
-from skills.bin.operations import OPERATIONS, SIGNALS, TIERS, Expression, canonical
-from skills.bin.pool import Entry, LevelStream, OperationPool, Walk, by_tier, class_cycle, propose
+from skills.bin.operations import OPERATIONS, SIGNALS, TIERS, Expression
+from skills.bin.pool import (
+    Entry,
+    LevelStream,
+    OperationPool,
+    Walk,
+    by_tier,
+    class_cycle,
+    digest_of,
+    fits_class,
+    propose,
+)
 from skills.bin.scoring import score
+from skills.bin.symbols import key_for, spelt, with_key
 from skills.bin.wording import answer_of, primitives_of, prompt_of
 from skills.contract import Outcome, Problem, Split
 
-KINDS = (*OPERATIONS, *NESTED)
+KINDS = (*OPERATIONS, *NESTED, *TASKS)
 _GOLDEN = 0.6180339887498949
 _PROPOSALS = 400
 _CHANCE_SAMPLE = 512
@@ -76,9 +89,9 @@ class BinarySkill:
             )
         if split == "train":
             kind = operation or asked[index % len(asked)]
-            return self._worded(level, index, split, self._training_entry(level, index, mix, kind), repeat=False)
+            return self._worded(level, index, split, self._training_entry(level, index, mix, kind), mix, repeat=False)
         found = self._exam_entry(level, index, mix, operation)
-        return self._worded(level, index, split, found[0], repeat=found[1])
+        return self._worded(level, index, split, found[0], mix, repeat=found[1])
 
     def exam_pool(self, level: int, mix: str, limit: int) -> int:
         """Distinct held-out problems at ``level``, counted only up to ``limit``."""
@@ -93,13 +106,15 @@ class BinarySkill:
 
     def chance(self, operation: str, level: int) -> float:
         """Share of the commonest result: what an answer earns that ignores the operands. Verdicts are balanced: 0.5."""
-        if operation in OPERATIONS and OPERATIONS[operation].verdict:
+        if (operation in OPERATIONS and OPERATIONS[operation].verdict) or (
+            operation in TASKS and TASKS[operation].verdict
+        ):
             return 0.5
         key = (operation, level)
         if key not in self._chances:
             width = bits_of(level)
             results = Counter(
-                answer_of(operation, _training_problem(operation, width, i, "easy")[1], width, "easy")
+                _answer(operation, _training_problem(operation, width, i, "easy")[1], width, "easy")
                 for i in range(_CHANCE_SAMPLE)
             )
             self._chances[key] = results.most_common(1)[0][1] / _CHANCE_SAMPLE
@@ -135,7 +150,7 @@ class BinarySkill:
         """
         table = self._tiers[mix][level]
         drawn = next((tier for tier, upto in table if share < upto), table[-1][0])
-        own = TIERS.index(OPERATIONS[kind].tier if kind in OPERATIONS else NESTED[kind].tier)
+        own = TIERS.index((OPERATIONS.get(kind) or NESTED.get(kind) or TASKS[kind]).tier)
         if TIERS.index(drawn) >= own:
             return drawn
         return next((tier for tier, _ in table if TIERS.index(tier) >= own), drawn)
@@ -187,10 +202,16 @@ class BinarySkill:
             )
         return self._pools[key]
 
-    def _worded(self, level: int, index: int, split: Split, entry: Entry, *, repeat: bool) -> Problem:
+    def _worded(self, level: int, index: int, split: Split, entry: Entry, mix: str, *, repeat: bool) -> Problem:
         width = bits_of(level)
-        prompt = prompt_of(entry.expression, width, entry.tier)
-        answer = answer_of(entry.kind, entry.expression, width, entry.tier)
+        prompt, answer = _prompt(entry, width), _answer(entry.kind, entry.expression, width, entry.tier)
+        meta: dict[str, Any] = {}
+        symbols = self.config.mixes[mix].symbols
+        if symbols is not None and level >= symbols.from_level:
+            entropy = Entropy(f"symbols|{level}|{split}|{index}|{entry.digest.hex()}")
+            if entropy.below(1 << 20) < symbols.share * (1 << 20):
+                key = key_for(prompt, entropy)
+                prompt, answer, meta = with_key(prompt, key), spelt(answer, key), {"key": key}
         return Problem(
             skill=self.config.id,
             level=level,
@@ -202,9 +223,26 @@ class BinarySkill:
             answer=answer,
             digest=item_digest(prompt, answer),
             problem_digest=entry.digest.hex(),
-            primitives=primitives_of(entry.kind, entry.expression, width),
+            primitives=_primitives(entry, width),
             repeat=repeat,
+            meta=meta,
         )
+
+
+def _prompt(entry: Entry, width: int) -> str:
+    if entry.kind in TASKS:
+        return task_prompt(entry.expression, width, SIGNALS[entry.tier])
+    return prompt_of(entry.expression, width, entry.tier)
+
+
+def _answer(kind: str, expression: Expression, width: int, tier: str) -> str:
+    return task_answer(expression, width, tier) if kind in TASKS else answer_of(kind, expression, width, tier)
+
+
+def _primitives(entry: Entry, width: int) -> tuple[str, ...]:
+    if entry.kind in TASKS:
+        return task_primitives(entry.expression, lambda inner: primitives_of(str(inner[0]), inner, width))
+    return primitives_of(entry.kind, entry.expression, width)
 
 
 def _training_problem(kind: str, width: int, index: int, tier: str) -> tuple[bytes, Expression]:
@@ -213,8 +251,8 @@ def _training_problem(kind: str, width: int, index: int, tier: str) -> tuple[byt
         entropy = Entropy(f"train|{kind}|{width}|{index}|{attempt}")
         wanted: int | str = tier if by_tier(kind) else cycle[entropy.below(len(cycle))]
         expression = propose(kind, entropy, width, wanted)
-        digest = problem_hash(canonical(expression))
-        if side(digest) == "train":
+        digest = digest_of(kind, expression)
+        if side(digest) == "train" and fits_class(kind, expression, width, wanted):
             return digest, expression
     raise RealmError(f"no training problem of {kind} at {width} digits", fix="report this as a bug", code="NO_PROBLEM")
 

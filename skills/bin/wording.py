@@ -88,6 +88,12 @@ def _work(
     return lines + trace(operation, values, result, width) if tier == "expert" else lines
 
 
+def work_of(expression: Expression, width: int, tier: str) -> list[str]:
+    """The work of one operation on numbers, as the hard and expert tiers show it."""
+    values = [a for a in expression[1:] if isinstance(a, int)]
+    return _work(str(expression[0]), expression, values, evaluate(expression, width), width, tier)
+
+
 def answer_of(kind: str, expression: Expression, width: int, tier: str) -> str:
     """The expected answer: the result alone when easy, else the expression with it, its check and its work."""
     operation = OPERATIONS[str(expression[0])]

@@ -14,7 +14,7 @@ from skills.registry import get_skill
 
 BIN = get_skill("bin")
 LEVELS = range(1, 31)
-ALL = BIN.operations(30, "full")
+ALL = BIN.operations(30, "plain")
 UNSIGNED_WIDER = {"add", "increment", "multiply_by_2"}
 VERDICTS = {"equals", "lessthan", "greaterthan"}
 SIGNED = {"add_signed", "subtract_signed", "multiply_signed", "negate", "absolute_value", "sign_of"}
@@ -170,7 +170,7 @@ def test_every_answer_is_right_in_training_and_exam(level: int) -> None:
     for split in ("train", "exam"):
         tiers = set()
         for index in range(4 * len(ALL)):
-            problem = BIN.generate(level, index, split, "full")
+            problem = BIN.generate(level, index, split, "plain")
             check(problem)
             tiers.add(problem.tier)
         assert {"easy", "medium", "hard"} <= tiers
@@ -185,7 +185,7 @@ def test_every_operation_in_every_tier_it_is_asked_in(operation: str) -> None:
     seen: dict[str, int] = {}
     for level in (1, 2, 3, 7, 16, 30):
         for index in range(120):
-            problem = BIN.generate(level, index, "train", "full", operation=operation)
+            problem = BIN.generate(level, index, "train", "plain", operation=operation)
             assert problem.operation == operation
             check(problem)
             seen[problem.tier] = seen.get(problem.tier, 0) + 1
@@ -199,15 +199,15 @@ def test_every_operation_in_every_tier_it_is_asked_in(operation: str) -> None:
 
 @given(level=st.integers(1, 30), index=st.integers(0, 10**15), operation=st.sampled_from(ALL))
 def test_any_training_problem_is_right_and_always_the_same(level: int, index: int, operation: str) -> None:
-    problem = BIN.generate(level, index, "train", "full", operation=operation)
+    problem = BIN.generate(level, index, "train", "plain", operation=operation)
     check(problem)
-    assert BIN.generate(level, index, "train", "full", operation=operation) == problem
+    assert BIN.generate(level, index, "train", "plain", operation=operation) == problem
 
 
 def test_the_four_tiers_show_more_and_more_work() -> None:
     by_tier: dict[str, Problem] = {}
     for index in range(400):
-        problem = BIN.generate(6, index, "train", "full", operation="add")
+        problem = BIN.generate(6, index, "train", "plain", operation="add")
         by_tier.setdefault(problem.tier, problem)
     lines = {tier: by_tier[tier].answer.splitlines() for tier in ("easy", "medium", "hard", "expert")}
     assert [len(lines[t]) for t in ("easy", "medium", "hard")] == [1, 2, 3]
@@ -218,7 +218,7 @@ def test_the_four_tiers_show_more_and_more_work() -> None:
 def test_signed_results_that_do_not_fit_are_called_overflow_and_are_neither_rare_nor_the_rule() -> None:
     for operation in ("add_signed", "subtract_signed", "multiply_signed"):
         for level in (3, 12, 30):
-            problems = [BIN.generate(level, i, "train", "full", operation=operation) for i in range(200)]
+            problems = [BIN.generate(level, i, "train", "plain", operation=operation) for i in range(200)]
             share = sum("overflow" in p.answer for p in problems) / 200
             assert 0.1 < share < 0.45, (operation, level, share)
 
@@ -226,7 +226,7 @@ def test_signed_results_that_do_not_fit_are_called_overflow_and_are_neither_rare
 def test_sign_rules_are_named_in_the_work() -> None:
     seen = set()
     for index in range(60):
-        problem = BIN.generate(5, index, "train", "full", operation="sign_rules")
+        problem = BIN.generate(5, index, "train", "plain", operation="sign_rules")
         seen.add(problem.answer.splitlines()[0])
     assert seen == {"a−(−b) = a+b", "neg×neg = pos", "neg×pos = neg"}
 
@@ -254,9 +254,9 @@ def test_half_of_the_comparisons_share_a_prefix(operation: str) -> None:
 def test_primitives_tell_carries_from_plain_columns() -> None:
     known = {p.name for p in BIN.config.primitives}
     for index in range(300):
-        problem = BIN.generate(6, index, "train", "full", operation="add")
+        problem = BIN.generate(6, index, "train", "plain", operation="add")
         a, b = (int(unwritten(x), 2) for x in re.findall("[⓪①]+", problem.prompt))
         carries = bin(a + b).count("1") != bin(a).count("1") + bin(b).count("1")
         assert problem.primitives == (("binary_add_with_carry",) if carries else ("binary_add_no_carry",))
     for operation in ALL:
-        assert set(BIN.generate(6, 1, "train", "full", operation=operation).primitives) <= known
+        assert set(BIN.generate(6, 1, "train", "plain", operation=operation).primitives) <= known

@@ -137,7 +137,7 @@ def test_every_line_of_the_work_is_true(operation: str) -> None:
     shown = 0
     for level in (1, 2, 5, 11, 30):
         for index in range(150):
-            problem = BIN.generate(level, index, "train", "full", operation=operation)
+            problem = BIN.generate(level, index, "train", "plain", operation=operation)
             if problem.tier in ("hard", "expert"):
                 *work, _, _ = problem.answer.splitlines()
                 shown += len(work)
@@ -150,7 +150,7 @@ def test_a_wrong_line_would_be_seen() -> None:
     """The reader above accepts nothing it should not."""
     problem = next(
         p
-        for p in (BIN.generate(5, i, "train", "full", operation="add") for i in range(400))
+        for p in (BIN.generate(5, i, "train", "plain", operation="add") for i in range(400))
         if p.tier == "expert" and p.primitives == ("binary_add_with_carry",)
     )
     for wrong in ("carry: ⓪⓪⓪⓪⓪⓪⓪", "①+①+⓪ = ①①", "⓪① = 2", "5 = 4 + 2", "neg×neg = pos", "add(⓪⓪⓪⓪⓪①, ⓪⓪⓪⓪⓪①) = ①①"):
