@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from configs.base import Model
+from configs.curriculum import ForgettingRules, PrimitiveRules, StrategyRules
 from configs.training import HeroData, HeroTraining
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -168,6 +169,13 @@ class CurriculumRules(Model):
     match_alpha: float = Field(0.05, gt=0, le=1, description="weight of the newest answer in an operation's record")
     quest_replay: Share = Field(0.20, description="share of forged problems while a player's quest trains")
     drill_steps: int = Field(200, ge=10, description="steps of one forged quest")
+    bandit_wide: Share = Field(0.5, description="under `bandit`: share of the draws that stays uniform over the levels")
+    progress_slow: float = Field(
+        0.01,
+        gt=0,
+        le=1,
+        description="weight of the newest answer in a level's slow record; it learns where the fast one leads",
+    )
 
 
 class QuestRules(Model):
@@ -259,6 +267,9 @@ class GameConfig(Model):
     strain: StrainRules
     exams: ExamRules
     curriculum: CurriculumRules
+    strategy: StrategyRules = Field(default_factory=lambda: StrategyRules.model_validate({}))
+    forgetting: ForgettingRules = Field(default_factory=lambda: ForgettingRules.model_validate({}))
+    primitives: PrimitiveRules = Field(default_factory=lambda: PrimitiveRules.model_validate({}))
     quests: QuestRules
     engine: EngineRules
     memory: MemoryRules

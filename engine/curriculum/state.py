@@ -18,6 +18,9 @@ VERSION = 1
 Pin = int | Literal["max"] | None
 """A training level chosen by the player, which stops the automatic advance; ``max`` is the skill's last level."""
 
+Sampling = Literal["wide", "progress"]
+"""How levels are drawn: every level up to the horizon alike, or a share of the draws where answers change most."""
+
 
 class Tally(NamedTuple):
     """Right answers out of questions asked."""
@@ -40,6 +43,30 @@ class Tally(NamedTuple):
 
 
 NOTHING = Tally(0, 0)
+
+
+class Progress(NamedTuple):
+    """Two running shares of exact answers at one level; where the fast one leaves the slow one behind, something is learnt."""
+
+    fast: float
+    slow: float
+    answers: int
+    """How many there were so far."""
+
+
+class Attempt(NamedTuple):
+    """Where the attempt at the level to be won began."""
+
+    step: int = 0
+    exams: int = 0
+    """Gate exams taken until then."""
+    effort_new: float = 0.0
+    """Effort on levels not yet won, of this skill, until then."""
+    effort_held: float = 0.0
+    """Effort on levels won before, of all skills, until then."""
+
+
+FIRST_ATTEMPT = Attempt()
 
 
 def pool(tallies: Iterable[Mapping[str, Tally]]) -> dict[str, Tally]:
@@ -94,6 +121,14 @@ class CurriculumState:
     """Exam questions asked, screenings included."""
     examples: int = 0
     """Training examples answered."""
+    sampling: Sampling = "wide"
+    progress: Mapping[int, Progress] = field(default_factory=dict)
+    """By level, over its training answers."""
+    effort_new: float = 0.0
+    """Strain of training problems at levels not yet won, summed."""
+    effort_held: float = 0.0
+    """Strain of training problems at levels won before, summed."""
+    attempt: Attempt = FIRST_ATTEMPT
 
     @property
     def frontier(self) -> int:
@@ -152,6 +187,11 @@ class CurriculumState:
             "exams": self.exams,
             "questions": self.questions,
             "examples": self.examples,
+            "sampling": self.sampling,
+            "progress": {str(level): list(record) for level, record in self.progress.items()},
+            "effort_new": self.effort_new,
+            "effort_held": self.effort_held,
+            "attempt": list(self.attempt),
         }
 
 
@@ -182,6 +222,14 @@ def from_dict(data: Mapping[str, Any]) -> CurriculumState:
             exams=int(data["exams"]),
             questions=int(data["questions"]),
             examples=int(data["examples"]),
+            sampling="progress" if data.get("sampling") == "progress" else "wide",
+            progress={
+                int(level): Progress(float(fast), float(slow), int(count))
+                for level, (fast, slow, count) in data.get("progress", {}).items()
+            },
+            effort_new=float(data.get("effort_new", 0.0)),
+            effort_held=float(data.get("effort_held", 0.0)),
+            attempt=_attempt(data.get("attempt")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RealmError(
@@ -190,6 +238,13 @@ def from_dict(data: Mapping[str, Any]) -> CurriculumState:
             fix="go back to an older checkpoint (`realm ledger summon NAME`)",
             code="CHECKPOINT_BROKEN",
         ) from error
+
+
+def _attempt(value: Any) -> Attempt:
+    if value is None:
+        return Attempt()
+    step, exams, new, held = value
+    return Attempt(int(step), int(exams), float(new), float(held))
 
 
 def _pin(value: Any) -> Pin:

@@ -19,8 +19,12 @@ def skill_of_step(skills: Sequence[str], weights: Mapping[str, float] | None, st
     """
     if weights is None:
         return skills[step % len(skills)]
-    total = sum(weights.get(skill, 0.0) for skill in skills)
-    place, reached = (step * GOLDEN) % 1.0 * total, 0.0
+    return skill_at(skills, weights, (step * GOLDEN) % 1.0)
+
+
+def skill_at(skills: Sequence[str], weights: Mapping[str, float], place: float) -> str:
+    """The skill whose part of a line, cut by ``weights``, holds ``place`` (from 0 to 1)."""
+    place, reached = place * sum(weights.get(skill, 0.0) for skill in skills), 0.0
     chosen = ""
     for skill in skills:
         weight = weights.get(skill, 0.0)

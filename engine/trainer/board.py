@@ -378,6 +378,7 @@ class Board:
         made = recipe(state, game.forge.skills[state.skill][1], game.campaign.seed, first_step, steps)
         forged_id = forged.start_forged(game.conn, game.run_id, state.skill, made, first_step=first_step)
         values.drill = Drill(forged_id, state.skill, first_step, describe(state))
+        game.course.note()
         self.show_drill()
 
     def show_drill(self) -> None:

@@ -55,6 +55,7 @@ class ExamDay:
                 )
         if outcome.verdict.action == "level_up":
             self._level_up(skill, outcome)
+        game.course.note()
         game.show_curriculum()
         game.report(EngineState.TRAINING)
 

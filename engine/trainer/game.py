@@ -20,13 +20,13 @@ from engine.chat.template import tokens_as_text
 from engine.curriculum.gate import due
 from engine.curriculum.sampling import observe
 from engine.curriculum.state import CurriculumState, stepped
-from engine.curriculum.turns import skill_of_step
 from engine.link.control import ControlChannel
 from engine.link.snapshot import BattleText
 from engine.link.state import EngineState
 from engine.step import StepLoop, StepOutcome
 from engine.strain import StrainTracker
 from engine.trainer.board import Board
+from engine.trainer.course import Course
 from engine.trainer.exam_day import ExamDay
 from engine.trainer.guards import Guards
 from engine.trainer.memory_guard import MemoryGuard
@@ -82,6 +82,7 @@ class Game:
     def __post_init__(self) -> None:
         self.hero = self.loop.hero
         self.first_step = self.values.step
+        self.course = Course(self)
         self.guards = Guards(self.folder, self.rules.engine)
         self.board = Board(self)
         self.orders = Orders(self)
@@ -97,6 +98,7 @@ class Game:
         Raises:
             DiskFullError: there was no room for the last checkpoint.
         """
+        self.course.begin()
         self.show_curriculum()
         self.steer()
         self.report(EngineState.TRAINING)
@@ -170,14 +172,16 @@ class Game:
         else:
             self._refused(practice, outcome)
         values.curricula[skill] = stepped(state)
-        self._record(practice, outcome, skill, seconds)
+        strain = self._record(practice, outcome, skill, seconds)
+        self.course.stepped(skill, practice, outcome, strain)
         self.board.stepped(practice)
         if due(values.curricula[skill], step):
             self.exams.sit(skill)
         self.board.finish_if_done()
         self.saving.save_if_due()
 
-    def _record(self, practice: Round, outcome: StepOutcome, skill: str, seconds: float) -> None:
+    def _record(self, practice: Round, outcome: StepOutcome, skill: str, seconds: float) -> float | None:
+        """Record a finished step; its strain, None where it was refused."""
         key, floor = self.board.tracker_of(skill)
         tracker = self.trackers.get(key) or self.trackers.setdefault(key, StrainTracker(self.rules.strain, floor))
         strain = tracker.push(outcome.loss) if outcome.finite else None
@@ -202,6 +206,7 @@ class Game:
         )
         if self.recorder.battle_due(self.rules.engine.battle_interval_s):
             self.recorder.battle(self._battle(practice, outcome))
+        return strain
 
     def _battle(self, practice: Round, outcome: StepOutcome) -> BattleText:
         shown = practice.shown
@@ -315,7 +320,7 @@ class Game:
 
     def skill_of(self, step: int) -> str:
         """The skill that step ``step`` trains."""
-        return skill_of_step(list(self.forge.skills), self.values.weights, step)
+        return self.course.skill_of(step)
 
     @property
     def replay_share(self) -> float:

@@ -1,4 +1,4 @@
-"""What a player may change while the hero trains: learning rate, shares of skills, share of replay, the training level.
+"""What a player may change while the hero trains: learning rate, curriculum, shares of skills and of replay, training level.
 
 A change takes effect with the next step. It is kept in the counters and journaled, so that a resumed run makes it again.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_RATE_FACTOR = 10.0
 MAX_REPLAY_SHARE = 0.9
 MAX_WEIGHT = 1000.0
-KNOWN = ("rate", "weights", "replay", "pin", "skill")
+KNOWN = ("rate", "weights", "replay", "pin", "skill", "curriculum")
 
 
 def steer(game: Game, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,7 +28,8 @@ def steer(game: Game, args: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         game: the run.
         args: ``rate`` (factor of the learning rate), ``weights`` (skill to share of the steps), ``replay`` (share of forged
-            problems beside a player's quest), ``pin`` with ``skill`` (training level).
+            problems beside a player's quest), ``pin`` with ``skill`` (training level), ``curriculum`` (see
+            `engine.curriculum.presets.changed`), which takes the place of ``weights``.
 
     Returns:
         What holds from the next step on.
@@ -47,6 +48,9 @@ def steer(game: Game, args: Mapping[str, Any]) -> dict[str, Any]:
     rate = _number("rate", args["rate"], 0.0, MAX_RATE_FACTOR) if "rate" in args else values.rate_factor
     replay = _number("replay", args["replay"], 0.0, MAX_REPLAY_SHARE, least=True) if "replay" in args else values.replay
     weights = _weights(game, args["weights"]) if "weights" in args else values.weights
+    settings = values.settings
+    if args.get("curriculum") is not None:
+        settings, weights = game.course.changed(args["curriculum"]), None
     skill = str(args.get("skill") or game.focus().skill)
     if skill not in values.curricula:
         raise UsageError(f"this hero does not train {skill}", fix="see `realm skill list`", code="UNKNOWN_SKILL")
@@ -55,6 +59,8 @@ def steer(game: Game, args: Mapping[str, Any]) -> dict[str, Any]:
         state = pinned(state, _pin(args["pin"]))
     values.rate_factor, values.replay, values.weights = rate, replay, weights
     values.curricula[skill] = state
+    values.settings = settings
+    game.course.apply()
     if values.drill is not None and "pin" in args:
         values.drill.name = describe(values.curricula[values.drill.skill])
     game.show_curriculum()
@@ -66,6 +72,7 @@ def steer(game: Game, args: Mapping[str, Any]) -> dict[str, Any]:
         "replay_share": game.replay_share,
         "skill": skill,
         "training": state.training,
+        "curriculum": game.course.as_dict(),
     }
 
 

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from configs.errors import RealmError
+from engine.curriculum.presets import Settings
+from engine.curriculum.presets import from_dict as settings_from
 from engine.curriculum.state import CurriculumState, from_dict
 
 VERSION = 1
@@ -56,7 +58,9 @@ class Values:
     rate_factor: float | None = None
     """Factor of the learning rate, set by the player; None: the hero's own rate."""
     weights: dict[str, float] | None = None
-    """Share of the steps by skill, set by the player; None: all in turn."""
+    """Share of the steps by skill, set by the player; None: the strategy's."""
+    settings: Settings | None = None
+    """Strategy and preset in force; None: not chosen yet (a checkpoint from before there was a choice)."""
     replay: float | None = None
     """Share of forged problems beside a player's quest, set by the player; None: the rules'."""
     pass_tokens: int | None = None
@@ -68,6 +72,7 @@ class Values:
         data["curricula"] = {k: s.as_dict() for k, s in self.curricula.items()}
         data["quest"] = asdict(self.quest) if self.quest else None
         data["drill"] = asdict(self.drill) if self.drill else None
+        data["settings"] = self.settings.as_dict() if self.settings else None
         return {"version": VERSION, **data}
 
     @classmethod
@@ -80,6 +85,7 @@ class Values:
             known["curricula"] = {k: from_dict(s) for k, s in data["curricula"].items()}
             known["quest"] = QuestCursor(**data["quest"]) if data["quest"] else None
             known["drill"] = Drill(**data["drill"]) if data["drill"] else None
+            known["settings"] = settings_from(data["settings"]) if data.get("settings") else None
             return cls(**known)
         except (KeyError, TypeError, ValueError) as error:
             raise RealmError(

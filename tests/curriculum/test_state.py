@@ -104,3 +104,10 @@ def test_a_tally_of_nothing_has_no_share_and_reaches_none() -> None:
     assert not Tally(0, 0).reaches(0.0)
     assert Tally(56, 80).reaches(0.70)
     assert Tally(24, 30).reaches(0.80)
+
+
+def test_a_record_from_before_progress_and_effort_were_kept_is_read() -> None:
+    data = start("count", "full", 30, RULES, mastered=4).as_dict()
+    for name in ("sampling", "progress", "effort_new", "effort_held", "attempt"):
+        del data[name]
+    assert from_dict(data) == start("count", "full", 30, RULES, mastered=4)
