@@ -156,6 +156,11 @@ class ExamRules(Model):
     operation_floor: Share = Field(0.50, description="share each operation must reach over the gate's exams")
     operation_min_problems: int = Field(12, ge=1, description="held-out problems from which the floor counts")
     alpha: float = Field(0.05, gt=0, lt=0.5, description="error rate of the intervals shown")
+    spare_tokens: int = Field(8, ge=0, le=4096, description="tokens a hatchling's answer may exceed the expected one")
+    spare_tokens_talking: int = Field(
+        64, ge=0, le=4096, description="the same for a model that may say a sentence first"
+    )
+    thinking_tokens: int = Field(256, ge=0, le=65_536, description="tokens more for a hero that thinks first")
 
 
 class CurriculumRules(Model):

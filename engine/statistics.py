@@ -1,9 +1,9 @@
-"""What counts of right answers prove: intervals that stay valid while one looks, chance, and shares as they are shown."""
+"""What counts of right answers prove: intervals and evidence that stay valid while one looks, chance, and shares as shown."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 _BISECTIONS = 60
@@ -92,6 +92,100 @@ def shown_share(correct: int, items: int) -> float | None:
     """The share to show, cut (never rounded up) to two decimals: 51 of 64 reads .79. None with no items."""
     _check(correct, items)
     return None if items == 0 else (100 * correct // items) / 100
+
+
+# ---------------------------------------------------------------- two sets of answers
+
+
+_MOST_EVIDENCE = 1e300
+
+
+@lru_cache(maxsize=4096)
+def sign_evidence(better: int, worse: int) -> float:
+    """Evidence (e-value) that a change helps more items than it harms, from the items that the two answered differently.
+
+    Under "it harms at least as many" the value is a supermartingale as items come in, so it may be looked at after each: it ever
+    reaches ``1 / alpha`` with probability at most ``alpha``. The uniform mixture over chances between one half and one, divided by
+    the fair coin (a sign test by betting; Ville 1939, Shafer 2021).
+
+    Args:
+        better: items right after, and wrong before.
+        worse: items wrong after, and right before.
+    """
+    if min(better, worse) < 0:
+        raise ValueError(f"{better} better and {worse} worse items cannot be")
+    n = better + worse
+    tail = binomial_at_least(n + 1, 0.5, worse + 1)
+    if tail <= 0.0:
+        return 0.0
+    log_beta = math.lgamma(better + 1) + math.lgamma(worse + 1) - math.lgamma(n + 2)
+    return math.exp(min((n + 1) * math.log(2.0) + log_beta + math.log(tail), math.log(_MOST_EVIDENCE)))
+
+
+def mean_evidence(values: Sequence[float]) -> float:
+    """Evidence of several comparisons together that *some* of them is real: their mean, valid however they hang together."""
+    return math.fsum(values) / len(values) if values else 1.0
+
+
+@lru_cache(maxsize=4096)
+def gain_interval(better: int, worse: int, items: int, alpha: float = 0.05) -> tuple[float, float]:
+    """Interval of the difference between two accuracies on the same items; it stays valid while one looks.
+
+    The uniform mixture over the chances of better, worse and unchanged, divided by the highest likelihood that a difference allows,
+    exceeds ``1 / alpha`` with probability at most ``alpha`` when that difference is the truth (universal inference; Wasserman,
+    Ramdas and Balakrishnan 2020). The interval holds every difference for which it has not.
+
+    Args:
+        better: items right after, and wrong before.
+        worse: items wrong after, and right before.
+        items: all items that both answered; with none the interval is (-1, 1).
+        alpha: probability that the sequence of intervals ever misses the truth.
+    """
+    _check(better + worse, items)
+    if items == 0:
+        return -1.0, 1.0
+    same = items - better - worse
+    whole = (math.lgamma(k + 1) for k in (better, worse, same))
+    bound = math.log(2.0) + sum(whole) - math.lgamma(items + 3) + math.log(alpha)
+
+    def refused(gain: float) -> bool:
+        return _highest(better, worse, same, gain) < bound
+
+    share = (better - worse) / items
+    low = -1.0 if worse == items else _edge(-1.0, share, refused)
+    high = 1.0 if better == items else _edge(1.0, share, refused)
+    return low, high
+
+
+def _highest(better: int, worse: int, same: int, gain: float) -> float:
+    """Highest log-likelihood of the counts over all chances with P(better) - P(worse) = ``gain``."""
+    items = better + worse + same
+    # Where the likelihood stands still: 2 items p^2 - b p + better gain (1 + gain) = 0, of which the larger root is allowed.
+    b = (better + worse) * (1 + gain) + 2 * (better + same) * gain
+    p = (b + math.sqrt(max(0.0, b * b - 8 * items * better * gain * (1 + gain)))) / (4 * items)
+    p = min(max(p, gain, 0.0), (1 + gain) / 2)
+    chances = ((better, p), (worse, p - gain), (same, 1 - 2 * p + gain))
+    if any(count and chance <= 0 for count, chance in chances):
+        return -math.inf
+    return sum(count * math.log(chance) for count, chance in chances if count)
+
+
+@lru_cache(maxsize=4096)
+def drop_by_chance(correct: int, items: int, best_correct: int, best_items: int) -> float:
+    """Probability that so low a share comes about by chance though nothing fell (Fisher's exact test, one-sided).
+
+    Two exams on different items; 1 where either asked nothing.
+    """
+    _check(correct, items)
+    _check(best_correct, best_items)
+    right, whole = correct + best_correct, items + best_items
+    if not items or not best_items:
+        return 1.0
+    ways = math.comb(whole, items)
+    least = max(0, items - (whole - right))
+    return min(
+        1.0, sum(math.comb(right, k) * math.comb(whole - right, items - k) for k in range(least, correct + 1)) / ways
+    )
 
 
 def _check(correct: int, items: int) -> None:

@@ -44,11 +44,14 @@ class ExamPlan:
     skill: str
     level: int
     mix: str
-    kind: Literal["gate", "screen", "asked"]
+    kind: str
+    """gate, screen or asked, or a kind of the exam plan (`configs.exam_plan.Kind`)."""
     first_index: int
     items: int
     apprentice: bool
     """The level has fewer held-out problems than an exam has items: all of them are asked, no error claim is made."""
+    plan: str = ""
+    """The entry of the exam plan that asks for it; empty: none."""
 
     @property
     def indices(self) -> range:
@@ -140,19 +143,33 @@ def plan_exam(state: CurriculumState, skill: Skill, rules: ExamRules) -> ExamPla
 
 
 def plan_asked(
-    state: CurriculumState, skill: Skill, level: int, rules: ExamRules, *, items: int, asked: int
+    state: CurriculumState,
+    skill: Skill,
+    level: int,
+    rules: ExamRules,
+    *,
+    items: int,
+    asked: int,
+    kind: str = "asked",
+    plan: str = "",
 ) -> ExamPlan:
-    """An exam on command: it changes no state, and keeps half the level's pool away from what the gate asks next.
+    """An exam outside the gate: it changes no state, and keeps half the level's pool away from what the gate asks next.
 
     Args:
+        state: where the hero stands in the skill; a fresh one where it does not train it.
+        skill: what is asked.
+        level: its level.
+        rules: how exams are held.
         items: questions wanted; fewer are asked where the level has fewer.
-        asked: questions of this level asked on command before.
+        asked: questions of this level asked outside the gate before.
+        kind: as in `ExamPlan`.
+        plan: the same.
     """
     count = skill.exam_pool(level, state.mix, items)
     ahead = skill.exam_pool(level, state.mix, ASKED_POOL) // 2
     first = state.next_index(level) + ahead + asked
     apprentice = skill.exam_pool(level, state.mix, rules.items) < rules.items
-    return ExamPlan(state.skill, level, state.mix, "asked", first, count, apprentice)
+    return ExamPlan(state.skill, level, state.mix, kind, first, count, apprentice, plan)
 
 
 def _plan(
@@ -180,6 +197,12 @@ def record_gate(
             )
         gate = (*gate, GateExam(plan.level, step, dict(operations)))[-rules.streak :]
     state = replace(_asked(state, plan), gate=gate, exams=state.exams + 1)
+    return replace(state, next_exam_step=next_exam_step(state, rules, step=step))
+
+
+def passed_over(state: CurriculumState, plan: ExamPlan, rules: ExamRules, *, step: int) -> CurriculumState:
+    """After an exam that could not be judged whole: its items are used up, it counts for nothing, and the next one is set."""
+    state = _asked(state, plan)
     return replace(state, next_exam_step=next_exam_step(state, rules, step=step))
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from configs import clock
 from engine.link.state import EngineState
 from engine.trainer.examiner import Examiner, GateOutcome
-from saves import exams
+from saves import exams, incidents
 from saves.database import transaction
 from saves.rows import Hold, LevelUp
 
@@ -36,6 +37,7 @@ class ExamDay:
         with game.loop.examined():
             outcome = self.examiner().sit(game.values.curricula[skill], step)
         game.values.curricula[skill] = outcome.state
+        self.report_errors(skill, outcome.errors)
         game.last_exam = exams.exam(game.conn, outcome.gate_exam_id)
         now = clock.now()
         with transaction(game.conn, durable=True):
@@ -58,6 +60,23 @@ class ExamDay:
         game.course.note()
         game.show_curriculum()
         game.report(EngineState.TRAINING)
+
+    def report_errors(self, skill: str, errors: Sequence[str]) -> None:
+        """Say that items of an exam could not be asked or judged; that is the skill's fault, never the hero's."""
+        if not errors:
+            return
+        game = self._game
+        incidents.raise_incident(
+            game.conn,
+            "exam_errors",
+            category="data",
+            severity="medium",
+            title=f"{len(errors)} exam items of {skill} could not be asked or judged",
+            fix=f"look at the reasons; they count neither as right nor as wrong (`realm exam list --skill {skill}`)",
+            detail={"skill": skill, "errors": sorted(set(errors))[:5]},
+            run_id=game.run_id,
+            step=game.values.step,
+        )
 
     def _level_up(self, skill: str, outcome: GateOutcome) -> None:
         game, step, verdict = self._game, self._game.values.step, outcome.verdict

@@ -1,13 +1,21 @@
-"""Sits the hero's exams: asks fresh problems, decodes greedily, scores, and writes one row per item."""
+"""Sits the hero's exams: asks fresh problems, decodes greedily, scores, and writes one row per item.
+
+What could not be asked or judged (a generator or scorer that fails, a question longer than the hero's context) is *errored* and no
+part of the accuracy; an answer in which no result can be read is a *format failure*, which counts as wrong.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 from configs import clock
+from configs.errors import RealmError
 from configs.schema import ExamRules
 from engine.chat.profiles import scored_text
 from engine.chat.template import answer_text, encode_prompt
@@ -16,6 +24,7 @@ from engine.curriculum.gate import (
     Screening,
     Verdict,
     judge,
+    passed_over,
     plan_exam,
     record_gate,
     record_screen,
@@ -28,12 +37,10 @@ from engine.trainer.practice import Forge
 from saves.database import transaction
 from saves.exams import add_exam
 from saves.rows import Exam, ExamItem
-from skills.contract import Problem, Skill
-
-SPARE_TOKENS = 8
-"""Tokens an answer may be longer than the expected one before it is cut."""
-THINKING_TOKENS = 256
-"""Tokens more for a hero that thinks before it answers."""
+from skills.contract import Problem, Result, Skill
+from skills.judging import guarded
+from skills.judging import judge as judged
+from skills.registry import get_skill
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,8 @@ class Answered:
 
     exam: Exam
     items: tuple[ExamItem, ...]
+    errors: tuple[str, ...] = ()
+    """Why items have no result, in the order of the items."""
 
     @property
     def operations(self) -> dict[str, Tally]:
@@ -61,6 +70,20 @@ class GateOutcome:
     verdict: Verdict
     gate_exam_id: int
     accuracy: float
+    errors: tuple[str, ...] = ()
+    """Why items could not be asked or judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question of an exam, or why there is none."""
+
+    index: int
+    problem: Problem | None = None
+    ids: tuple[int, ...] = ()
+    longest: int = 0
+    """Tokens after which its answer is cut."""
+    error: str = ""
 
 
 class Examiner:
@@ -75,9 +98,43 @@ class Examiner:
         rules: ExamRules,
         weights: str,
         on_progress: Callable[[str], None],
+        *,
+        checkpoint_id: int | None = None,
     ) -> None:
+        """
+        Args:
+            hero: who answers.
+            forge: how problems are put to it.
+            conn: the save.
+            run_id: the run whose facts the exams are.
+            rules: how exams are held.
+            weights: which weights answer, for the row: ``live``, ``ema``, or a checkpoint's digest.
+            on_progress: hears what takes long.
+            checkpoint_id: the checkpoint that answers; None: the live hero.
+        """
         self._hero, self._forge, self._conn, self._run_id = hero, forge, conn, run_id
         self._rules, self._weights, self._on_progress = rules, weights, on_progress
+        self._checkpoint_id = checkpoint_id
+
+    @cached_property
+    def context_hash(self) -> str:
+        """Hash of everything around a question that may change its answer: turn format, system turn, profile, limits."""
+        around = {
+            "format": repr(self._hero.template.format),
+            "thinking": self._hero.template.thinking,
+            "system": self._forge.system,
+            "data": self._forge.data.model_dump(mode="json"),
+            "context": self._hero.context_length,
+            "spare": self._spare,
+        }
+        return hashlib.blake2b(json.dumps(around, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+    @property
+    def _spare(self) -> int:
+        """Tokens an answer may be longer than the expected one."""
+        rules, talks = self._rules, self._hero.config.model.source == "pretrained"
+        spare = rules.spare_tokens_talking if talks else rules.spare_tokens
+        return spare + (rules.thinking_tokens if self._forge.data.thinking else 0)
 
     def sit(self, state: CurriculumState, step: int) -> GateOutcome:
         """The exam of the training level after ``step``, and, where the gate asks for it, the screenings."""
@@ -85,55 +142,80 @@ class Examiner:
         plan = plan_exam(state, skill, self._rules)
         (answered,) = self.ask([plan], step)
         exam_id = self.write(answered)
+        if answered.exam.items < plan.items:
+            # Fewer answers than the gate asks for prove nothing; the next exam asks other problems.
+            state = passed_over(state, plan, self._rules, step=step)
+            verdict = judge(state, skill, self._rules)
+            return GateOutcome(
+                state, replace(verdict, action="wait", plans=()), exam_id, answered.tally.share or 0.0, answered.errors
+            )
         state = record_gate(state, plan, answered.operations, self._rules, step=step)
-        screening = Screening()
+        screening, errors = Screening(), answered.errors
         while (verdict := judge(state, skill, self._rules, screening)).plans:
             for screen, asked in zip(verdict.plans, self.ask(verdict.plans, step), strict=True):
                 self.write(asked)
+                errors += asked.errors
                 state, screening = record_screen(state, screening, screen, asked.tally)
         state = settle(state, verdict, self._rules, step=step)
-        return GateOutcome(state, verdict, exam_id, answered.tally.share or 0.0)
+        return GateOutcome(state, verdict, exam_id, answered.tally.share or 0.0, errors)
 
     def ask(self, plans: Sequence[ExamPlan], step: int) -> list[Answered]:
         """Ask every item of every plan, all in one go."""
         started = clock.monotonic()
-        asked = [
-            (plan, [self._skill(plan).generate(plan.level, i, "exam", plan.mix) for i in plan.indices])
-            for plan in plans
-        ]
+        asked = [(plan, [self._question(plan, index) for index in plan.indices]) for plan in plans]
         name = f"{plans[0].skill.upper()} L{plans[0].level}" if len(plans) == 1 else f"{len(plans)} levels"
-        answers = iter(self._answers([p for _, problems in asked for p in problems], f"exam of {name}"))
-        marked = [(plan, self._mark(plan, problems, answers)) for plan, problems in asked]
+        answers = iter(self._answers([q for _, questions in asked for q in questions if q.problem], f"exam of {name}"))
+        marked = [(plan, [self._mark(plan, q, answers) for q in questions]) for plan, questions in asked]
         seconds = clock.monotonic() - started
-        total = sum(len(items) for _, items in marked)
+        total = sum(len(items) for _, items in marked) or 1
         return [self._paper(plan, items, step, seconds * len(items) / total) for plan, items in marked]
 
     def _skill(self, plan: ExamPlan) -> Skill:
-        return self._forge.skills[plan.skill][0]
+        known = self._forge.skills.get(plan.skill)
+        return get_skill(plan.skill) if known is None else known[0]
 
-    def _mark(self, plan: ExamPlan, problems: list[Problem], answers: Iterator[str]) -> tuple[ExamItem, ...]:
-        items = []
-        for position, problem in enumerate(problems):
-            answer = next(answers)
-            outcome = self._skill(plan).score(problem, scored_text(self._forge.data, answer))
-            items.append(
-                ExamItem(
-                    position=position,
-                    item_index=problem.index,
-                    operation=problem.operation,
-                    tier=problem.tier,
-                    problem_digest=problem.problem_digest,
-                    prompt=problem.prompt,
-                    expected=problem.answer,
-                    answer=answer,
-                    result=str(outcome.result),
-                    correct=outcome.correct,
-                    repeat=problem.repeat,
-                )
-            )
-        return tuple(items)
+    def _question(self, plan: ExamPlan, index: int) -> _Asked:
+        skill = self._skill(plan)
+        try:
+            make = partial(skill.generate, plan.level, index, "exam", plan.mix)
+            problem = guarded(plan.skill, f"exam problem {index} of level {plan.level}", make)
+        except RealmError as error:
+            return _Asked(index, error=error.text())
+        ids = encode_prompt(self._hero, self._forge.question(problem))
+        room = self._hero.context_length - len(ids)
+        if room < 1:
+            return _Asked(index, error=f"{len(ids)} tokens do not fit the hero's context")
+        expected = len(self._hero.template.plain(self._forge.messages(problem)[-1]["content"]))
+        return _Asked(index, problem, tuple(ids), min(room, expected + self._spare))
 
-    def _paper(self, plan: ExamPlan, items: tuple[ExamItem, ...], step: int, seconds: float) -> Answered:
+    def _mark(self, plan: ExamPlan, question: _Asked, answers: Iterator[str]) -> tuple[ExamItem, str]:
+        """The item, and why it has no result where it has none."""
+        problem = question.problem
+        if problem is None:
+            return _unasked(question.index), question.error
+        answer = next(answers)
+        found = judged(self._skill(plan), problem, scored_text(self._forge.data, answer))
+        outcome = found.outcome
+        item = ExamItem(
+            position=0,
+            item_index=problem.index,
+            operation=problem.operation,
+            tier=problem.tier,
+            problem_digest=problem.problem_digest,
+            prompt=problem.prompt,
+            expected=problem.answer,
+            answer=answer,
+            result=None if outcome is None else str(outcome.result),
+            correct=outcome is not None and outcome.correct,
+            repeat=problem.repeat,
+            primitives=problem.primitives,
+        )
+        return item, found.error
+
+    def _paper(self, plan: ExamPlan, marked: Sequence[tuple[ExamItem, str]], step: int, seconds: float) -> Answered:
+        items = tuple(replace(item, position=n) for n, (item, _) in enumerate(marked))
+        answered = [item for item in items if item.result is not None]
+        skill = self._skill(plan)
         exam = Exam(
             run_id=self._run_id,
             step=step,
@@ -142,46 +224,67 @@ class Examiner:
             mix=plan.mix,
             kind=plan.kind,
             first_index=plan.first_index,
-            items=len(items),
-            correct=sum(i.correct for i in items),
-            repeats=sum(i.repeat for i in items),
+            items=len(answered),
+            correct=sum(i.correct for i in answered),
+            errors=len(items) - len(answered),
+            repeats=sum(i.repeat for i in answered),
             apprentice=plan.apprentice,
             operations={
-                name: {**counts, "chance": self._skill(plan).chance(name, plan.level)}
-                for name, counts in _by_operation(items).items()
+                name: {**counts, "chance": skill.chance(name, plan.level)}
+                for name, counts in _counts(answered, lambda i: (i.operation,)).items()
             },
-            results=dict(Counter(str(i.result) for i in items)),
+            results=dict(Counter(str(i.result) for i in answered)),
             weights=self._weights,
             duration_s=seconds,
             at=clock.now(),
+            plan=plan.plan,
+            skill_version=skill.config.version,
+            primitives=_counts(answered, lambda i: i.primitives),
+            format_failures=sum(i.result == Result.CRIT_MISS for i in answered),
+            context_hash=self.context_hash,
+            checkpoint_id=self._checkpoint_id,
         )
-        return Answered(exam, items)
+        return Answered(exam, items, tuple(error for _, error in marked if error))
 
     def write(self, answered: Answered) -> int:
         """Put an exam into the save, durably."""
         with transaction(self._conn, durable=True):
             return add_exam(self._conn, answered.exam, answered.items)
 
-    def _answers(self, problems: list[Problem], name: str) -> list[str]:
-        prompts = [encode_prompt(self._hero, self._forge.question(p)) for p in problems]
-        plain = self._hero.template.plain
-        wanted = max(len(plain(self._forge.messages(p)[-1]["content"])) for p in problems) + SPARE_TOKENS
-        if self._forge.data.thinking:
-            wanted += THINKING_TOKENS
-        room = self._hero.context_length - max(map(len, prompts))
-        ids = greedy(
+    def _answers(self, questions: Sequence[_Asked], name: str) -> list[str]:
+        if not questions:
+            return []
+        given = greedy(
             self._hero,
-            prompts,
-            max(1, min(wanted, room)),
-            lambda done: self._on_progress(f"{name}: {done} of {len(prompts)}"),
+            [q.ids for q in questions],
+            max(q.longest for q in questions),
+            lambda done: self._on_progress(f"{name}: {done} of {len(questions)}"),
         )
-        return [answer_text(self._hero, i) for i in ids]
+        return [answer_text(self._hero, ids[: q.longest]) for q, ids in zip(questions, given, strict=True)]
 
 
-def _by_operation(items: Iterable[ExamItem]) -> dict[str, dict[str, int]]:
+def _counts(items: Iterable[ExamItem], names: Callable[[ExamItem], Iterable[str]]) -> dict[str, dict[str, int]]:
+    """Right answers and items by name, an item counting once under each of its names."""
     counts: dict[str, dict[str, int]] = {}
     for item in items:
-        entry = counts.setdefault(item.operation, {"correct": 0, "items": 0})
-        entry["items"] += 1
-        entry["correct"] += item.correct
+        for name in names(item):
+            entry = counts.setdefault(name, {"correct": 0, "items": 0})
+            entry["items"] += 1
+            entry["correct"] += item.correct
     return counts
+
+
+def _unasked(index: int) -> ExamItem:
+    """The place of a question that could not be asked."""
+    return ExamItem(
+        position=0,
+        item_index=index,
+        operation="",
+        tier="",
+        problem_digest="",
+        prompt="",
+        expected="",
+        answer=None,
+        result=None,
+        correct=False,
+    )
