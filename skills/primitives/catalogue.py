@@ -18,7 +18,11 @@ RUNGS = 10
 """Rungs of every ladder; one that ends earlier (`Kind.top`) stays on its last."""
 MODULES = (
     "skills.primitives.unified_sequence",
+    "skills.primitives.unified_logic",
+    "skills.primitives.unified_memory",
+    "skills.primitives.unified_format",
     "skills.primitives.unified_attention",
+    "skills.primitives.unified_transform",
 )
 """Modules with generators; each has ``KINDS``, whose names are ids of the catalogue."""
 

@@ -1,12 +1,57 @@
-"""What drills are made of: letters and words, drawn from a random stream."""
+"""What drills are made of: letters, numbers and words, drawn from a random stream."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from random import Random
 
+from configs.drill_words import DrillWords, drill_words
+
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+_SIBILANTS = ("s", "x", "z", "ch", "sh", "o")
 
 
 def letters(random: Random, count: int, alphabet: str = ALPHABET) -> str:
     """``count`` letters in a row."""
     return "".join(random.choices(alphabet, k=count))
+
+
+def symbols(random: Random, count: int) -> list[str]:
+    """``count`` different signs of two letters, which stand for statements or people."""
+    found: list[str] = []
+    while len(found) < count:
+        sign = letters(random, 2)
+        if sign not in found:
+            found.append(sign)
+    return found
+
+
+def numbers(random: Random, count: int, below: int) -> list[int]:
+    """``count`` numbers from 0, each less than ``below``; some may be equal."""
+    return [random.randrange(below) for _ in range(count)]
+
+
+def joined(items: Sequence[object], mark: str = " ") -> str:
+    """The items as text."""
+    return mark.join(str(item) for item in items)
+
+
+@cache
+def words() -> DrillWords:
+    """The stock of words."""
+    return drill_words()
+
+
+def with_s(word: str) -> str:
+    """The regular form in -s: of a verb with he or she, of a noun in the plural."""
+    if word.endswith(_SIBILANTS):
+        return word + "es"
+    if word.endswith("y") and word[-2:-1] not in "aeiou":
+        return word[:-1] + "ies"
+    return word + "s"
+
+
+def article(word: str) -> str:
+    """The word with ``a`` or ``an``."""
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
