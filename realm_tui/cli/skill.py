@@ -160,6 +160,5 @@ def sample(
 
 
 def _some(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    more = len(names) - _SHOWN_MIXES
-    return ", ".join(names) if more <= 0 else f"{', '.join(names[:_SHOWN_MIXES])} and {more} more"
+    """The first names, and a sign that there are more."""
+    return ", ".join([*names[:_SHOWN_MIXES], *(["…"] if len(names) > _SHOWN_MIXES else [])])
