@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from configs.base import Model
 from configs.paths import config_dir
 from configs.reading import parse, read_yaml, shipped
 
 Words = tuple[str, ...]
+
+
+def _words(rows: object) -> object:
+    """Rows of words between commas, as one list."""
+    return [word for row in rows for word in str(row).split(", ")] if isinstance(rows, (list, tuple)) else rows
+
+
+def _pairs(rows: object) -> object:
+    """Rows of pairs between commas, as a list of two words each."""
+    found = _words(rows)
+    return [str(pair).split() for pair in found] if isinstance(found, list) else found
+
+
+Rows = Annotated[Words, BeforeValidator(_words)]
+Pairs = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)]
 
 
 class DrillWords(Model):
@@ -25,6 +41,9 @@ class DrillWords(Model):
     colours: Words = Field(min_length=10, description="colours")
     foods: Words = Field(min_length=10, description="what is eaten")
     pets: Words = Field(min_length=10, description="animals that live with people")
+    antonyms: Pairs = Field(min_length=150, description="two words that mean the opposite of each other")
+    synonyms: Pairs = Field(min_length=150, description="two words that mean much the same")
+    nouns: Rows = Field(min_length=300, description="nouns with a regular plural")
 
 
 @cache

@@ -23,6 +23,9 @@ MODULES = (
     "skills.primitives.unified_format",
     "skills.primitives.unified_attention",
     "skills.primitives.unified_transform",
+    "skills.primitives.passive_sequence",
+    "skills.primitives.passive_memory",
+    "skills.primitives.passive_language",
 )
 """Modules with generators; each has ``KINDS``, whose names are ids of the catalogue."""
 
@@ -54,11 +57,12 @@ def mixes() -> dict[str, SkillMix]:
     known = primitives().values()
     out = {
         "full": _mix("Every primitive.", [p.id for p in known]),
-        "hatchling": SkillMix(
-            description="Primitives that a small new model can learn.",
-            operations={p.id: p.hatchling for p in known if p.hatchling is not None},
-            tiers={},
-            not_yet=tuple(p.id for p in known if p.hatchling is None),
+        "hatchling": SkillMix.model_validate(
+            {
+                "description": "Primitives that a small new model can learn.",
+                "operations": {p.id: p.hatchling for p in known if p.hatchling is not None},
+                "not_yet": tuple(p.id for p in known if p.hatchling is None),
+            }
         ),
         "unified": _mix("The unified primitives.", [p.id for p in known if p.unified]),
     }
@@ -87,7 +91,7 @@ def described() -> tuple[SkillPrimitive, ...]:
 
 
 def _mix(description: str, asked: list[str] | tuple[str, ...]) -> SkillMix:
-    return SkillMix(description=description, operations=dict.fromkeys(asked, 1), tiers={}, not_yet=())
+    return SkillMix.model_validate({"description": description, "operations": dict.fromkeys(asked, 1)})
 
 
 def _joined(kind: Kind, entry: Primitive) -> Kind:

@@ -9,7 +9,7 @@ from random import Random
 from configs.drill_words import DrillWords, drill_words
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
-_SIBILANTS = ("s", "x", "z", "ch", "sh", "o")
+_SIBILANTS = ("s", "x", "z", "ch", "sh")
 
 
 def letters(random: Random, count: int, alphabet: str = ALPHABET) -> str:

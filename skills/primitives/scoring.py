@@ -6,7 +6,7 @@ import ast
 import json
 import re
 
-from skills.answers import final_answer, text_score, without_thinking
+from skills.answers import final_answer, normal, text_score, without_thinking
 from skills.contract import Outcome, Problem, Result
 from skills.judging import safe_json
 
@@ -25,6 +25,15 @@ def cased_score(problem: Problem, answer: str) -> Outcome:
     text = without_thinking(answer) or ""
     wanted = _plain(problem.answer)
     return found if wanted in (_plain(text), _plain(final_answer(text))) else Outcome(Result.MISS, "other capitals")
+
+
+def accepted_score(problem: Problem, answer: str) -> Outcome:
+    """As `text_score`; every answer that the problem's ``accept`` names is a HIT."""
+    found = text_score(problem, answer)
+    if found.result is not Result.MISS:
+        return found
+    given = normal(final_answer(without_thinking(answer) or ""))
+    return Outcome(Result.HIT, "another right answer") if given in problem.meta.get("accept", ()) else found
 
 
 def list_score(problem: Problem, answer: str) -> Outcome:
