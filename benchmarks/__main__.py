@@ -100,6 +100,13 @@ BENCHMARKS = (
         ("--seeds", "1", "--marks", "1"),
     ),
     Benchmark(
+        "curriculum",
+        "benchmarks.curriculum",
+        "5 h",
+        "levels learnt by the game against plain training on uniform mixes and SFTTrainer, in the same processor time",
+        ("--seeds", "1", "--marks", "0.5", "--ways", "game", "uniform-8"),
+    ),
+    Benchmark(
         "head",
         "benchmarks.head",
         "5 min",

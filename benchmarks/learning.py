@@ -28,14 +28,18 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import psutil
+
 from benchmarks.figures import spread, table
 from benchmarks.living import REALM, home
+from configs.errors import RealmError
 from configs.loader import load_game, load_hero
 from configs.paths import SaveFolder
 from engine.chat.template import answer_text, encode_prompt
 from engine.generate import greedy
 from engine.hero.loading import load_folder
 from engine.hero.model import Hero
+from engine.link.ring import RingReader
 from engine.placement import choose
 from engine.precision import exact_matmul
 from saves.database import open_save
@@ -91,11 +95,11 @@ def realm(save: str, *words: str) -> Any:
     return json.loads(done.stdout)
 
 
-def live(seed: int, marks: list[float], aside: Path) -> Life:
-    """Play one seed to the last mark."""
+def live(seed: int, marks: list[float], aside: Path, *, processor: bool = False) -> Life:
+    """Play one seed to the last mark; with ``processor`` the marks are processor time of the process that trains."""
     save = f"seed-{seed}"
     began_at, began = time.time(), time.monotonic()
-    minutes = f"{marks[-1] + 1:g}"
+    minutes = f"{marks[-1] * (20 if processor else 1) + 1:g}"
     player = subprocess.Popen(
         [*REALM, "run", "--save", save, "--seed", str(seed), "--minutes", minutes],
         stdout=subprocess.DEVNULL,
@@ -104,8 +108,11 @@ def live(seed: int, marks: list[float], aside: Path) -> Life:
     seen: list[Mark] = []
     try:
         for mark in marks:
-            with suppress(subprocess.TimeoutExpired):
-                player.wait(timeout=max(0.0, began + 60 * mark - time.monotonic()))
+            if processor:
+                _spent(save, player, 60 * mark)
+            else:
+                with suppress(subprocess.TimeoutExpired):
+                    player.wait(timeout=max(0.0, began + 60 * mark - time.monotonic()))
             if player.poll() is not None:
                 error = player.stderr.read().decode() if player.stderr else ""
                 raise SystemExit(f"the run of seed {seed} ended by itself: {error.strip()}")
@@ -123,6 +130,18 @@ def live(seed: int, marks: list[float], aside: Path) -> Life:
     skill = status["skills"][SKILL]
     won, first = _times(SaveFolder.named(save), began_at)
     return Life(seed, first, won, seen, skill["operations"], skill["weakest"], skill["lost"], skill["at_chance"])
+
+
+def _spent(save: str, player: subprocess.Popen[bytes], seconds: float) -> None:
+    """Until the trainer of ``save`` has used so much processor time, imports included, or the player has ended."""
+    folder = SaveFolder.named(save)
+    while player.poll() is None:
+        with suppress(RealmError, psutil.Error):
+            with RingReader(folder.ring) as ring:
+                times = psutil.Process(ring.pid).cpu_times()
+            if times.user + times.system >= seconds:
+                return
+        time.sleep(0.25)
 
 
 def _times(folder: SaveFolder, began_at: float) -> tuple[dict[int, float], float | None]:

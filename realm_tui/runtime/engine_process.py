@@ -104,9 +104,12 @@ def stop_engine(
         if error.code != "NO_ENGINE":
             raise
     except RealmError as error:
-        # Its keeper ended while we spoke; what remains is to see it gone.
-        if error.code not in ("ENGINE_GONE", "ENGINE_BUSY"):
+        # It ended by itself before it heard us; what remains is to see it gone.
+        if error.code not in ("ENGINE_GONE", "ENGINE_BUSY", "ENGINE_STOPPED"):
             raise
+        reply = None
+        if on_progress is not None:
+            on_progress(f"{error.what}{f': {error.why}' if error.why else ''}")
     while engine_alive(folder):
         if until is not None and clock.monotonic() > until:
             raise RealmError("the engine has not ended yet", fix="look at `realm status`", code="TIMED_OUT")

@@ -260,3 +260,17 @@ def test_a_second_shipped_keeper_is_refused_with_the_way_to_the_first(scripted: 
     assert done.returncode == 3
     assert str(hello.keeper_pid) in done.stderr
     assert "realm stop" in done.stderr
+
+
+def test_a_stop_that_meets_an_engine_killed_a_moment_ago_has_nothing_left_to_do(
+    folder: SaveFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = RealmError("the engine has ended", why="somebody killed it", fix="start it again", code="ENGINE_STOPPED")
+
+    def ended(*_: object, **__: object) -> None:
+        raise killed
+
+    monkeypatch.setattr(engine_process, "send_command", ended)
+    told: list[str] = []
+    assert stop_engine(folder, on_progress=told.append) is None
+    assert told == ["the engine has ended: somebody killed it"]
