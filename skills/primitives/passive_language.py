@@ -25,19 +25,26 @@ def _partners(relation: str) -> Mapping[str, tuple[str, ...]]:
 
 
 @cache
+def _right(relation: str, word: str) -> tuple[str, ...]:
+    """Every word that is a right answer; of opposites also what means the same as they."""
+    direct = _partners(relation)[word]
+    more = [like for other in direct for like in _partners("Same").get(other, ())] if relation == "Opposite" else []
+    return tuple(dict.fromkeys(w for w in (*direct, *more) if w != word))
+
+
+@cache
 def _known(relation: str) -> tuple[str, ...]:
     return tuple(_partners(relation))
 
 
 def _relation(relation: str, random: Random, level: int) -> Made:
     """The word alone is the problem: whatever is offered beside the answer, it stays on its side of the split."""
-    partners = _partners(relation)
     word = random.choice(_known(relation))
-    right = partners[word]
+    right = _right(relation, word)
     name = "Opposite of" if relation == "Opposite" else "Same as"
     if level >= _OPEN_FROM:
         return Made(word, f"{name} {word}: one word", right[0], meta={"accept": right})
-    offered = [random.choice(right)]
+    offered = [random.choice(_partners(relation)[word])]
     other = _partners("Same" if relation == "Opposite" else "Opposite").get(word, ())
     if level >= 4 and other and other[0] not in right:
         offered.append(other[0])
