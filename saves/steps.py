@@ -92,6 +92,15 @@ def live_sums(conn: sqlite3.Connection, campaign_id: str, *, since: float = 0.0)
     return StepSums(**dict(row))
 
 
+def trained_tokens(conn: sqlite3.Connection, campaign_id: str, first_step: int, last_step: int) -> int:
+    """Tokens trained on in live windows that lie between two steps, both included."""
+    row = conn.execute(
+        f"SELECT coalesce(sum(w.trained_tokens), 0) {_LIVE} AND w.first_step >= ? AND w.last_step <= ?",
+        (campaign_id, first_step, last_step),
+    ).fetchone()
+    return int(row[0])
+
+
 def totals(conn: sqlite3.Connection, campaign_id: str) -> Totals:
     """The sums of a campaign, what counts and all that was ever trained."""
     lifetime = conn.execute(

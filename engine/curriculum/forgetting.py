@@ -36,6 +36,8 @@ class Budget:
 
     def text(self) -> str:
         """For instance ``1 of 12 levels lost, 1 may be``."""
+        if not self.won:
+            return "no level is won yet"
         return f"{self.lost} of {self.won} levels lost, {self.allowed} may be"
 
 

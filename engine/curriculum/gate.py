@@ -19,7 +19,7 @@ share is still below. A level already lost is asked the whole lot at once: no lu
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -29,9 +29,10 @@ from engine.curriculum.standing import Standing, standings, streak
 from engine.curriculum.state import CurriculumState, GateExam, Tally
 from skills.contract import Skill
 
-Action = Literal["wait", "pinned", "weak", "screen", "lost", "level_up", "held"]
+Action = Literal["wait", "pinned", "weak", "screen", "lost", "forgotten", "level_up", "held"]
 """What the gate says: not enough passed exams · the player pinned the level · an operation is under its floor ·
-mastered levels must be asked first · a mastered level is lost · the level is won · all is won and held."""
+mastered levels must be asked first · a mastered level is lost · too many levels of other skills are lost
+(`engine.curriculum.across`) · the level is won · all is won and held."""
 
 ASKED_POOL = 2048
 """Problems of a level over which exams on command and exams of the gate keep apart."""
@@ -237,14 +238,8 @@ def judge(state: CurriculumState, skill: Skill, rules: ExamRules, screening: Scr
     below = [mastered for mastered in range(1, state.mastered + 1) if mastered != level]
     holds: list[Hold] = []
     for levels in (state.lost, [mastered for mastered in below if mastered not in state.lost]):
-        plans = []
-        for mastered in levels:
-            asked = screening.tallies.get(mastered, Tally(0, 0))
-            missing = _missing(state, skill, rules, mastered, asked)
-            if missing:
-                plans.append(_plan(state, "screen", mastered, *missing))
-            elif asked.items:
-                holds.append(Hold(mastered, asked, not asked.reaches(rules.held_share)))
+        plans, found = screened(state, skill, rules, screening, levels)
+        holds += found
         if plans:
             return replace(verdict, action="screen", plans=tuple(plans), holds=tuple(holds))
         if any(hold.lost for hold in holds):
@@ -255,6 +250,22 @@ def judge(state: CurriculumState, skill: Skill, rules: ExamRules, screening: Scr
         holds=tuple(holds),
         exam_steps=tuple(exam.step for exam in newest),
     )
+
+
+def screened(
+    state: CurriculumState, skill: Skill, rules: ExamRules, screening: Screening, levels: Iterable[int]
+) -> tuple[list[ExamPlan], list[Hold]]:
+    """What is still to be asked of mastered ``levels``, and how those stand that were asked enough."""
+    plans: list[ExamPlan] = []
+    holds: list[Hold] = []
+    for level in levels:
+        asked = screening.tallies.get(level, Tally(0, 0))
+        missing = _missing(state, skill, rules, level, asked)
+        if missing:
+            plans.append(_plan(state, "screen", level, *missing))
+        elif asked.items:
+            holds.append(Hold(level, asked, not asked.reaches(rules.held_share)))
+    return plans, holds
 
 
 def _missing(
@@ -273,11 +284,16 @@ def _missing(
     return wanted - asked.items, pool < whole
 
 
+def with_holds(state: CurriculumState, holds: Iterable[Hold]) -> CurriculumState:
+    """After screenings: levels are lost, or found again."""
+    screened = {hold.level: hold.lost for hold in holds}
+    lost = {level for level, gone in screened.items() if gone} | {n for n in state.lost if n not in screened}
+    return replace(state, lost=tuple(sorted(lost)))
+
+
 def settle(state: CurriculumState, verdict: Verdict, rules: ExamRules, *, step: int) -> CurriculumState:
     """After the verdict: the level is won, or levels are lost or found again; the next exam is set."""
-    screened = {hold.level for hold in verdict.holds}
-    lost = sorted({*verdict.lost, *(level for level in state.lost if level not in screened)})
-    state = replace(state, lost=tuple(lost))
+    state = with_holds(state, verdict.holds)
     if verdict.action == "level_up":
         state = replace(state, mastered=verdict.level)
     if verdict.action in ("level_up", "held"):

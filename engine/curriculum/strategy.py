@@ -93,6 +93,11 @@ def finished(state: CurriculumState, settings: Settings) -> bool:
     return state.complete or (target is not None and state.mastered >= target)
 
 
+def kept(states: States, settings: Settings) -> dict[str, CurriculumState]:
+    """The skills whose levels are to be held: those in training."""
+    return {skill: state for skill, state in states.items() if settings.of(skill).enabled}
+
+
 def sharing(settings: Settings, states: States, rules: Rules) -> Sharing:
     """How the skills share the steps from now on."""
     names = [skill for skill in states if settings.of(skill).enabled] or list(states)
@@ -108,7 +113,7 @@ def sharing(settings: Settings, states: States, rules: Rules) -> Sharing:
     shares = _at_least(
         shares, {s: rules.strategy.floor for s in order if states[s].mastered or settings.strategy == "bandit"}
     )
-    spent = budget_of(states.values(), rules.forgetting)
+    spent = budget_of(kept(states, settings).values(), rules.forgetting)
     losing = [skill for skill in order if states[skill].lost]
     if spent.exceeded and losing:
         shares = _at_least(shares, {skill: rules.strategy.repair_share / len(losing) for skill in losing})
@@ -230,7 +235,7 @@ def decide(
 ) -> Decision:
     """What step ``step`` trains, and why; arguments as for :func:`next_skill`."""
     skill = next_skill(settings, states, rules, own_shares, seed=seed, step=step)
-    state, spent = states[skill], budget_of(states.values(), rules.forgetting)
+    state, spent = states[skill], budget_of(kept(states, settings).values(), rules.forgetting)
     if own_shares is not None:
         total = sum(own_shares.values())
         shares = {s: own_shares.get(s, 0.0) / total for s in states}

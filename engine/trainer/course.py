@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from configs import clock
 from configs.errors import UsageError
-from engine.curriculum.forgetting import budget_of
+from engine.curriculum import record
 from engine.curriculum.presets import Settings, changed, of_preset
-from engine.curriculum.progress import with_effort
+from engine.curriculum.progress import Attempted, attempt_over, end_attempt, maxed, with_effort
 from engine.curriculum.sampling import effort_shares
-from engine.curriculum.strategy import Decision, Rules, decide, next_skill, with_sampling
-from saves import decisions
+from engine.curriculum.strategy import Decision, Rules, decide, kept, next_skill, with_sampling
+from saves import decisions, incidents, steps
 from saves.rows import Decision as DecisionRow
 
 if TYPE_CHECKING:
+    from engine.curriculum.state import CurriculumState
     from engine.step import StepOutcome
+    from engine.trainer.examiner import GateOutcome
     from engine.trainer.game import Game
     from engine.trainer.practice import Round
 
@@ -87,6 +89,7 @@ class Course:
             "weights": values.weights,
             "next": self.decision().as_dict(),
             "skills": {skill: state.as_dict() for skill, state in values.curricula.items()},
+            "trackers": {s: self._game.trackers[s].state() for s in values.curricula if s in self._game.trackers},
         }
 
     # ---------------------------------------------------------------- after a step
@@ -98,6 +101,72 @@ class Course:
         state = self._game.values.curricula[skill]
         shares = effort_shares(state, practice.draws, outcome.matches[-len(practice.draws) :])
         self._game.values.curricula[skill] = with_effort(state, strain, shares)
+
+    # ---------------------------------------------------------------- after an exam
+
+    def others(self, skill: str) -> dict[str, CurriculumState]:
+        """The other skills in training that have levels to hold."""
+        found = kept(self._game.values.curricula, self.settings)
+        return {name: state for name, state in found.items() if name != skill and state.mastered}
+
+    def examined(self, skill: str, outcome: GateOutcome) -> None:
+        """After an exam and its verdict: end the attempt where it is over, look for evidence, note what comes next."""
+        game = self._game
+        state, won = game.values.curricula[skill], outcome.verdict.action == "level_up"
+        rules = game.rules.forgetting
+        if won or attempt_over(state, rules):
+            game.values.curricula[skill], ended = end_attempt(
+                state,
+                game.values.curricula,
+                level=outcome.verdict.level,
+                won=won,
+                step=game.values.step,
+                regressed=self._regressed(),
+            )
+            self.write("attempt", ended.text, self._price(ended), skill=skill, detail=ended.as_dict())
+            if not won:
+                self._look_for_the_cap(ended)
+        self.note()
+
+    def _regressed(self) -> list[str]:
+        """Levels in training that are lost, or proved to be below their peak."""
+        game, found = self._game, []
+        for skill, state in kept(game.values.curricula, self.settings).items():
+            fallen = record.regressed(game.conn, game.campaign.id, skill, game.rules)
+            levels = {*state.lost, *(r.level for r in fallen if r.proved)}
+            found += [f"{skill} L{level}" for level in sorted(levels)]
+        return found
+
+    @staticmethod
+    def _price(ended: Attempted) -> str:
+        return f"below its peak or lost: {', '.join(ended.regressed)}" if ended.regressed else "nothing won was lost"
+
+    def _look_for_the_cap(self, ended: Attempted) -> None:
+        """Say so where a larger gain is ruled out; nothing is stopped."""
+        game, skill, level = self._game, ended.skill, ended.level
+        taken = record.gate_exams(game.conn, game.campaign.id, skill, level)
+        attempts = record.attempts(game.conn, game.campaign.id, skill)
+        tokens = steps.trained_tokens(game.conn, game.campaign.id, taken[0][0], taken[-1][0]) if taken else None
+        found = maxed(
+            skill, level, taken, attempts, game.rules.forgetting, tokens=tokens or None, alpha=game.rules.exams.alpha
+        )
+        if found is None:
+            return
+        self.write(
+            "maxed" if found.proved else "plateau", found.text, found.suggestion, skill=skill, detail=found.as_dict()
+        )
+        if found.proved:
+            incidents.raise_incident(
+                game.conn,
+                "maxed_out",
+                category="training",
+                severity="low",
+                title=found.text,
+                fix=found.suggestion,
+                detail=found.as_dict(),
+                run_id=game.run_id,
+                step=game.values.step,
+            )
 
     # ---------------------------------------------------------------- what is written down
 
@@ -132,8 +201,3 @@ class Course:
                 at=clock.now(),
             ),
         )
-
-    @property
-    def budget(self) -> str:
-        """The forgetting budget in words."""
-        return budget_of(self._game.values.curricula.values(), self._game.rules.forgetting).text()

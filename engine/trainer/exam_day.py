@@ -35,29 +35,32 @@ class ExamDay:
         game, step = self._game, self._game.values.step
         game.report(EngineState.EXAMINING)
         with game.loop.examined():
-            outcome = self.examiner().sit(game.values.curricula[skill], step)
-        game.values.curricula[skill] = outcome.state
+            outcome = self.examiner().sit(
+                game.values.curricula[skill], step, game.course.others(skill), game.rules.forgetting
+            )
+        game.values.curricula |= {**outcome.others, skill: outcome.state}
         self.report_errors(skill, outcome.errors)
         game.last_exam = exams.exam(game.conn, outcome.gate_exam_id)
         now = clock.now()
         with transaction(game.conn, durable=True):
-            for hold in outcome.verdict.holds:
-                exams.add_hold(
-                    game.conn,
-                    Hold(
-                        run_id=game.run_id,
-                        step=step,
-                        skill=skill,
-                        level=hold.level,
-                        items=hold.tally.items,
-                        correct=hold.tally.correct,
-                        lost=hold.lost,
-                        at=now,
-                    ),
-                )
+            for held_skill, holds in {**outcome.other_holds, skill: outcome.verdict.holds}.items():
+                for hold in holds:
+                    exams.add_hold(
+                        game.conn,
+                        Hold(
+                            run_id=game.run_id,
+                            step=step,
+                            skill=held_skill,
+                            level=hold.level,
+                            items=hold.tally.items,
+                            correct=hold.tally.correct,
+                            lost=hold.lost,
+                            at=now,
+                        ),
+                    )
+        game.course.examined(skill, outcome)
         if outcome.verdict.action == "level_up":
             self._level_up(skill, outcome)
-        game.course.note()
         game.show_curriculum()
         game.report(EngineState.TRAINING)
 

@@ -10,17 +10,20 @@ import hashlib
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from configs import clock
+from configs.curriculum import ForgettingRules
 from configs.errors import RealmError
 from configs.schema import ExamRules
 from engine.chat.profiles import scored_text
 from engine.chat.template import answer_text, encode_prompt
+from engine.curriculum.across import Watch
 from engine.curriculum.gate import (
     ExamPlan,
+    Hold,
     Screening,
     Verdict,
     judge,
@@ -41,6 +44,9 @@ from skills.contract import Problem, Result, Skill
 from skills.judging import guarded
 from skills.judging import judge as judged
 from skills.registry import get_skill
+
+SCREEN_ROUNDS = 4
+"""Most rounds of screenings at one exam: two, and two more where items could not be asked or judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,10 @@ class GateOutcome:
     accuracy: float
     errors: tuple[str, ...] = ()
     """Why items could not be asked or judged."""
+    others: Mapping[str, CurriculumState] = field(default_factory=dict)
+    """Other skills whose levels were screened, too."""
+    other_holds: Mapping[str, tuple[Hold, ...]] = field(default_factory=dict)
+    """What these screenings found, by skill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +146,21 @@ class Examiner:
         spare = rules.spare_tokens_talking if talks else rules.spare_tokens
         return spare + (rules.thinking_tokens if self._forge.data.thinking else 0)
 
-    def sit(self, state: CurriculumState, step: int) -> GateOutcome:
-        """The exam of the training level after ``step``, and, where the gate asks for it, the screenings."""
+    def sit(
+        self,
+        state: CurriculumState,
+        step: int,
+        others: Mapping[str, CurriculumState] | None = None,
+        forgetting: ForgettingRules | None = None,
+    ) -> GateOutcome:
+        """The exam of the training level after ``step``, and, where the gate asks for it, the screenings.
+
+        Args:
+            state: the skill's record.
+            step: the step just done.
+            others: the other skills in training, whose levels must be held for a level-up, too.
+            forgetting: how many of all levels may be lost; None: others are not asked.
+        """
         skill, _ = self._forge.skills[state.skill]
         plan = plan_exam(state, skill, self._rules)
         (answered,) = self.ask([plan], step)
@@ -151,13 +174,31 @@ class Examiner:
             )
         state = record_gate(state, plan, answered.operations, self._rules, step=step)
         screening, errors = Screening(), answered.errors
-        while (verdict := judge(state, skill, self._rules, screening)).plans:
-            for screen, asked in zip(verdict.plans, self.ask(verdict.plans, step), strict=True):
-                self.write(asked)
+        for _ in range(SCREEN_ROUNDS):
+            verdict = judge(state, skill, self._rules, screening)
+            for screen, asked in self._screen(verdict.plans, step):
                 errors += asked.errors
                 state, screening = record_screen(state, screening, screen, asked.tally)
+        verdict = _decided(judge(state, skill, self._rules, screening))
+        watch = Watch(others or {}, {name: self._forge.skills[name][0] for name in others or {}}, self._rules)
+        if verdict.action == "level_up" and forgetting is not None:
+            for _ in range(SCREEN_ROUNDS):
+                for screen, asked in self._screen(watch.plans(), step):
+                    errors += asked.errors
+                    watch = watch.told(screen, asked.tally)
+            verdict = watch.judged(verdict, state, forgetting)
         state = settle(state, verdict, self._rules, step=step)
-        return GateOutcome(state, verdict, exam_id, answered.tally.share or 0.0, errors)
+        share = answered.tally.share or 0.0
+        return GateOutcome(state, verdict, exam_id, share, errors, watch.settled(), watch.holds())
+
+    def _screen(self, plans: Sequence[ExamPlan], step: int) -> list[tuple[ExamPlan, Answered]]:
+        """Ask screenings and write them down."""
+        if not plans:
+            return []
+        found = list(zip(plans, self.ask(plans, step), strict=True))
+        for _, asked in found:
+            self.write(asked)
+        return found
 
     def ask(self, plans: Sequence[ExamPlan], step: int) -> list[Answered]:
         """Ask every item of every plan, all in one go."""
@@ -272,6 +313,11 @@ def _counts(items: Iterable[ExamItem], names: Callable[[ExamItem], Iterable[str]
             entry["items"] += 1
             entry["correct"] += item.correct
     return counts
+
+
+def _decided(verdict: Verdict) -> Verdict:
+    """The verdict; with screenings still to be asked (their items could not be) the gate waits."""
+    return replace(verdict, action="wait", plans=()) if verdict.plans else verdict
 
 
 def _unasked(index: int) -> ExamItem:
