@@ -10,6 +10,8 @@ SAVE ?=
 BENCH ?=
 STAMPS := $(VENV)/.stamps
 HAS_GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -q GPU && echo yes)
+# The extra `gym` is built from source in part; without a compiler its tests say that they were left out.
+HAS_CC := $(shell command -v cc >/dev/null 2>&1 && $(PYTHON) -c 'import os, sysconfig, sys; sys.exit(not os.path.isfile(os.path.join(sysconfig.get_path("include"), "Python.h")))' 2>/dev/null && echo yes)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 QUIET := $(shell [ -t 2 ] || echo -q)
 comma := ,
@@ -54,7 +56,7 @@ $(STAMPS)/play: $(STAMPS)/venv pyproject.toml constraints.txt
 
 $(STAMPS)/test: $(STAMPS)/play
 	@echo "installing the test tools …"
-	@$(PIP) install $(QUIET) -c constraints.txt $(PIP_ARGS) -e ".[test$(if $(HAS_GPU),$(comma)gpu)]" || { echo "pip could not install the test tools: see above"; exit 1; }
+	@$(PIP) install $(QUIET) -c constraints.txt $(PIP_ARGS) -e ".[test$(if $(HAS_GPU),$(comma)gpu)$(if $(HAS_CC),$(comma)gym)]" || { echo "pip could not install the test tools: see above"; exit 1; }
 	@touch $@
 
 $(STAMPS)/bench: $(STAMPS)/play

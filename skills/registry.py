@@ -23,7 +23,7 @@ from skills.contract import Skill
 from skills.judging import guarded
 
 GROUP = "realm.skills"
-PROVIDERS: tuple[str, ...] = ()
+PROVIDERS: tuple[str, ...] = ("skills.gym",)
 """Modules that make skills themselves: ``provided()`` gives id to a function that makes the skill."""
 LOAD_LIMIT_S = 20.0
 """Time for a plug-in to load."""

@@ -19,35 +19,57 @@ MixOption = Annotated[
 ]
 
 
+AllOption = Annotated[bool, typer.Option("--all", help="Also the gymnasium's tasks, and what cannot be used and why.")]
+
+
 @app.command("list")
-def list_skills(save: SaveOption = None, as_json: JsonOption = False) -> None:
+def list_skills(every: AllOption = False, save: SaveOption = None, as_json: JsonOption = False) -> None:
     """List the skills with their levels and mixes."""
     from skills.registry import get_skill, skill_ids
 
     del save
-    configs = [get_skill(skill_id).config for skill_id in skill_ids()]
+    configs = [get_skill(skill_id).config for skill_id in skill_ids(every=every)]
+    refused = _refused() if every else {}
     if as_json:
-        data(
-            [
-                {
-                    "id": c.id,
-                    "name": c.name,
-                    "rpg_name": c.rpg_name,
-                    "category": c.category,
-                    "max_level": c.max_level,
-                    "mixes": sorted(c.mixes),
-                    "version": c.version,
-                    "description": c.description,
-                }
-                for c in configs
-            ]
-        )
+        known = [
+            {
+                "id": c.id,
+                "name": c.name,
+                "rpg_name": c.rpg_name,
+                "category": c.category,
+                "max_level": c.max_level,
+                "mixes": sorted(c.mixes),
+                "version": c.version,
+                "description": c.description,
+            }
+            for c in configs
+        ]
+        data([*known, *({"id": skill_id, "left_out": why} for skill_id, why in refused.items())])
         return
     table(
         ("ID", "NAME", "TAVERN NAME", "LEVELS", "MIXES"),
         [(c.id, c.name, c.rpg_name, str(c.max_level), _some(list(c.mixes))) for c in configs],
         right=(3,),
     )
+    if refused:
+        typer.echo()
+        table(("LEFT OUT", "WHY"), list(refused.items()))
+
+
+def _refused() -> dict[str, str]:
+    """What is no skill, with the reason: disabled ones, and tasks of the gymnasium that cannot be one or lack their package."""
+    from configs.errors import RealmError
+    from configs.gym import load_gym
+    from skills.gym import PREFIX, make
+    from skills.registry import disabled
+
+    gym = load_gym()
+    found = {skill_id: error.text() for skill_id, error in disabled().items()}
+    try:
+        make(next(iter(gym.tasks)))
+    except RealmError as error:
+        found[f"{PREFIX}*"] = f"{len(gym.tasks)} tasks: {error.why or error.what}. Way out: {error.fix}"
+    return found | {f"{PREFIX}{task}": why for task, why in gym.left_out.items()}
 
 
 @app.command()

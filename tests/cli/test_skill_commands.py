@@ -61,3 +61,14 @@ def test_the_ladder(realm: Realm, golden: Callable[[str, str], None]) -> None:
     told = realm("skill", "show", "bin", "--json").json
     assert [level["level"] for level in told["levels"]] == list(range(1, 31))
     assert told["levels"][0]["operations"]["equals"] == {"chance": 0.5}
+
+
+def test_the_gymnasium_is_listed_only_when_all_is_asked_for(realm: Realm) -> None:
+    known = {one["id"] for one in realm("skill", "list", "--json").json}
+    every = realm("skill", "list", "--all", "--json").json
+    assert not any(str(i).startswith("gym_") for i in known)
+    reasons = {one["id"]: one["left_out"] for one in every if "left_out" in one}
+    assert known <= {one["id"] for one in every} - set(reasons)
+    assert "today's date" in reasons["gym_time_intervals"]
+    gym_skills = [one for one in every if str(one["id"]).startswith("gym_") and "left_out" not in one]
+    assert len(gym_skills) > 70 or "gym_*" in reasons
