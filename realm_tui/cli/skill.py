@@ -17,8 +17,6 @@ SkillArgument = Annotated[str, typer.Argument(metavar="SKILL", help="A skill's i
 MixOption = Annotated[
     str | None, typer.Option("--mix", metavar="NAME", help="A published mix [default: full, with --save its hero's].")
 ]
-
-
 AllOption = Annotated[bool, typer.Option("--all", help="Also the gymnasium's tasks, and what cannot be used and why.")]
 
 
