@@ -23,8 +23,8 @@ from skills.contract import Skill
 from skills.judging import guarded
 
 GROUP = "realm.skills"
-PROVIDERS: tuple[str, ...] = ("skills.gym",)
-"""Modules that make skills themselves: ``provided()`` gives id to a function that makes the skill."""
+PROVIDERS: tuple[str, ...] = ("skills.disciplines", "skills.gym")
+"""Modules that make skills themselves: ``provided()`` gives id to a function that makes the skill; ``LISTED`` shows them."""
 LOAD_LIMIT_S = 20.0
 """Time for a plug-in to load."""
 
@@ -44,9 +44,10 @@ def _sources() -> Mapping[str, _Source]:
     for skill_id in shipped_skill_ids():
         found[skill_id] = _Source(load_skill(skill_id).aliases, _shipped(skill_id))
     for provider in PROVIDERS:
-        made: Mapping[str, Callable[[], Skill]] = import_module(provider).provided()
+        module = import_module(provider)
+        made: Mapping[str, Callable[[], Skill]] = module.provided()
         for skill_id, make in made.items():
-            found.setdefault(skill_id, _Source((), make, listed=False))
+            found.setdefault(skill_id, _Source((), make, listed=getattr(module, "LISTED", False)))
     for point in entry_points(group=GROUP):
         found.setdefault(point.name, _Source((), _plugged(point)))
     return MappingProxyType(found)

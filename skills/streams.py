@@ -62,8 +62,12 @@ class Kind:
 class StreamSkill:
     """A skill whose operations are `Kind` objects. Nothing is stored but the exam streams walked so far."""
 
-    def __init__(self, config: SkillConfig, kinds: Sequence[Kind], special_tokens: Sequence[str] = ()) -> None:
+    def __init__(
+        self, config: SkillConfig, kinds: Sequence[Kind], special_tokens: Sequence[str] = (), *, domain: str = ""
+    ) -> None:
+        """``domain``: the skill whose split this one shares, where both ask the same problems; empty: its own."""
         self.config = config
+        self._domain = domain or config.id
         self.kinds: Mapping[str, Kind] = {kind.name: kind for kind in kinds}
         self._special = tuple(special_tokens)
         self._asked: dict[tuple[str, int], tuple[str, ...]] = {}
@@ -188,7 +192,7 @@ class StreamSkill:
         )
 
     def _digest(self, kind: Kind, made: Made) -> bytes:
-        return problem_hash(f"{self.config.id}|{kind.name}|{made.canonical}")
+        return problem_hash(f"{self._domain}|{kind.name}|{made.canonical}")
 
     def _pool(self, operation: str, level: int) -> _Pool:
         kind = self.kinds[operation]
