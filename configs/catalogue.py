@@ -115,7 +115,7 @@ def primitive_id(name: str) -> str:
         raise UsageError(
             f"no primitive is called {name!r}",
             why=f"the nearest name is {near}" if near else "",
-            fix="see `realm primitive list`",
+            fix="see `realm skill show prim`",
             code="UNKNOWN_PRIMITIVE",
         )
     return found

@@ -359,3 +359,17 @@ class SkillConfig(Model):
         """The share that wins ``level``."""
         thresholds = self.accuracy_thresholds
         return thresholds[min(level, len(thresholds)) - 1] if thresholds else default
+
+    def rules_at(self, level: int, rules: ExamRules) -> ExamRules:
+        """The rules of exams at ``level``: where the skill sets a lower bar, those of holding and of operations go down with it."""
+        if not self.accuracy_thresholds:
+            return rules
+        share = self.pass_share(level, rules.pass_share)
+        lower = min(0.0, share - rules.pass_share)
+        return rules.model_copy(
+            update={
+                "pass_share": share,
+                "held_share": max(0.0, rules.held_share + lower),
+                "operation_floor": max(0.0, rules.operation_floor + lower),
+            }
+        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
+from configs.errors import RealmError
 from configs.schema import ExamRules
 from lore.rules import LoreRules
 from lore.rules import rules as lore_rules
@@ -23,6 +24,7 @@ from saves.rows import (
     Run,
     StepWindow,
 )
+from skills.registry import get_skill
 
 CLOSED = frozenset({"resolved", "wontfix"})
 FALLS = frozenset({"crashed", "killed", "oom", "nan", "cuda", "disk", "data", "config", "unknown"})
@@ -170,8 +172,16 @@ def of_attempt(attempt: QuestAttempt, quest: Quest) -> Iterator[Event]:
 
 
 def passed(exam: Exam, rules: ExamRules) -> bool:
-    """Whether an exam reached the gate's share; never by rounding up."""
-    return exam.items > 0 and exam.correct / exam.items >= rules.pass_share
+    """Whether an exam reached the gate's share, or the one its skill sets for the level; never by rounding up."""
+    return exam.items > 0 and exam.correct / exam.items >= _needed(exam, rules)
+
+
+def _needed(exam: Exam, rules: ExamRules) -> float:
+    try:
+        return get_skill(exam.skill).config.pass_share(exam.level, rules.pass_share)
+    except RealmError:
+        # A skill that is no longer installed: what the rules say.
+        return rules.pass_share
 
 
 def of_exam(exam: Exam, rules: ExamRules) -> Iterator[Event]:

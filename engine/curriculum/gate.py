@@ -227,8 +227,9 @@ def judge(state: CurriculumState, skill: Skill, rules: ExamRules, screening: Scr
     """What the exams on record decide. With ``plans`` in the verdict: take them, record them, judge again."""
     screening = screening or Screening()
     level, newest = state.frontier, state.gate[-rules.streak :]
-    passed = streak((exam.tally for exam in newest), rules)
-    verdict = Verdict("wait", level, passed, standings((e.operations for e in newest), skill, level, state.mix, rules))
+    bars = skill.config.rules_at(level, rules)
+    passed = streak((exam.tally for exam in newest), bars)
+    verdict = Verdict("wait", level, passed, standings((e.operations for e in newest), skill, level, state.mix, bars))
     if state.pin is not None:
         return replace(verdict, action="pinned")
     if passed < rules.streak:
@@ -259,12 +260,13 @@ def screened(
     plans: list[ExamPlan] = []
     holds: list[Hold] = []
     for level in levels:
+        bars = skill.config.rules_at(level, rules)
         asked = screening.tallies.get(level, Tally(0, 0))
-        missing = _missing(state, skill, rules, level, asked)
+        missing = _missing(state, skill, bars, level, asked)
         if missing:
             plans.append(_plan(state, "screen", level, *missing))
         elif asked.items:
-            holds.append(Hold(level, asked, not asked.reaches(rules.held_share)))
+            holds.append(Hold(level, asked, not asked.reaches(bars.held_share)))
     return plans, holds
 
 

@@ -25,6 +25,20 @@ class CoinSkill:
 
     def __init__(self, operations: Sequence[str]) -> None:
         self._operations = tuple(operations)
+        self.config = SkillConfig.model_validate(
+            {
+                "id": "coin",
+                "name": "Coin",
+                "rpg_name": "Coin",
+                "version": "1.0.0",
+                "description": "A coin of known bias.",
+                "category": "meta",
+                "display": {"icon": "🪙", "colour": "#808080", "short_name": "COI"},
+                "max_level": 30,
+                "level_names": {},
+                "mixes": {},
+            }
+        )
 
     def mix(self, name: str) -> SkillMix:
         """Every operation from level 1."""

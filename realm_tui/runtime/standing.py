@@ -45,7 +45,7 @@ def _of(save: OpenedSave, skill: Skill, mix: str) -> SkillStatus:
         items=newest.items if newest is not None else None,
         interval=interval(newest.correct, newest.items, rules.alpha) if newest is not None else None,
         exam_id=newest.id if newest is not None else None,
-        streak=0 if mastered >= config.max_level else _streak(gate, rules.pass_share),
+        streak=0 if mastered >= config.max_level else _streak(gate, config.pass_share(level, rules.pass_share)),
         streak_needed=rules.streak,
         operations=operations,
         at_chance=tuple(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pydantic import ValidationError
 
 from configs.catalogue import primitives
 from configs.discipline import Discipline, disciplines
 from configs.errors import RealmError
+from configs.loader import load_game
+from engine.curriculum.gate import judge
+from engine.curriculum.state import GateExam, Tally, start
 from skills.registry import disabled, get_skill, skill_ids
 
 PLAYABLE = ("artificer_arts", "logic_weaving", "numerical_sorcery", "oath_binding")
@@ -53,6 +58,26 @@ def test_levels_are_won_at_the_thresholds_of_the_discipline() -> None:
     logic = get_skill("logic_weaving").config
     assert [logic.pass_share(level, 0.8) for level in (1, 5, 10)] == [0.60, 0.75, 0.88]
     assert get_skill("oath_binding").config.pass_share(10, 0.8) == 0.92
+
+
+def test_a_level_won_at_a_lower_bar_is_held_at_a_lower_bar() -> None:
+    rules = load_game().exams
+    first = get_skill("logic_weaving").config.rules_at(1, rules)
+    assert (first.pass_share, round(first.held_share, 2), round(first.operation_floor, 2)) == (0.60, 0.50, 0.30)
+    last = get_skill("logic_weaving").config.rules_at(10, rules)
+    assert (last.pass_share, last.held_share, last.operation_floor) == (0.88, rules.held_share, rules.operation_floor)
+    assert get_skill("bin").config.rules_at(3, rules) == rules
+
+
+def test_the_gate_asks_the_bar_of_the_discipline() -> None:
+    """Three exams of 39 in 64 win the first level of Logic Weaving (.60) and none of Numerical Sorcery's third (.65)."""
+    rules = load_game().exams
+    for name, level, won in (("logic_weaving", 1, True), ("numerical_sorcery", 3, False)):
+        skill = get_skill(name)
+        state = replace(start(name, "full", 10, rules), mastered=level - 1)
+        exams = tuple(GateExam(level, step, {"any": Tally(39, 64)}) for step in (25, 50, 75))
+        verdict = judge(replace(state, gate=exams), skill, rules)
+        assert (verdict.streak == 3) is won
 
 
 def test_a_discipline_asks_something_or_is_locked() -> None:
