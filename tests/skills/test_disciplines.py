@@ -75,7 +75,9 @@ def test_the_gate_asks_the_bar_of_the_discipline() -> None:
     for name, level, won in (("logic_weaving", 1, True), ("numerical_sorcery", 3, False)):
         skill = get_skill(name)
         state = replace(start(name, "full", 10, rules), mastered=level - 1)
-        exams = tuple(GateExam(level, step, {"any": Tally(39, 64)}) for step in (25, 50, 75))
+        exams = tuple(
+            GateExam(level, step, {skill.operations(level, "full")[0]: Tally(39, 64)}) for step in (25, 50, 75)
+        )
         verdict = judge(replace(state, gate=exams), skill, rules)
         assert (verdict.streak == 3) is won
 
