@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from saves.connection import transaction
@@ -12,12 +12,16 @@ from saves.rows import RESULT_LETTERS, Exam, ExamItem, Hold, LevelUp, insert, re
 
 def add_exam(conn: sqlite3.Connection, exam: Exam, items: Sequence[ExamItem]) -> int:
     """Write an exam with one row per item, durably; ``exam.sequence`` is spelled from the items."""
-    spelled = "".join(RESULT_LETTERS[i.result] for i in sorted(items, key=lambda i: i.position))
     with transaction(conn, durable=True):
-        exam_id = insert(conn, replace(exam, sequence=spelled))
+        exam_id = insert(conn, replace(exam, sequence=sequence(items)))
         for item in items:
             insert(conn, replace(item, exam_id=exam_id))
     return exam_id
+
+
+def sequence(items: Sequence[ExamItem]) -> str:
+    """The results of an exam's items in order, one letter each (`RESULT_LETTERS`)."""
+    return "".join(RESULT_LETTERS[i.result] for i in sorted(items, key=lambda i: i.position))
 
 
 def mark_won(conn: sqlite3.Connection, exam_ids: Sequence[int]) -> None:
@@ -47,12 +51,13 @@ def recent_exams(
     skill: str | None = None,
     level: int | None = None,
     kind: str | None = None,
+    plan: str | None = None,
     since: float = 0.0,
 ) -> list[Exam]:
     """Live exams later than ``since``, newest first."""
     where: list[str] = ["run_campaign_id = ?", "at > ?"]
     values: list[object] = [campaign_id, since]
-    for column, value in (("skill", skill), ("level", level), ("kind", kind)):
+    for column, value in (("skill", skill), ("level", level), ("kind", kind), ("plan", plan)):
         if value is not None:
             where.append(f"{column} = ?")
             values.append(value)
@@ -61,6 +66,15 @@ def recent_exams(
         (*values, -1 if limit is None else limit),
     )
     return [read(Exam, row) for row in found.fetchall()]
+
+
+def every_exam(conn: sqlite3.Connection, campaign_id: str) -> Iterator[sqlite3.Row]:
+    """What an exam plan must know of each live exam, oldest first: who asked, where, how many, and who answered."""
+    yield from conn.execute(
+        """SELECT plan, kind, step, skill, mix, level, correct, items, errors, skill_version, at, weights, checkpoint_id
+           FROM live_exams WHERE run_campaign_id = ? ORDER BY id""",
+        (campaign_id,),
+    )
 
 
 def exam(conn: sqlite3.Connection, exam_id: int) -> Exam | None:

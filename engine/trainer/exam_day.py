@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from configs import clock
+from engine.hero.model import Hero
 from engine.link.state import EngineState
 from engine.trainer.examiner import Examiner, GateOutcome
 from saves import exams, incidents
@@ -26,8 +27,21 @@ class ExamDay:
         """An examiner for this run; ask with `StepLoop.examined` around it."""
         game = self._game
         weights = "ema" if game.loop.ema is not None else "live"
+        return self.examiner_of(game.hero, weights)
+
+    def examiner_of(self, hero: Hero, weights: str, checkpoint_id: int | None = None) -> Examiner:
+        """An examiner of any form of this run's hero, whose rows name ``weights`` and the checkpoint that answered."""
+        game = self._game
         return Examiner(
-            game.hero, game.forge, game.conn, game.run_id, game.rules.exams, weights, game.recorder.progress
+            hero,
+            game.forge,
+            game.conn,
+            game.run_id,
+            game.rules.exams,
+            weights,
+            game.recorder.progress,
+            checkpoint_id=checkpoint_id,
+            on_written=game.exam_plan.took,
         )
 
     def sit(self, skill: str) -> None:

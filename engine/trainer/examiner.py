@@ -110,6 +110,7 @@ class Examiner:
         on_progress: Callable[[str], None],
         *,
         checkpoint_id: int | None = None,
+        on_written: Callable[[Exam], None] | None = None,
     ) -> None:
         """
         Args:
@@ -121,10 +122,11 @@ class Examiner:
             weights: which weights answer, for the row: ``live``, ``ema``, or a checkpoint's digest.
             on_progress: hears what takes long.
             checkpoint_id: the checkpoint that answers; None: the live hero.
+            on_written: hears of each exam with its id.
         """
         self._hero, self._forge, self._conn, self._run_id = hero, forge, conn, run_id
         self._rules, self._weights, self._on_progress = rules, weights, on_progress
-        self._checkpoint_id = checkpoint_id
+        self._checkpoint_id, self._on_written = checkpoint_id, on_written
 
     @cached_property
     def context_hash(self) -> str:
@@ -290,7 +292,10 @@ class Examiner:
     def write(self, answered: Answered) -> int:
         """Put an exam into the save, durably."""
         with transaction(self._conn, durable=True):
-            return add_exam(self._conn, answered.exam, answered.items)
+            exam_id = add_exam(self._conn, answered.exam, answered.items)
+        if self._on_written is not None:
+            self._on_written(replace(answered.exam, id=exam_id))
+        return exam_id
 
     def _answers(self, questions: Sequence[_Asked], name: str) -> list[str]:
         if not questions:

@@ -1,6 +1,6 @@
 """The training loop: practise, examine, save, obey; every decision at a step boundary.
 
-After optimizer step S the order is fixed: record, exam, end of a quest, save. Then commands and whatever else comes from
+After optimizer step S the order is fixed: record, exam, end of a quest, save, the exam plan. Then commands and whatever else comes from
 outside are taken in, journaled with S, and step S + 1 begins. Nothing here is decided by the clock but when to save and when
 to rest, and neither changes what is learnt: so a resumed run takes the same way as one that was never interrupted.
 """
@@ -32,6 +32,7 @@ from engine.trainer.guards import Guards
 from engine.trainer.memory_guard import MemoryGuard
 from engine.trainer.orders import Orders
 from engine.trainer.parking import Parked, unpark
+from engine.trainer.plan_day import PlanDay
 from engine.trainer.practice import Forge, Round
 from engine.trainer.recorder import Recorder, StepFacts
 from engine.trainer.saving import Saving
@@ -88,6 +89,7 @@ class Game:
         self.orders = Orders(self)
         self.saving = Saving(self)
         self.exams = ExamDay(self)
+        self.exam_plan = PlanDay(self)
         self.memory = MemoryGuard(self)
 
     # ---------------------------------------------------------------- the loop
@@ -126,6 +128,8 @@ class Game:
                 state, reason = resting
                 self.report(state, blocker=reason)
                 self.channel.wait(PAUSED_LOOK_S)
+                if self.paused and state is EngineState.PAUSED:
+                    self.exam_plan.rested()
                 self.saving.land()
                 self.orders.take_in()
         if self.stopping is not None:
@@ -179,6 +183,7 @@ class Game:
             self.exams.sit(skill)
         self.board.finish_if_done()
         self.saving.save_if_due()
+        self.exam_plan.stepped()
 
     def _record(self, practice: Round, outcome: StepOutcome, skill: str, seconds: float) -> float | None:
         """Record a finished step; its strain, None where it was refused."""

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from configs.errors import BlockedError, RealmError, UsageError
 from engine.chat.template import answer_text, decode, encode_prompt, with_system
-from engine.curriculum.gate import plan_asked
 from engine.generate import sample
 from engine.hero.loading import load_folder
 from engine.hero.model import Hero
 from engine.link.protocol import Command, Verb
+from engine.trainer.exam_orders import examine
 from engine.trainer.parking import park
 from engine.trainer.promotion import best_examined, find_form, promote
 from engine.trainer.steering import steer
-from saves import exams, incidents, journal, ledger
+from saves import incidents, journal, ledger
 from saves.rows import Checkpoint, JournalEntry
 
 if TYPE_CHECKING:
@@ -206,31 +205,7 @@ class Orders:
         return {"form": checkpoint.name, "step": checkpoint.step, "digest": checkpoint.digest, **said}
 
     def _exam(self, command: Command) -> dict[str, Any]:
-        game, args = self._game, command.args
-        state = game.focus()
-        skill_id = str(args.get("skill") or state.skill)
-        if skill_id not in game.values.curricula:
-            raise UsageError(f"this hero does not train {skill_id}", fix="see `realm skill list`", code="UNKNOWN_SKILL")
-        state = game.values.curricula[skill_id]
-        skill, _ = game.forge.skills[skill_id]
-        level = args.get("level", state.training)
-        if not isinstance(level, int) or not 1 <= level <= state.max_level:
-            raise UsageError(
-                f"level {level} does not exist", fix=f"choose 1 to {state.max_level}", code="NO_SUCH_LEVEL"
-            )
-        wanted = args.get("items", game.rules.exams.items)
-        if not isinstance(wanted, int) or not 1 <= wanted <= 1024:
-            raise UsageError(f"{wanted!r} is no number of items", fix="choose 1 to 1024", code="BAD_ARGUMENT")
-        before = exams.recent_exams(game.conn, game.campaign.id, skill=skill_id, level=level, kind="asked")
-        plan = plan_asked(state, skill, level, game.rules.exams, items=wanted, asked=sum(e.items for e in before))
-        with game.loop.examined():
-            examiner = game.exams.examiner()
-            (answered,) = examiner.ask([plan], game.values.step)
-        exam_id = examiner.write(answered)
-        game.last_exam = replace(answered.exam, id=exam_id)
-        game.recorder.progress(None)
-        exam = answered.exam
-        return {"exam": exam_id, "level": level, "correct": exam.correct, "items": exam.items}
+        return examine(self._game, command.args)
 
     def _forget(self, command: Command) -> dict[str, Any]:
         name = command.args.get("name")

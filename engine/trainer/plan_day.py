@@ -1,0 +1,352 @@
+"""Carries out the exam plan for a running game: sits what is due, keeps to the limits, and sees to what follows.
+
+Nothing here changes what is trained: the plan's exams ask problems of their own and touch no state of the curriculum. What was
+asked is read from the save once and then kept up to date, so a resumed run goes on with the plan where its facts end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from configs import clock
+from configs.errors import RealmError, UsageError
+from configs.exam_plan import ExamPlanConfig, PlanEntry, load_exam_plan
+from configs.reading import nearest
+from engine.curriculum.drift import Drop, fell, weigh
+from engine.curriculum.exam_plan import Occasion, PlanRecord, Pupil, Sitting, Taken, Wanted, due, wanted
+from engine.curriculum.gate import ExamPlan, plan_asked
+from engine.curriculum.state import NOTHING, CurriculumState, Tally, start
+from engine.link.state import EngineState
+from engine.trainer.examiner import Answered, Examiner
+from saves import drifts, exams, incidents, ledger
+from saves.database import transaction
+from saves.rows import Drift, Exam
+from skills.registry import get_skill
+
+if TYPE_CHECKING:
+    from engine.trainer.game import Game
+
+BASE = "base"
+"""`Exam.weights` of a hero as it was before it learnt anything here."""
+_BATCH = 256
+"""Questions between two looks at an entry's time limit."""
+_GATES = ("gate", "screen")
+
+
+class PlanDay:
+    """The exam plan of a `Game`."""
+
+    def __init__(self, game: Game, plan: ExamPlanConfig | None = None) -> None:
+        self._game = game
+        self.plan = plan or load_exam_plan()
+        self._known: PlanRecord | None = None
+        self._rested_since: float | None = None
+
+    # ---------------------------------------------------------------- what is known
+
+    @property
+    def record(self) -> PlanRecord:
+        """What was asked so far."""
+        if self._known is None:
+            record = PlanRecord()
+            for row in exams.every_exam(self._game.conn, self._game.campaign.id):
+                record = self._after(record, row)
+            self._known = record
+        return self._known
+
+    def took(self, exam: Exam) -> None:
+        """Take note of an exam that was just written, the gate's and those on command as well."""
+        if self._known is not None:  # else it is read from the save with all the others
+            self._known = self._after(self.record, {name: getattr(exam, name) for name in _COLUMNS})
+
+    def _after(self, record: PlanRecord, row: Any) -> PlanRecord:
+        asked = row["items"] + row["errors"]
+        place = (row["skill"], row["mix"], row["level"])
+        gate = row["kind"] in _GATES
+        if row["checkpoint_id"] is not None or row["weights"] == BASE:
+            # Another form answered: only the problems are used up.
+            return replace(record, outside={**record.outside, place: record.outside.get(place, 0) + asked})
+        entry = self.plan.entries.get(row["plan"])
+        taken = Taken(
+            entry=row["plan"] if entry is not None else "",
+            step=row["step"],
+            skill=row["skill"],
+            mix=row["mix"],
+            level=row["level"],
+            tally=Tally(row["correct"], row["items"]),
+            version=row["skill_version"],
+            at=row["at"],
+            counted=gate or (entry is not None and entry.when.trigger != "idle"),
+            asked=asked,
+        )
+        return record.after(taken, gate=gate, baseline_items=self.plan.drift.baseline_items)
+
+    @property
+    def pupil(self) -> Pupil:
+        """The hero as the plan sees it."""
+        game = self._game
+        training = game.hero.config.training
+        return Pupil(
+            states=game.values.curricula,
+            hatchling=game.hero.config.model.source == "hatchling",
+            step_examples=training.batch_size * training.accumulation,
+            starting_step=game.campaign.starting_step,
+        )
+
+    def state_of(self, skill_id: str, mix: str) -> CurriculumState:
+        """Where the hero stands in a skill and mix; at the start, where it does not train them."""
+        state = self._game.values.curricula.get(skill_id)
+        if state is not None and state.mix == mix:
+            return state
+        return start(skill_id, mix, get_skill(skill_id).config.max_level, self._game.rules.exams)
+
+    def question_plan(self, skill_id: str, mix: str, level: int, items: int, *, kind: str, entry: str = "") -> ExamPlan:
+        """Fresh problems of a level, kept apart from those of the gate and from all that were asked outside it."""
+        return plan_asked(
+            self.state_of(skill_id, mix),
+            get_skill(skill_id),
+            level,
+            self._game.rules.exams,
+            items=items,
+            asked=self.record.outside.get((skill_id, mix, level), 0),
+            kind=kind,
+            plan=entry,
+        )
+
+    # ---------------------------------------------------------------- when
+
+    def stepped(self) -> None:
+        """After a step with everything that hangs on it: sit what is due, where a checkpoint was begun and where not."""
+        game, step = self._game, self._game.values.step
+        self._rested_since = None
+        self._sit_due(Occasion(step, checkpoint=game.saving.saved_at(step), now=clock.now()))
+
+    def rested(self) -> None:
+        """While the hero rests on the player's word: one slice of what may be asked now."""
+        game, now = self._game, clock.monotonic()
+        if self._rested_since is None:
+            self._rested_since = now
+        newest = max((c.step for c in ledger.live_checkpoints(game.conn, game.campaign.id)), default=None)
+        occasion = Occasion(
+            game.values.step, rested_s=now - self._rested_since, now=clock.now(), newest_checkpoint=newest
+        )
+        self._sit_due(occasion)
+
+    def _sit_due(self, occasion: Occasion) -> None:
+        found = due(self.plan, self.pupil, self.record, occasion, cannot_ask)
+        if found and occasion.rested_s is not None:
+            found = [_slice(found[0], self.plan.budget.slice_items)]
+        for sitting in found:
+            self.sit(sitting)
+
+    def commanded(self, name: str) -> list[Exam]:
+        """Sit an entry now, whatever was asked before.
+
+        Raises:
+            UsageError: there is no such entry, or nothing of it can be asked of this hero.
+        """
+        entry = self.entry(name)
+        occasion = Occasion(self._game.values.step, now=clock.now(), newest_checkpoint=self._game.values.step)
+        asked = tuple(wanted(self.plan, name, self.pupil, self.record, occasion, cannot_ask, commanded=True))
+        if not asked:
+            reasons = [r for q in entry.asks if q.skill != "trained" and (r := cannot_ask(q.skill, q.mix or "full"))]
+            raise UsageError(
+                f"{name} has nothing to ask now",
+                why="; ".join(reasons) or "no level fits it yet",
+                fix="see `realm exam plan`",
+                code="NOTHING_TO_ASK",
+            )
+        return self.sit(Sitting(name, asked))
+
+    def entry(self, name: str) -> PlanEntry:
+        """An entry of the plan; `UsageError` names the nearest where there is none."""
+        found = self.plan.entries.get(name)
+        if found is None:
+            near = nearest(name, list(self.plan.entries))
+            raise UsageError(
+                f"the exam plan has no entry {name!r}",
+                why=f"the nearest is {near}" if near else "",
+                fix="see `realm exam plan`",
+                code="UNKNOWN_ENTRY",
+            )
+        return found
+
+    # ---------------------------------------------------------------- sitting
+
+    def sit(self, sitting: Sitting) -> list[Exam]:
+        """Ask what an entry wants, within its time, and see to what follows; the exams as they were written."""
+        game, entry = self._game, self.plan.entries[sitting.entry]
+        started = clock.monotonic()
+        written: list[Exam] = []
+        with self.examining() as examiner:
+            for group in _groups(sitting.wanted, _BATCH):
+                if clock.monotonic() - started >= entry.limit.seconds:
+                    break
+                plans = [self._questions(entry, sitting.entry, w) for w in group]
+                for want, answered in zip(group, examiner.ask(plans, game.values.step), strict=True):
+                    before = self._best(answered.exam)
+                    exam = self.write(examiner, answered)
+                    written.append(exam)
+                    written += self._follow(examiner, sitting.entry, entry, want, exam, before)
+        return written
+
+    @contextmanager
+    def examining(self) -> Iterator[Examiner]:
+        """The hero as it sits exams, with its state shown as such."""
+        game = self._game
+        before = game.recorder.state
+        blocker = game.recorder.snapshot.blocker
+        game.report(EngineState.EXAMINING)
+        try:
+            with game.loop.examined():
+                yield game.exams.examiner()
+        finally:
+            game.recorder.progress(None)
+            game.report(before, blocker)
+
+    def write(self, examiner: Examiner, answered: Answered) -> Exam:
+        """Write an exam, and say what could not be asked or judged."""
+        exam = replace(answered.exam, id=examiner.write(answered))
+        self._game.exams.report_errors(exam.skill, answered.errors)
+        return exam
+
+    def _questions(self, entry: PlanEntry, name: str, want: Wanted) -> ExamPlan:
+        return self.question_plan(want.skill, want.mix, want.level, want.items, kind=entry.kind, entry=name)
+
+    def _more(self, examiner: Examiner, entry: PlanEntry, name: str, want: Wanted, items: int) -> Exam | None:
+        """Further fresh questions of the same place; None when it has none."""
+        if items <= 0:
+            return None
+        (answered,) = examiner.ask([self._questions(entry, name, replace(want, items=items))], self._game.values.step)
+        return self.write(examiner, answered)
+
+    # ---------------------------------------------------------------- what follows
+
+    def _follow(
+        self, examiner: Examiner, name: str, entry: PlanEntry, want: Wanted, exam: Exam, best: tuple[Tally, int]
+    ) -> list[Exam]:
+        game, more = self._game, []
+        tally = Tally(exam.correct, exam.items)
+        state = game.values.curricula.get(want.skill)
+        won = state is not None and state.mix == want.mix and want.level <= state.mastered
+        if want.fallen_items and won and tally.items and not tally.reaches(game.rules.exams.held_share):
+            more.append(self._more(examiner, entry, name, want, want.fallen_items))
+        if entry.follows.drift and best[0].items and tally.items:
+            least = min(self.plan.drift.warning, entry.follows.rollback_drop or 1.0)
+            if fell(best[0], tally, least):
+                again = self._more(examiner, entry, name, want, self.plan.drift.confirm_items)
+                if again is not None:
+                    more.append(again)
+                    tally = tally.plus(Tally(again.correct, again.items))
+            self._drifted(name, entry, exam, weigh(best[0], tally, self.plan.drift), best[1])
+        return [exam for exam in more if exam is not None]
+
+    def _best(self, exam: Exam) -> tuple[Tally, int]:
+        """The best exam of the same entry and place so far, and its step."""
+        key = (exam.plan, (exam.skill, exam.mix, exam.level), exam.skill_version)
+        return self.record.best.get(key, NOTHING), self.record.best_step.get(key, 0)
+
+    def _drifted(self, name: str, entry: PlanEntry, exam: Exam, drop: Drop, best_step: int) -> None:
+        game, follows = self._game, entry.follows
+        back = follows.rollback_drop is not None and fell(drop.best, drop.now, follows.rollback_drop)
+        back = back and drop.by_chance < self.plan.drift.chance
+        now = clock.now()
+        with transaction(game.conn, durable=True):
+            drifts.add_drift(
+                game.conn,
+                Drift(
+                    run_id=game.run_id,
+                    step=game.values.step,
+                    plan=name,
+                    skill=exam.skill,
+                    level=exam.level,
+                    baseline=drop.best.share or 0.0,
+                    share=drop.now.share or 0.0,
+                    severity=drop.severity,
+                    detail={**drop.as_dict(), "mix": exam.mix, "best_step": best_step},
+                    at=now,
+                ),
+            )
+            if drop.severity == "none" and not back:
+                return
+            form = self._form_from(best_step)
+            shown = f"{drop.now.correct} of {drop.now.items}, at its best {drop.best.correct} of {drop.best.items}"
+            incidents.raise_incident(
+                game.conn,
+                "drift",
+                category="training",
+                severity="high" if drop.severity == "critical" else "medium",
+                title=f"{entry.title}: {exam.skill} level {exam.level} has fallen ({shown})",
+                fix=f"train it again, or go back to step {best_step} (`realm ledger summon {form}`)"
+                if back and form
+                else "give it a share of the steps again (`realm curriculum show`), or drill what is weak",
+                detail={
+                    "plan": name,
+                    "skill": exam.skill,
+                    "level": exam.level,
+                    "best_step": best_step,
+                    **drop.as_dict(),
+                },
+                run_id=game.run_id,
+                step=game.values.step,
+            )
+
+    def _form_from(self, step: int) -> str:
+        """The kept form of ``step``, or the next one after it; empty when there is none."""
+        forms = ledger.live_checkpoints(self._game.conn, self._game.campaign.id)
+        later = sorted((c for c in forms if c.step >= step), key=lambda c: c.step)
+        return later[0].name if later else ""
+
+
+_COLUMNS = (
+    "plan", "kind", "step", "skill", "mix", "level", "correct", "items", "errors", "skill_version", "at", "weights",
+    "checkpoint_id",
+)  # fmt: skip
+
+
+def cannot_ask(skill_id: str, mix: str) -> str:
+    """Why a skill's mix cannot be asked here; empty: it can."""
+    try:
+        get_skill(skill_id).mix(mix)
+    except RealmError as error:
+        return error.what
+    return ""
+
+
+def _groups(wanted_exams: Iterable[Wanted], questions: int) -> Iterator[list[Wanted]]:
+    """Consecutive exams with at most so many questions together, or one alone."""
+    group: list[Wanted] = []
+    for want in wanted_exams:
+        if group and sum(w.items for w in group) + want.items > questions:
+            yield group
+            group = []
+        group.append(want)
+    if group:
+        yield group
+
+
+def _slice(sitting: Sitting, questions: int) -> Sitting:
+    """The first part of a sitting."""
+    first: list[Wanted] = []
+    left = questions
+    for want in sitting.wanted:
+        if left <= 0:
+            break
+        first.append(replace(want, items=min(want.items, left)))
+        left -= first[-1].items
+    return Sitting(sitting.entry, tuple(first))
+
+
+def suggestions(entry: PlanEntry, written: Sequence[Exam]) -> list[dict[str, Any]]:
+    """Levels from which a level-up is in reach, where the entry looks for them."""
+    bar = entry.follows.suggest_share
+    if bar is None:
+        return []
+    return [
+        {"skill": e.skill, "level": e.level, "correct": e.correct, "items": e.items}
+        for e in written
+        if Tally(e.correct, e.items).reaches(bar)
+    ]
