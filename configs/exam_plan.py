@@ -112,7 +112,7 @@ class DriftRules(Model):
         30, ge=0, le=1024, description="asked in addition before an alarm, so that no handful raises one"
     )
     baseline_items: int = Field(20, ge=1, le=1024, description="fewest questions of an exam that may be the best")
-    chance: float = Field(0.05, gt=0, lt=0.5, description="an alarm needs a drop less likely than this by chance")
+    chance: float = Field(0.01, gt=0, lt=0.5, description="an alarm needs a drop less likely than this by chance")
 
     @model_validator(mode="after")
     def _in_order(self) -> DriftRules:

@@ -16,8 +16,15 @@ ORDER = {"critical": 0, "high": 1, "normal": 2, "low": 3}
 AHEAD = 3
 """Levels of the span ``next``: the training level and those above it."""
 
-Reason = Callable[[str, str], str]
-"""(skill, mix) to why it cannot be asked here; empty: it can."""
+
+@dataclass(frozen=True, slots=True)
+class School:
+    """What can be asked on this machine."""
+
+    reason: Callable[[str, str], str]
+    """(skill, mix) to why it cannot be asked; empty: it can."""
+    pool: Callable[[str, str, int, int], int]
+    """(skill, mix, level, limit) to the problems held out there, counted only up to the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +158,7 @@ class Occasion:
     """Step of the newest checkpoint."""
 
 
-def due(plan: ExamPlanConfig, pupil: Pupil, record: PlanRecord, occasion: Occasion, reason: Reason) -> list[Sitting]:
+def due(plan: ExamPlanConfig, pupil: Pupil, record: PlanRecord, occasion: Occasion, school: School) -> list[Sitting]:
     """The entries to sit now, in order, as far as the budget goes."""
     left = credit(plan, pupil, record, occasion.step)
     cost = question_cost(plan, pupil)
@@ -159,7 +166,7 @@ def due(plan: ExamPlanConfig, pupil: Pupil, record: PlanRecord, occasion: Occasi
     for name, entry in _ordered(plan):
         if not _is_due(plan, name, entry, pupil, record, occasion):
             continue
-        sitting = Sitting(name, tuple(wanted(plan, name, pupil, record, occasion, reason)))
+        sitting = Sitting(name, tuple(wanted(plan, name, pupil, record, occasion, school)))
         price = sitting.questions * cost
         if not sitting.wanted or (occasion.rested_s is None and price > left):
             continue
@@ -214,7 +221,7 @@ def wanted(
     pupil: Pupil,
     record: PlanRecord,
     occasion: Occasion,
-    reason: Reason,
+    school: School,
     *,
     commanded: bool = False,
 ) -> Iterator[Wanted]:
@@ -226,20 +233,20 @@ def wanted(
         pupil: who is examined.
         record: what was asked so far.
         occasion: when.
-        reason: says why a skill or mix cannot be asked.
+        school: what can be asked.
         commanded: somebody wants it now, whatever was asked before.
     """
     entry = plan.entries[name]
     room = entry.limit.items
     for asks in entry.asks:
         for skill, mix, level in _places(asks, pupil, record, occasion):
-            if reason(skill, mix):
+            if school.reason(skill, mix):
                 continue
             place = (skill, mix, level)
             items = asks.items
             if asks.first_items is not None and not any(k[:2] == (name, place) for k in record.best):
                 items = asks.first_items
-            items = min(items, room)
+            items = min(items, room, school.pool(skill, mix, level, items))
             if not commanded:
                 items -= _asked_now(name, entry, place, record, occasion, items)
             if items > 0:
@@ -286,7 +293,7 @@ def _levels(asks: Questions, state: CurriculumState | None) -> tuple[int, ...]:
     return tuple(level for level in spans[asks.levels] if level <= top)
 
 
-def left_out(plan: ExamPlanConfig, name: str, pupil: Pupil, reason: Reason) -> list[str]:
+def left_out(plan: ExamPlanConfig, name: str, pupil: Pupil, school: School) -> list[str]:
     """Why parts of an entry, or all of it, are not asked of this hero by themselves."""
     entry = plan.entries[name]
     found = []
@@ -297,7 +304,7 @@ def left_out(plan: ExamPlanConfig, name: str, pupil: Pupil, reason: Reason) -> l
     for asks in entry.asks:
         if asks.skill != TRAINED:
             state = pupil.states.get(asks.skill)
-            why = reason(asks.skill, asks.mix or (state.mix if state is not None else "full"))
+            why = school.reason(asks.skill, asks.mix or (state.mix if state is not None else "full"))
             if why:
                 found.append(why)
     return found

@@ -9,8 +9,9 @@ from configs.errors import UsageError
 from engine.curriculum.exam_plan import Occasion, wanted
 from engine.curriculum.gate import ExamPlan
 from engine.statistics import interval
-from engine.trainer.pairing import LIVE, PairedExam, form, pair, total
-from engine.trainer.plan_day import BASE, cannot_ask, suggestions
+from engine.trainer.examiner import BASE, LIVE
+from engine.trainer.pairing import PairedExam, form, pair, total
+from engine.trainer.plan_day import HERE, cannot_ask, suggestions
 from saves.rows import Exam
 from skills.registry import get_skill, skill_id
 
@@ -50,7 +51,7 @@ def examine(game: Game, args: Mapping[str, Any]) -> dict[str, Any]:
     plans = [_of_level(game, args)] if entry is None else _of_entry(game, str(name))
     if against is not None:
         return _compared(game, pair(game, str(against), who, plans))
-    with game.exam_plan.examining(), form(game, who) as examiner:
+    with form(game, who) as examiner:
         written = [game.exam_plan.write(examiner, answered) for answered in examiner.ask(plans, game.values.step)]
     if who == LIVE and entry is None:
         game.last_exam = written[0]
@@ -82,7 +83,7 @@ def _of_level(game: Game, args: Mapping[str, Any]) -> ExamPlan:
 def _of_entry(game: Game, name: str) -> list[ExamPlan]:
     day = game.exam_plan
     entry, now = day.plan.entries[name], Occasion(game.values.step, newest_checkpoint=game.values.step)
-    asked = list(wanted(day.plan, name, day.pupil, day.record, now, cannot_ask, commanded=True))
+    asked = list(wanted(day.plan, name, day.pupil, day.record, now, HERE, commanded=True))
     if not asked:
         reasons = [cannot_ask(q.skill, q.mix or "full") for q in entry.asks if q.skill != "trained"]
         raise UsageError(

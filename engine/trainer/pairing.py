@@ -10,19 +10,16 @@ from typing import TYPE_CHECKING, Any
 from engine.curriculum.gate import ExamPlan
 from engine.curriculum.pairs import NO_ITEMS, Paired, paired
 from engine.hero.loading import load_folder
+from engine.link.state import EngineState
 from engine.parallel.waking import Waking
 from engine.precision import exact_matmul
-from engine.trainer.examiner import Answered, Examiner
-from engine.trainer.plan_day import BASE
+from engine.trainer.examiner import BASE, LIVE, Answered, Examiner
 from engine.trainer.promotion import find_form
 from saves import exams, ledger
 from saves.rows import Exam
 
 if TYPE_CHECKING:
     from engine.trainer.game import Game
-
-LIVE = "live"
-"""The hero as it is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +59,33 @@ def form(game: Game, which: str) -> Iterator[Examiner]:
         UsageError: there is no such checkpoint.
         RealmError: its folder or the base model cannot be loaded.
     """
-    if which == LIVE:
-        with game.loop.examined():
-            yield game.exams.examiner()
-        return
+    before, blocker = game.recorder.state, game.recorder.snapshot.blocker
+    game.report(EngineState.EXAMINING)
+    try:
+        if which == LIVE:
+            with game.loop.examined():
+                yield game.exams.examiner()
+        else:
+            game.recorder.progress(f"waking {which}")
+            examiner = _woken(game, which)
+            with exact_matmul():
+                yield examiner
+    finally:
+        game.recorder.progress(None)
+        game.report(before, blocker)
+
+
+def _woken(game: Game, which: str) -> Examiner:
     placement = game.loop.placement
-    game.recorder.progress(f"waking {which}")
     if which == BASE:
         hero = Waking(game.hero.config, placement, None, game.campaign.seed).hero(placement)
-        examiner = game.exams.examiner_of(hero, BASE)
+        weights, checkpoint_id = BASE, None
     else:
         checkpoint = find_form(game.conn, which)
         hero = load_folder(game.hero.config, ledger.folder_of(game.folder, checkpoint), placement)
-        examiner = game.exams.examiner_of(hero, checkpoint.digest, checkpoint.id)
+        weights, checkpoint_id = checkpoint.digest, checkpoint.id
     hero.model.eval()
-    with exact_matmul():
-        yield examiner
+    return game.exams.examiner_of(hero, weights, checkpoint_id)
 
 
 def pair(game: Game, first: str, second: str, plans: Sequence[ExamPlan]) -> list[PairedExam]:
@@ -97,7 +105,6 @@ def pair(game: Game, first: str, second: str, plans: Sequence[ExamPlan]) -> list
             asked = examiner.ask(plans, step)
             written.append([replace(a.exam, id=examiner.write(a)) for a in asked])
             answers.append(asked)
-    game.recorder.progress(None)
     return [
         PairedExam(one, other, compared(one, other, a, b)) for one, other, a, b in zip(*written, *answers, strict=True)
     ]

@@ -7,7 +7,6 @@ asked is read from the save once and then kept up to date, so a resumed run goes
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,21 +15,20 @@ from configs.errors import RealmError, UsageError
 from configs.exam_plan import ExamPlanConfig, PlanEntry, load_exam_plan
 from configs.reading import nearest
 from engine.curriculum.drift import Drop, fell, weigh
-from engine.curriculum.exam_plan import Occasion, PlanRecord, Pupil, Sitting, Taken, Wanted, due, wanted
+from engine.curriculum.exam_plan import Occasion, PlanRecord, Pupil, School, Sitting, Taken, Wanted, due, wanted
 from engine.curriculum.gate import ExamPlan, plan_asked
 from engine.curriculum.state import NOTHING, CurriculumState, Tally, start
-from engine.link.state import EngineState
-from engine.trainer.examiner import Answered, Examiner
+from engine.trainer.examiner import BASE, LIVE, Answered, Examiner
+from engine.trainer.pairing import form
 from saves import drifts, exams, incidents, ledger
 from saves.database import transaction
 from saves.rows import Drift, Exam
+from skills.judging import guarded
 from skills.registry import get_skill
 
 if TYPE_CHECKING:
     from engine.trainer.game import Game
 
-BASE = "base"
-"""`Exam.weights` of a hero as it was before it learnt anything here."""
 _BATCH = 256
 """Questions between two looks at an entry's time limit."""
 _GATES = ("gate", "screen")
@@ -136,7 +134,7 @@ class PlanDay:
         self._sit_due(occasion)
 
     def _sit_due(self, occasion: Occasion) -> None:
-        found = due(self.plan, self.pupil, self.record, occasion, cannot_ask)
+        found = due(self.plan, self.pupil, self.record, occasion, HERE)
         if found and occasion.rested_s is not None:
             found = [_slice(found[0], self.plan.budget.slice_items)]
         for sitting in found:
@@ -150,7 +148,7 @@ class PlanDay:
         """
         entry = self.entry(name)
         occasion = Occasion(self._game.values.step, now=clock.now(), newest_checkpoint=self._game.values.step)
-        asked = tuple(wanted(self.plan, name, self.pupil, self.record, occasion, cannot_ask, commanded=True))
+        asked = tuple(wanted(self.plan, name, self.pupil, self.record, occasion, HERE, commanded=True))
         if not asked:
             reasons = [r for q in entry.asks if q.skill != "trained" and (r := cannot_ask(q.skill, q.mix or "full"))]
             raise UsageError(
@@ -181,7 +179,7 @@ class PlanDay:
         game, entry = self._game, self.plan.entries[sitting.entry]
         started = clock.monotonic()
         written: list[Exam] = []
-        with self.examining() as examiner:
+        with form(game, LIVE) as examiner:
             for group in _groups(sitting.wanted, _BATCH):
                 if clock.monotonic() - started >= entry.limit.seconds:
                     break
@@ -192,20 +190,6 @@ class PlanDay:
                     written.append(exam)
                     written += self._follow(examiner, sitting.entry, entry, want, exam, before)
         return written
-
-    @contextmanager
-    def examining(self) -> Iterator[Examiner]:
-        """The hero as it sits exams, with its state shown as such."""
-        game = self._game
-        before = game.recorder.state
-        blocker = game.recorder.snapshot.blocker
-        game.report(EngineState.EXAMINING)
-        try:
-            with game.loop.examined():
-                yield game.exams.examiner()
-        finally:
-            game.recorder.progress(None)
-            game.report(before, blocker)
 
     def write(self, examiner: Examiner, answered: Answered) -> Exam:
         """Write an exam, and say what could not be asked or judged."""
@@ -314,6 +298,19 @@ def cannot_ask(skill_id: str, mix: str) -> str:
     except RealmError as error:
         return error.what
     return ""
+
+
+def _held_out(skill_id: str, mix: str, level: int, limit: int) -> int:
+    """Problems held out at a level; none where the skill cannot say."""
+    skill = get_skill(skill_id)
+    try:
+        return guarded(skill_id, f"exam problems of level {level}", lambda: skill.exam_pool(level, mix, limit))
+    except RealmError:
+        return 0
+
+
+HERE = School(cannot_ask, _held_out)
+"""The skills of this machine."""
 
 
 def _groups(wanted_exams: Iterable[Wanted], questions: int) -> Iterator[list[Wanted]]:
