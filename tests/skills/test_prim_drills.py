@@ -10,7 +10,7 @@ from configs.catalogue import primitives
 from skills.contract import Result
 from skills.primitives.catalogue import RUNGS, kinds
 from skills.registry import get_skill
-from skills.split import problem_hash
+from skills.split import problem_hash, side
 
 PRIM = get_skill("prim")
 RUNG = range(1, RUNGS + 1)
@@ -90,3 +90,14 @@ def test_the_whole_skill_keeps_its_sides_apart() -> None:
         train |= {PRIM.generate(rung, i, "train").problem_digest for i in range(300)}
         exam |= {PRIM.generate(rung, i, "exam").problem_digest for i in range(300)}
     assert not train & exam
+
+
+@pytest.mark.full
+def test_a_million_problems_never_cross_the_split() -> None:
+    train, exam = set(), set()
+    for rung in RUNG:
+        train |= {PRIM.generate(rung, i, "train").problem_digest for i in range(90_000)}
+        exam |= {PRIM.generate(rung, i, "exam").problem_digest for i in range(10_000)}
+    assert not train & exam
+    assert {side(bytes.fromhex(digest)) for digest in train} == {"train"}
+    assert {side(bytes.fromhex(digest)) for digest in exam} == {"exam"}
