@@ -57,6 +57,12 @@ class Kind:
     """The highest level that differs from the one below; None: the skill's last."""
     finite: bool = False
     """Words limit it: fewer than ten thousand problems a level."""
+    finish: Callable[[Made], Made] | None = None
+    """Where wording costs much more than choosing: `make` leaves prompt and answer empty, and this words what is really asked."""
+
+    def worded(self, made: Made) -> Made:
+        """``made`` with prompt and answer."""
+        return made if self.finish is None else self.finish(made)
 
 
 class StreamSkill:
@@ -183,7 +189,7 @@ class StreamSkill:
             made = kind.make(random, level)
             digest = self._digest(kind, made)
             if side(digest) == "train":
-                return digest, made
+                return digest, kind.worded(made)
         raise RealmError(
             f"{kind.name} of {self.config.id} has no training problem at level {level}",
             why=f"{_TRIES} attempts gave none",
@@ -221,7 +227,8 @@ class StreamSkill:
                 fix="choose a higher level or another operation",
                 code="NO_EXAM",
             )
-        return self._problem(self.kinds[operation], level, index, "exam", *entry, repeat=repeat)
+        kind, (digest, made) = self.kinds[operation], entry
+        return self._problem(kind, level, index, "exam", digest, kind.worded(made), repeat=repeat)
 
     def _problem(
         self, kind: Kind, level: int, index: int, split: Split, digest: bytes, made: Made, *, repeat: bool
