@@ -191,6 +191,8 @@ class QuestRules(Model):
     samples: int = Field(5, ge=0, le=50, description="answers written before and after")
     max_attempts: int = Field(3, ge=1, le=10, description="attempts before a quest stays failed")
     max_errors: int = Field(100, ge=1, description="errors listed before the check stops")
+    spar_rounds: int = Field(100, ge=1, le=500, description="problems asked in a round of sparring")
+    spar_below: Share = Field(0.80, description="share under which targeted sparring takes up an operation")
     mask_check_steps: int = Field(200, ge=1, description="steps of a quest between two looks at what its batches train")
     stable_s: float = Field(2.0, ge=0, description="seconds a file in the inbox must keep its size")
 

@@ -29,8 +29,13 @@ def add_quest(
     epochs: int = 1,
     counts: dict[str, Any],
     source: str,
+    origin: str = "player",
+    checkpoint_id: int | None = None,
+    asked_step: int | None = None,
 ) -> int:
     """Put a quest on the board, durably; its file already lies in the save's ``quests/``.
+
+    A sparring quest (``origin``) names the newest checkpoint and the step at which its failures were seen.
 
     Raises:
         UsageError: the name is taken (removed quests keep theirs).
@@ -39,9 +44,13 @@ def add_quest(
         if conn.execute("SELECT 1 FROM quests WHERE name = ?", (name,)).fetchone() is not None:
             raise UsageError(f"a quest called {name!r} already exists", fix="choose another name", code="QUEST_EXISTS")
         cursor = conn.execute(
-            """INSERT INTO quests (name, file, digest, format, priority, epochs, counts_json, source, created_at)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-            (name, file, digest, format, priority, epochs, encode(counts), source, clock.now()),
+            """INSERT INTO quests (name, file, digest, format, priority, epochs, counts_json, source, created_at, origin,
+                   checkpoint_id, asked_step)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            (
+                *(name, file, digest, format, priority, epochs, encode(counts), source, clock.now()),
+                *(origin, checkpoint_id, asked_step),
+            ),
         )
         return int(cursor.lastrowid or 0)
 
@@ -71,6 +80,20 @@ def next_quest(conn: sqlite3.Connection, *, max_failures: int = DEFAULT_MAX_FAIL
         (max_failures,),
     ).fetchone()
     return None if row is None else read(Quest, row)
+
+
+def stale_since(conn: sqlite3.Connection, found: Quest, campaign_id: str, step: int) -> str | None:
+    """Why a sparring quest is out of date at ``step``: the hero has gone beyond the checkpoint after the one that failed."""
+    if found.asked_step is None:
+        return None
+    row = conn.execute(
+        """SELECT name, step FROM live_checkpoints WHERE run_campaign_id = ? AND step > ? AND step < ?
+           ORDER BY step LIMIT 1""",
+        (campaign_id, found.asked_step, step),
+    ).fetchone()
+    if row is None:
+        return None
+    return f"its failures are of step {found.asked_step}; the hero has gone beyond {row['name']}"
 
 
 def remove_quest(conn: sqlite3.Connection, quest_id: int) -> None:

@@ -213,8 +213,8 @@ class Quest(Row):
     """player, sparring or forge: who wrote it."""
     checkpoint_id: int | None = None
     """The form whose failures it holds (sparring)."""
-    stale_after: int | None = None
-    """Optimizer step after which it is dropped instead of trained; None: never."""
+    asked_step: int | None = None
+    """The optimizer step of that form."""
     attempt_id: int | None
     run_id: int | None
     first_step: int | None
@@ -526,8 +526,7 @@ class Sparring(Row):
     failed: int
     records: int
     quest_id: int | None
-    state: str
-    """queued, trained, stale or empty (nothing was wrong)."""
+    """The quest made of it; None: nothing was wrong."""
     detail: Json = field(metadata=JSON, default_factory=dict)
     at: float
 

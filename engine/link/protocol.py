@@ -42,6 +42,7 @@ class Verb(StrEnum):
     ASK = "ask"
     EXAM = "exam"
     FORGET = "forget"
+    SPAR = "spar"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ import os
 import re
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from types import MappingProxyType
+from typing import Any
 
 from configs import clock
 from configs.errors import BlockedError, RealmError, UsageError
@@ -64,6 +66,7 @@ def import_quest(
     reader: Reader | None = None,
     long_answers: bool = False,
     on_progress: Callable[[str], None] | None = None,
+    born: Mapping[str, Any] = MappingProxyType({}),
 ) -> Quest:
     """Copy a file into the save and put it on the board.
 
@@ -79,6 +82,7 @@ def import_quest(
         reader: see `check_file`.
         long_answers: see `check_file`; remembered with the quest.
         on_progress: see `check_file`.
+        born: of a quest that the game wrote: ``origin``, ``checkpoint_id``, ``asked_step``.
 
     Raises:
         QuestRefusedError: the file cannot become a quest; nothing was added.
@@ -102,7 +106,7 @@ def import_quest(
         )
         if not report.ok:
             raise QuestRefusedError(path.name, report)
-        return _list(conn, folder, part, report, _names(path, name), priority, epochs, source)
+        return _list(conn, folder, part, report, _names(path, name), priority, epochs, source, born)
     finally:
         part.unlink(missing_ok=True)
 
@@ -185,6 +189,7 @@ def _list(
     priority: str,
     epochs: int,
     source: str,
+    born: Mapping[str, Any] = MappingProxyType({}),
 ) -> Quest:
     """Give the checked copy its name, on disk by a link that cannot overwrite, then on the board."""
     for name in names:
@@ -205,6 +210,7 @@ def _list(
                 epochs=epochs,
                 counts={**report.counts, "warnings": list(report.warnings)} if report.warnings else dict(report.counts),
                 source=source,
+                **born,
             )
         except BaseException as error:
             target.unlink(missing_ok=True)

@@ -113,6 +113,8 @@ class Board:
                 quest = quests.next_quest(game.conn, max_failures=game.rules.quests.max_attempts)
             if quest is None:
                 return
+            if self._stale(quest):
+                continue
             entry = journal.add(
                 game.conn, game.run_id, game.values.step, DRAW, {"quest_id": quest.id}, changes_training=True
             )
@@ -120,6 +122,17 @@ class Board:
             if self._begin(quest):
                 return
             self._seen_version = None
+
+    def _stale(self, quest: Quest) -> bool:
+        """Drop a quest of failures that the hero has outgrown; whether it was one."""
+        game, step = self._game, self._game.values.step
+        reason = quests.stale_since(game.conn, quest, game.campaign.id, step)
+        if reason is None:
+            return False
+        attempt = quests.start_attempt(game.conn, quest.id, game.run_id, first_step=step)
+        quests.finish_attempt(game.conn, attempt, "skipped", last_step=step, reason=reason)
+        self._seen_version = None
+        return True
 
     def _board_changed(self) -> bool:
         """Whether somebody wrote to the save since the last look."""

@@ -41,7 +41,7 @@ from saves.database import transaction
 from saves.exams import add_exam
 from saves.rows import Exam, ExamItem
 from skills.contract import Problem, Result, Skill
-from skills.judging import guarded
+from skills.judging import Judged, guarded
 from skills.judging import judge as judged
 from skills.registry import get_skill
 
@@ -217,6 +217,16 @@ class Examiner:
         total = sum(len(items) for _, items in marked) or 1
         return [self._paper(plan, items, step, seconds * len(items) / total) for plan, items in marked]
 
+    def bout(self, skill: Skill, problems: Sequence[Problem], name: str) -> list[tuple[Problem, str, Judged]]:
+        """Ask problems outside any exam; nothing is written. What does not fit the hero's context is left out."""
+        questions = [q for p in problems if not (q := self._prepared(p)).error]
+        answers = self._answers(questions, name)
+        asked = [q.problem for q in questions if q.problem is not None]
+        return [
+            (problem, answer, judged(skill, problem, scored_text(self._forge.data, answer)))
+            for problem, answer in zip(asked, answers, strict=True)
+        ]
+
     def _skill(self, plan: ExamPlan) -> Skill:
         known = self._forge.skills.get(plan.skill)
         return get_skill(plan.skill) if known is None else known[0]
@@ -228,6 +238,10 @@ class Examiner:
             problem = guarded(plan.skill, f"exam problem {index} of level {plan.level}", make)
         except RealmError as error:
             return _Asked(index, error=error.text())
+        return self._prepared(problem)
+
+    def _prepared(self, problem: Problem) -> _Asked:
+        index = problem.index
         ids = encode_prompt(self._hero, self._forge.question(problem))
         room = self._hero.context_length - len(ids)
         if room < 1:

@@ -13,6 +13,7 @@ from engine.generate import sample
 from engine.hero.loading import load_folder
 from engine.hero.model import Hero
 from engine.link.protocol import Command, Verb
+from engine.trainer.bout import bout
 from engine.trainer.exam_orders import examine
 from engine.trainer.parking import park
 from engine.trainer.promotion import best_examined, find_form, promote
@@ -23,7 +24,7 @@ from saves.rows import Checkpoint, JournalEntry
 if TYPE_CHECKING:
     from engine.trainer.game import Game
 
-NEEDS_WEIGHTS = frozenset({Verb.ASK, Verb.EXAM, Verb.CHECKPOINT, Verb.PROMOTE, Verb.SET})
+NEEDS_WEIGHTS = frozenset({Verb.ASK, Verb.EXAM, Verb.SPAR, Verb.CHECKPOINT, Verb.PROMOTE, Verb.SET})
 MAX_ANSWER_TOKENS = 256
 
 
@@ -46,6 +47,7 @@ class Orders:
             Verb.ASK: self._ask,
             Verb.EXAM: self._exam,
             Verb.FORGET: self._forget,
+            Verb.SPAR: self._spar,
         }
 
     def take_in(self) -> None:
@@ -206,6 +208,13 @@ class Orders:
 
     def _exam(self, command: Command) -> dict[str, Any]:
         return examine(self._game, command.args)
+
+    def _spar(self, command: Command) -> dict[str, Any]:
+        game = self._game
+        with game.loop.examined():
+            found = bout(game, command.args)
+        game.recorder.progress(None)
+        return found
 
     def _forget(self, command: Command) -> dict[str, Any]:
         name = command.args.get("name")

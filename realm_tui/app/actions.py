@@ -75,6 +75,14 @@ ACTIONS: tuple[Action, ...] = (
         footer_order=6,
     ),
     Action(
+        "spar",
+        "m",
+        "spar",
+        "face the mirror",
+        "Let the hero answer fresh problems; what it gets wrong becomes a quest that goes first.",
+        in_footer=False,
+    ),
+    Action(
         "skip",
         "k",
         "skip quest",

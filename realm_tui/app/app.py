@@ -346,6 +346,11 @@ class RealmApp(App[int]):
         champion = self.facts.status.champion if self.facts is not None else None
         self.push_screen(AskScreen(self._link, champion.name if champion is not None else None, question))
 
+    def action_spar(self) -> None:
+        from realm_tui.app.screens.spar import SparScreen
+
+        self.push_screen(SparScreen(self._link))
+
     def action_names(self) -> None:
         names: Voice = "plain" if self.look.tavern else "tavern"
         self.look = replace(self.look, names=names)

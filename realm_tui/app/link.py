@@ -34,6 +34,9 @@ class Link(Protocol):
     async def ask(self, question: str, on_progress: OnProgress) -> str:
         """Put a question to the champion, else to the live hero; the answer."""
 
+    async def spar(self, on_progress: OnProgress) -> dict[str, Any]:
+        """Let the live hero spar and put its failures on the board; what came of it, see `realm_tui.runtime.sparring`."""
+
     def add_file(self, path: Path, priority: str) -> str:
         """Put a file on the board; what was added, in words. Blocks: call it on a thread."""
 
@@ -122,6 +125,13 @@ class EngineLink:
         if not isinstance(answer, str):
             raise RealmError("the engine sent no answer", fix="see `realm log`", code="NO_ANSWER")
         return answer
+
+    async def spar(self, on_progress: OnProgress) -> dict[str, Any]:
+        self._may_write()
+        from realm_tui.runtime.sparring import spar
+
+        tell = _told(on_progress)
+        return (await on_thread(lambda: spar(self._folder, progress=tell), "order-spar")).as_dict()
 
     def add_file(self, path: Path, priority: str) -> str:
         self._may_write()

@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "hero": ("realm_tui.cli.hero", "app"),
     "ledger": ("realm_tui.cli.ledger", "app"),
     "skill": ("realm_tui.cli.skill", "app"),
+    "spar": ("realm_tui.cli.spar", "spar"),
     "curriculum": ("realm_tui.cli.curriculum", "app"),
     "save": ("realm_tui.cli.save", "app"),
     "config": ("realm_tui.cli.config", "app"),

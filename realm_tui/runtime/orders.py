@@ -22,6 +22,7 @@ Progress = Callable[[str], None]
 _LONGEST_S: dict[Verb, float] = {
     Verb.ASK: 600.0,
     Verb.EXAM: 600.0,
+    Verb.SPAR: 600.0,
     Verb.PROMOTE: 600.0,
     Verb.CHECKPOINT: 600.0,
     Verb.PAUSE: 600.0,

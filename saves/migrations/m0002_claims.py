@@ -49,12 +49,11 @@ STATEMENTS: tuple[str, ...] = (
         detail_json TEXT NOT NULL DEFAULT '{}', at REAL NOT NULL) STRICT""",
     "CREATE INDEX decisions_by_kind ON decisions (kind, id)",
     _live("decisions"),
-    # ---- sparring (engine)
+    # ---- sparring (face: it asks the engine, and puts what comes back on the board)
     """CREATE TABLE sparring (
         id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL REFERENCES runs (id), step INTEGER NOT NULL,
         checkpoint_id INTEGER REFERENCES checkpoints (id), skill TEXT NOT NULL, level INTEGER NOT NULL,
         asked INTEGER NOT NULL, failed INTEGER NOT NULL, records INTEGER NOT NULL, quest_id INTEGER REFERENCES quests (id),
-        state TEXT NOT NULL CHECK (state IN ('queued', 'trained', 'stale', 'empty')),
         detail_json TEXT NOT NULL DEFAULT '{}', at REAL NOT NULL) STRICT""",
     # ---- campaigns and quests (face)
     """CREATE TABLE milestones (
@@ -66,5 +65,5 @@ STATEMENTS: tuple[str, ...] = (
     "ALTER TABLE campaigns ADD COLUMN recipe_json TEXT NOT NULL DEFAULT '{}'",
     "ALTER TABLE quests ADD COLUMN origin TEXT NOT NULL DEFAULT 'player'",
     "ALTER TABLE quests ADD COLUMN checkpoint_id INTEGER REFERENCES checkpoints (id)",
-    "ALTER TABLE quests ADD COLUMN stale_after INTEGER",
+    "ALTER TABLE quests ADD COLUMN asked_step INTEGER",
 )

@@ -233,6 +233,16 @@ class FakeLink:
         self.told.append(("ask", question))
         return self.answer
 
+    async def spar(self, on_progress: OnProgress) -> dict[str, Any]:
+        self.told.append(("spar",))
+        wrong = {
+            "prompt": "Compute: add(⓪①, ①⓪)",
+            "wrong": "\x1b[31m①⓪⓪",
+            "right": "⓪①①",
+            "reason": "①⓪⓪ instead of ⓪①①",
+        }
+        return {"skill": "bin", "level": 3, "asked": 100, "failed": [wrong], "records": 3, "quest": "sparring_bin_L3"}
+
     def add_file(self, path: Path, priority: str) -> str:
         self.told.append(("add", path.name, priority))
         return f"{path.name} is on the board"

@@ -19,6 +19,7 @@ from realm_tui.app.screens.ask import AskScreen
 from realm_tui.app.screens.away import AwayScreen
 from realm_tui.app.screens.dialog import Choice
 from realm_tui.app.screens.help import HelpScreen
+from realm_tui.app.screens.spar import SparScreen
 from realm_tui.app.widgets.footer import footer_actions
 from realm_tui.app.widgets.header import Header
 from realm_tui.app.widgets.log import LogPanel
@@ -236,6 +237,20 @@ async def test_ask_shows_the_answer_without_what_steers_a_terminal() -> None:
         assert isinstance(app.screen, AskScreen)
         assert str(app.screen.query_one("#answer", Static).content) == "four\nor [bold]five[/]"
     assert link.told == [("ask", "2+2")]
+
+
+async def test_sparring_shows_the_wrong_answer_and_the_mended_one() -> None:
+    link = samples.FakeLink()
+    app = samples.app(link=link)
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.press("m")
+        await settle(pilot)
+        assert isinstance(app.screen, SparScreen)
+        shown = str(app.screen.query_one("#bout", Static).content)
+        await pilot.press("escape")
+    assert link.told == [("spar",)]
+    assert "1 of 100 wrong at BIN level 3" in shown and "sparring_bin_L3: 3 records" in shown
+    assert "✗ ①⓪⓪" in shown and "✓ ⓪①①" in shown and "\x1b" not in shown
 
 
 async def test_ask_from_the_palette_asks_at_once() -> None:
