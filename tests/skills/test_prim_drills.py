@@ -101,3 +101,10 @@ def test_a_million_problems_never_cross_the_split() -> None:
     assert not train & exam
     assert {side(bytes.fromhex(digest)) for digest in train} == {"train"}
     assert {side(bytes.fromhex(digest)) for digest in exam} == {"exam"}
+
+
+def test_what_the_hatchling_is_asked_fits_its_context_on_every_rung() -> None:
+    for name in PRIM.operations(RUNGS, "hatchling"):
+        for rung in RUNG:
+            asked = (PRIM.generate(rung, i, "train", operation=name) for i in range(40))
+            assert max(len(p.prompt.encode()) + len(p.answer.encode()) for p in asked) < 160
