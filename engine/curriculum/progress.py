@@ -8,6 +8,7 @@ than ``maxed_delta`` is ruled out: a statement about what was shown in so many t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -181,7 +182,7 @@ class Maxed:
         sure = f"{100 * (1 - self.alpha):g} %"
         return (
             f"{self.skill} L{self.level}: no gain above {self.delta:.2f} shown {told} ({sure}); "
-            f"at most {self.gain.high:+.2f} between {self.gain.before.items} and {self.gain.after.items} questions"
+            f"at most {math.ceil(100 * self.gain.high) / 100:+.2f} between {self.gain.before.items} and {self.gain.after.items} questions"
         )
 
     @property

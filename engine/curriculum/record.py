@@ -1,4 +1,4 @@
-"""What a save knows of a course: the exams at a level, levels below their peak, attempts that ended."""
+"""What a save knows of a course: the exams at a level, levels below their peak, attempts that ended, primitives asked."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import sqlite3
 
 from configs.schema import GameConfig
 from engine.curriculum.forgetting import Regression, regressions
+from engine.curriculum.primitives import Seen
 from engine.curriculum.progress import Attempted
 from engine.curriculum.state import NOTHING, Tally
 from saves import decisions, exams
+from saves.rows import Exam
+
+COMPARISONS = frozenset({"pair", "transfer"})
+"""Kinds of exams that another form than the hero of the moment may have answered."""
 
 
 def gate_exams(conn: sqlite3.Connection, campaign_id: str, skill: str, level: int) -> list[tuple[int, Tally]]:
@@ -35,3 +40,32 @@ def regressed(conn: sqlite3.Connection, campaign_id: str, skill: str, rules: Gam
         peaks[won.to_level] = peak
     now = {level: Tally(h.correct, h.items) for level, h in exams.holds(conn, campaign_id, skill).items()}
     return regressions(skill, peaks, now, rules.forgetting, rules.exams.alpha)
+
+
+def primitives_seen(papers: list[Exam]) -> dict[str, tuple[Seen, ...]]:
+    """What exams said of each primitive, oldest first; of several versions of a skill only the newest counts.
+
+    Args:
+        papers: exams, newest first.
+    """
+    versions: dict[str, str] = {}
+    found: dict[str, list[Seen]] = {}
+    for paper in papers:
+        if not paper.primitives or versions.setdefault(paper.skill, paper.skill_version) != paper.skill_version:
+            continue
+        for name, counts in paper.primitives.items():
+            if counts["items"]:
+                seen = Seen(paper.step, paper.skill, paper.level, counts["correct"], counts["items"])
+                found.setdefault(name, []).append(seen)
+    return {name: tuple(reversed(seen)) for name, seen in found.items()}
+
+
+def hero_exams(conn: sqlite3.Connection, campaign_id: str) -> list[Exam]:
+    """Live exams that the hero of the moment answered, newest first."""
+    return [e for e in exams.recent_exams(conn, campaign_id) if e.kind not in COMPARISONS]
+
+
+def last_drilled(conn: sqlite3.Connection, campaign_id: str) -> str | None:
+    """The primitive drilled last; None before the first drill."""
+    newest = decisions.latest_decision(conn, campaign_id, kind="drill")
+    return None if newest is None else str(newest.detail["primitive"])

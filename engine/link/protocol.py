@@ -43,6 +43,7 @@ class Verb(StrEnum):
     EXAM = "exam"
     FORGET = "forget"
     SPAR = "spar"
+    DRILL = "drill"
 
 
 @dataclass(frozen=True, slots=True)

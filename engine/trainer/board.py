@@ -70,6 +70,9 @@ class Board:
             if report.verdict != "abort":
                 return practice
             self._wrongly_masked(self.quest.quest, cursor, report)
+        drill = self._game.values.drill
+        if drill is not None and drill.order is not None and drill.order.skill == state.skill:
+            return self._game.forge.drill_round(drill.order, state, step)
         return self._game.forge.round(state, step)
 
     def stepped(self, practice: Round) -> None:
@@ -377,8 +380,7 @@ class Board:
     def _drill(self) -> None:
         game = self._game
         values = game.values
-        steps = game.rules.curriculum.drill_steps
-        if values.drill is not None and values.step - values.drill.first_step + 1 >= steps:
+        if values.drill is not None and values.step - values.drill.first_step + 1 >= self._drill_steps(values.drill):
             self.end_drill("completed")
         if values.drill is not None:
             return
@@ -386,13 +388,30 @@ class Board:
             self._draw()
             if values.quest is not None:
                 return
-        state = game.focus()
-        first_step = values.step + 1
-        made = recipe(state, game.forge.skills[state.skill][1], game.campaign.seed, first_step, steps)
-        forged_id = forged.start_forged(game.conn, game.run_id, state.skill, made, first_step=first_step)
-        values.drill = Drill(forged_id, state.skill, first_step, describe(state))
+        values.forged += 1
+        values.drill = Drill(0, "", values.step + 1, "", game.course.next_drill())
+        self._forge_row(values.drill, values.step + 1)
         game.course.note()
         self.show_drill()
+
+    def _forge_row(self, drill: Drill, first_step: int) -> None:
+        """Begin the row of a forged quest, and name it."""
+        game = self._game
+        if drill.order is not None:
+            drill.skill, drill.name = drill.order.skill, drill.order.name
+            made = {**drill.order.as_dict(), "seed": game.campaign.seed, "first_step": drill.first_step}
+        else:
+            state = game.values.curricula[drill.skill] if drill.skill else game.focus()
+            steps = game.rules.curriculum.drill_steps
+            mix = game.forge.skills[state.skill][1]
+            made = recipe(state, mix, game.campaign.seed, drill.first_step, steps)
+            drill.name = drill.name or describe(state)
+            drill.skill = state.skill
+        drill.forged_id = forged.start_forged(game.conn, game.run_id, drill.skill, made, first_step=first_step)
+
+    def _drill_steps(self, drill: Drill) -> int:
+        """Steps of the forged quest under way."""
+        return drill.order.steps if drill.order is not None else self._game.rules.curriculum.drill_steps
 
     def show_drill(self) -> None:
         """Show the drill under way."""
@@ -402,7 +421,7 @@ class Board:
                 quest=drill.name,
                 quest_id=None,
                 quest_step=self.position,
-                quest_steps=self._game.rules.curriculum.drill_steps,
+                quest_steps=self._drill_steps(drill),
                 held_out_loss=None,
             )
 
@@ -412,16 +431,7 @@ class Board:
         drill = game.values.drill
         if drill is None:
             return
-        made = recipe(
-            game.values.curricula[drill.skill],
-            game.forge.skills[drill.skill][1],
-            game.campaign.seed,
-            drill.first_step,
-            game.rules.curriculum.drill_steps,
-        )
-        drill.forged_id = forged.start_forged(
-            game.conn, game.run_id, drill.skill, made, first_step=game.values.step + 1
-        )
+        self._forge_row(drill, game.values.step + 1)
         self.show_drill()
 
     def end_drill(self, state: str) -> None:
@@ -430,6 +440,12 @@ class Board:
         if values.drill is not None:
             forged.finish_forged(self._game.conn, values.drill.forged_id, state, last_step=values.step)
             values.drill = None
+
+    def leave_level(self) -> None:
+        """After a level-up: the forged quest of the old level is done; a drill that was ordered goes on."""
+        drill = self._game.values.drill
+        if drill is not None and drill.order is None:
+            self.end_drill("completed")
 
     def leave(self) -> None:
         """The engine stops: what is under way is interrupted in the save, and goes on with the next run."""

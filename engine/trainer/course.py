@@ -8,14 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from configs import clock
-from configs.errors import UsageError
+from configs.errors import RealmError, UsageError
 from engine.curriculum import record
 from engine.curriculum.presets import Settings, changed, of_preset
+from engine.curriculum.primitives import profile, remembered
 from engine.curriculum.progress import Attempted, attempt_over, end_attempt, maxed, with_effort
+from engine.curriculum.remediation import DRILLS, DrillOrder, drill_for, prescribe
 from engine.curriculum.sampling import effort_shares
+from engine.curriculum.state import start
 from engine.curriculum.strategy import Decision, Rules, decide, kept, next_skill, with_sampling
-from saves import decisions, incidents, steps
+from saves import decisions, exams, incidents, steps
 from saves.rows import Decision as DecisionRow
+from skills.registry import get_skill
 
 if TYPE_CHECKING:
     from engine.curriculum.state import CurriculumState
@@ -23,6 +27,15 @@ if TYPE_CHECKING:
     from engine.trainer.examiner import GateOutcome
     from engine.trainer.game import Game
     from engine.trainer.practice import Round
+    from skills.contract import Skill
+
+
+def drills_skill() -> Skill | None:
+    """The catalogue's drills; None where they are disabled."""
+    try:
+        return get_skill(DRILLS)
+    except RealmError:
+        return None
 
 
 class Course:
@@ -98,9 +111,9 @@ class Course:
         """Put the step's strain down to levels not yet won, and to those won before."""
         if strain is None or not practice.draws or self._game.board.quest is not None:
             return
-        state = self._game.values.curricula[skill]
+        state = self._game.state_of(skill)
         shares = effort_shares(state, practice.draws, outcome.matches[-len(practice.draws) :])
-        self._game.values.curricula[skill] = with_effort(state, strain, shares)
+        self._game.keep(with_effort(state, strain, shares))
 
     # ---------------------------------------------------------------- after an exam
 
@@ -112,6 +125,7 @@ class Course:
     def examined(self, skill: str, outcome: GateOutcome) -> None:
         """After an exam and its verdict: end the attempt where it is over, look for evidence, note what comes next."""
         game = self._game
+        self._remember_primitives(outcome.gate_exam_id)
         state, won = game.values.curricula[skill], outcome.verdict.action == "level_up"
         rules = game.rules.forgetting
         if won or attempt_over(state, rules):
@@ -126,6 +140,7 @@ class Course:
             self.write("attempt", ended.text, self._price(ended), skill=skill, detail=ended.as_dict())
             if not won:
                 self._look_for_the_cap(ended)
+                self._advise()
         self.note()
 
     def _regressed(self) -> list[str]:
@@ -167,6 +182,54 @@ class Course:
                 run_id=game.run_id,
                 step=game.values.step,
             )
+
+    # ---------------------------------------------------------------- primitives and their drills
+
+    def _remember_primitives(self, exam_id: int) -> None:
+        """Take in what a gate exam said of primitives."""
+        game, rules = self._game, self._game.rules.primitives
+        paper = exams.exam(game.conn, exam_id)
+        if paper is None or not paper.primitives:
+            return
+        game.values.primitives = remembered(
+            game.values.primitives, paper.primitives, rules, step=paper.step, skill=paper.skill, level=paper.level
+        )
+
+    def _advise(self) -> None:
+        """After an attempt without the level: say which drill is due."""
+        advised = None if self._game.rules.primitives.remedy == "off" else self.remedy()
+        if advised is not None:
+            self.write("remedy", advised.text, advised.reason, skill=advised.skill, detail=advised.as_dict())
+
+    def remedy(self) -> DrillOrder | None:
+        """The drill that the newest exams advise; None where no primitive is weak, or nothing drills it."""
+        game, rules = self._game, self._game.rules.primitives
+        standing = profile(game.values.primitives, rules, game.rules.exams.alpha)
+        found = prescribe(standing, rules, last=game.values.last_drilled)
+        try:
+            return None if found is None else self.drill_order(found[0].primitive, reason=found[1])
+        except UsageError:
+            return None
+
+    def drill_order(self, primitive: str, *, reason: str, steps: int | None = None) -> DrillOrder:
+        """The drill for a primitive; `UsageError` where nothing drills it."""
+        game = self._game
+        trained = {skill: (game.forge.skills[skill][0], state) for skill, state in game.values.curricula.items()}
+        return drill_for(primitive, trained, drills_skill(), game.rules.primitives, reason, steps=steps)
+
+    def next_drill(self) -> DrillOrder | None:
+        """The drill that the next forged quest is; None: it is what the curriculum draws."""
+        values, rules = self._game.values, self._game.rules.primitives
+        order = values.drills.pop(0) if values.drills else None
+        if order is None and rules.remedy == "drill" and values.forged % rules.drill_every == 0:
+            order = self.remedy()
+        if order is not None:
+            values.last_drilled = order.primitive
+            if order.skill not in values.curricula and order.skill not in values.guests:
+                last = get_skill(order.skill).config.max_level
+                values.guests[order.skill] = start(order.skill, order.mix, last, self._game.rules.exams)
+            self.write("drill", order.text, order.reason, skill=order.skill, detail=order.as_dict())
+        return order
 
     # ---------------------------------------------------------------- what is written down
 

@@ -126,5 +126,5 @@ class ExamDay:
             )
 
         game.saving.pending.append(final)
-        game.board.end_drill("completed")
+        game.board.leave_level()
         game.saving.save("level_up")

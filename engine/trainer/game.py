@@ -159,7 +159,7 @@ class Game:
         values = self.values
         step = values.step + 1
         skill = self.skill_of(step)
-        state = values.curricula[skill]
+        state = self.state_of(skill)
         started = clock.monotonic()
         trained = self.memory.train(state, step)
         if trained is None:
@@ -175,11 +175,11 @@ class Game:
                 state = observe(state, practice.draws, matches, self.rules.curriculum)
         else:
             self._refused(practice, outcome)
-        values.curricula[skill] = stepped(state)
+        self.keep(stepped(state))
         strain = self._record(practice, outcome, skill, seconds)
         self.course.stepped(skill, practice, outcome, strain)
         self.board.stepped(practice)
-        if due(values.curricula[skill], step):
+        if skill in values.curricula and due(values.curricula[skill], step):
             self.exams.sit(skill)
         self.board.finish_if_done()
         self.saving.save_if_due()
@@ -324,8 +324,21 @@ class Game:
     # ---------------------------------------------------------------- steering
 
     def skill_of(self, step: int) -> str:
-        """The skill that step ``step`` trains."""
+        """The skill that step ``step`` trains: a drill's, else the course's."""
+        drill = self.values.drill
+        if drill is not None and drill.order is not None and self.values.quest is None:
+            return drill.order.skill
         return self.course.skill_of(step)
+
+    def state_of(self, skill: str) -> CurriculumState:
+        """The record of a skill in training, or of one that is only drilled."""
+        values = self.values
+        return values.curricula.get(skill) or values.guests[skill]
+
+    def keep(self, state: CurriculumState) -> None:
+        """Put a record in the place of the one before."""
+        values = self.values
+        (values.curricula if state.skill in values.curricula else values.guests)[state.skill] = state
 
     @property
     def replay_share(self) -> float:
@@ -338,5 +351,5 @@ class Game:
         self.loop.optimizer.rate_factor = 1.0 if factor is None else factor
 
     def focus(self) -> CurriculumState:
-        """The skill whose turn it is."""
-        return self.values.curricula[self.skill_of(self.values.step + 1)]
+        """The skill whose turn it is on the course."""
+        return self.values.curricula[self.course.skill_of(self.values.step + 1)]

@@ -48,6 +48,7 @@ class Orders:
             Verb.EXAM: self._exam,
             Verb.FORGET: self._forget,
             Verb.SPAR: self._spar,
+            Verb.DRILL: self._drill,
         }
 
     def take_in(self) -> None:
@@ -108,7 +109,7 @@ class Orders:
 
     @staticmethod
     def _changes_training(command: Command) -> bool:
-        return command.verb is Verb.SKIP or (command.verb is Verb.SET and bool(command.args))
+        return command.verb in (Verb.SKIP, Verb.DRILL) or (command.verb is Verb.SET and bool(command.args))
 
     def again(self, entry: JournalEntry) -> None:
         """Take in once more what the run before took in at this step."""
@@ -192,6 +193,18 @@ class Orders:
 
     def _set(self, command: Command) -> dict[str, Any]:
         return steer(self._game, command.args)
+
+    def _drill(self, command: Command) -> dict[str, Any]:
+        game, name, steps = self._game, command.args.get("primitive"), command.args.get("steps")
+        if not isinstance(name, str):
+            raise UsageError("a drill needs a `primitive`", fix="see `realm primitive list`", code="BAD_ARGUMENT")
+        if steps is not None and (not isinstance(steps, int) or not 1 <= steps <= 100_000):
+            raise UsageError(f"{steps!r} is no number of steps", fix="choose 1 to 100000", code="BAD_ARGUMENT")
+        drill = game.course.drill_order(name, reason="asked for by the player", steps=steps)
+        game.values.drills.append(drill)
+        if game.values.quest is None and (game.values.drill is None or game.values.drill.order is None):
+            game.board.end_drill("interrupted")
+        return {"drill": drill.as_dict(), "text": drill.text, "waits": game.values.quest is not None}
 
     def _ask(self, command: Command) -> dict[str, Any]:
         game, args = self._game, command.args

@@ -16,6 +16,7 @@ from engine.batch import Batch, make_batch, make_batches
 from engine.chat.encoded import Encoded, Message
 from engine.chat.profiles import asked_form, trained_form
 from engine.chat.template import encode_messages, with_system
+from engine.curriculum.remediation import DrillOrder, drill_draws
 from engine.curriculum.sampling import Draw, draw
 from engine.curriculum.state import CurriculumState
 from engine.hero.model import Hero
@@ -93,7 +94,7 @@ class Forge:
         Raises:
             RealmError: every one of them does.
         """
-        skill, mix = self.skills[state.skill]
+        skill, mix = self.skills.get(state.skill) or (get_skill(state.skill), state.mix)
         context = self._hero.context_length
         draws: list[Draw] = []
         encoded: list[Encoded] = []
@@ -134,6 +135,15 @@ class Forge:
         batches = self.passes(encoded)
         title = f"{state.skill.upper()} level {draws[0].level} · {draws[0].operation}"
         return Round(batches, encoded[0], title, tuple(names), draws)
+
+    def drill_round(self, order: DrillOrder, state: CurriculumState, step: int) -> Round:
+        """A whole step of a drill's problems."""
+        training = self._hero.config.training
+        count = training.batch_size * training.accumulation
+        drawn = drill_draws(order, get_skill(order.skill), seed=self._seed, step=step, count=count)
+        draws, encoded, names = self.forged(state, drawn)
+        title = f"{order.name} · {state.skill.upper()} level {draws[0].level}"
+        return Round(self.passes(encoded), encoded[0], title, tuple(names), draws)
 
 
 class QuestPractice:

@@ -61,7 +61,7 @@ def steer(game: Game, args: Mapping[str, Any]) -> dict[str, Any]:
     values.curricula[skill] = state
     values.settings = settings
     game.course.apply()
-    if values.drill is not None and "pin" in args:
+    if values.drill is not None and values.drill.order is None and "pin" in args:
         values.drill.name = describe(values.curricula[values.drill.skill])
     game.show_curriculum()
     game.steer()

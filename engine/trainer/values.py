@@ -8,6 +8,8 @@ from typing import Any
 from configs.errors import RealmError
 from engine.curriculum.presets import Settings
 from engine.curriculum.presets import from_dict as settings_from
+from engine.curriculum.primitives import Seen
+from engine.curriculum.remediation import DrillOrder
 from engine.curriculum.state import CurriculumState, from_dict
 
 VERSION = 1
@@ -37,6 +39,8 @@ class Drill:
     skill: str
     first_step: int
     name: str
+    order: DrillOrder | None = None
+    """The primitive it drills; None: problems as the curriculum draws them."""
 
 
 @dataclass
@@ -63,6 +67,16 @@ class Values:
     """Strategy and preset in force; None: not chosen yet (a checkpoint from before there was a choice)."""
     replay: float | None = None
     """Share of forged problems beside a player's quest, set by the player; None: the rules'."""
+    primitives: dict[str, tuple[Seen, ...]] = field(default_factory=dict)
+    """What the gate's exams said of each primitive lately."""
+    drills: list[DrillOrder] = field(default_factory=list)
+    """Drills that were asked for and wait."""
+    guests: dict[str, CurriculumState] = field(default_factory=dict)
+    """Records of skills that are drilled but not trained."""
+    last_drilled: str | None = None
+    """The primitive drilled last."""
+    forged: int = 0
+    """Forged quests begun."""
     pass_tokens: int | None = None
     """Most tokens of a forward pass, once memory ran out; None: as planned."""
 
@@ -71,7 +85,10 @@ class Values:
         data = {k: getattr(self, k) for k in self.__dataclass_fields__}
         data["curricula"] = {k: s.as_dict() for k, s in self.curricula.items()}
         data["quest"] = asdict(self.quest) if self.quest else None
-        data["drill"] = asdict(self.drill) if self.drill else None
+        data["drill"] = _drill_dict(self.drill) if self.drill else None
+        data["primitives"] = {k: [list(seen) for seen in v] for k, v in self.primitives.items()}
+        data["drills"] = [order.as_dict() for order in self.drills]
+        data["guests"] = {k: s.as_dict() for k, s in self.guests.items()}
         data["settings"] = self.settings.as_dict() if self.settings else None
         return {"version": VERSION, **data}
 
@@ -84,7 +101,11 @@ class Values:
             known = {k: v for k, v in data.items() if k != "version"}
             known["curricula"] = {k: from_dict(s) for k, s in data["curricula"].items()}
             known["quest"] = QuestCursor(**data["quest"]) if data["quest"] else None
-            known["drill"] = Drill(**data["drill"]) if data["drill"] else None
+            known["drill"] = _drill_from(data["drill"]) if data["drill"] else None
+            told = data.get("primitives", {})
+            known["primitives"] = {k: tuple(Seen(*seen) for seen in v) for k, v in told.items()}
+            known["drills"] = [DrillOrder.from_dict(order) for order in data.get("drills", [])]
+            known["guests"] = {k: from_dict(s) for k, s in data.get("guests", {}).items()}
             known["settings"] = settings_from(data["settings"]) if data.get("settings") else None
             return cls(**known)
         except (KeyError, TypeError, ValueError) as error:
@@ -94,3 +115,12 @@ class Values:
                 fix="go back to an older checkpoint (`realm ledger summon NAME`)",
                 code="CHECKPOINT_BROKEN",
             ) from error
+
+
+def _drill_dict(drill: Drill) -> dict[str, Any]:
+    return {**asdict(drill), "order": drill.order.as_dict() if drill.order else None}
+
+
+def _drill_from(data: dict[str, Any]) -> Drill:
+    order = data.get("order")
+    return Drill(**{**data, "order": DrillOrder.from_dict(order) if order else None})

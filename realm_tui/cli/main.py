@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "skill": ("realm_tui.cli.skill", "app"),
     "spar": ("realm_tui.cli.spar", "spar"),
     "curriculum": ("realm_tui.cli.curriculum", "app"),
+    "primitive": ("realm_tui.cli.primitive", "app"),
     "save": ("realm_tui.cli.save", "app"),
     "config": ("realm_tui.cli.config", "app"),
     "vram": ("realm_tui.cli.vram", "vram"),
