@@ -75,12 +75,14 @@ def show(skill: SkillArgument, mix: MixOption = None, save: SaveOption = None, a
     """Show a skill's levels: name, operations of the mix, unseen problems held out for exams."""
     from realm_tui.runtime.opened import mix_in_force
     from skills.registry import get_skill
+    from skills.streams import StreamSkill
 
     found = get_skill(skill)
     config = found.config
     chosen = mix_in_force(config.id, mix, save)
     published = found.mix(chosen)
     limit = 200
+    finite = {name for name, kind in found.kinds.items() if kind.finite} if isinstance(found, StreamSkill) else set()
     levels = [
         (level, found.level_name(level), found.operations(level, chosen), found.exam_pool(level, chosen, limit))
         for level in range(1, config.max_level + 1)
@@ -102,7 +104,9 @@ def show(skill: SkillArgument, mix: MixOption = None, save: SaveOption = None, a
                     {
                         "level": level,
                         "name": name,
-                        "operations": {op: {"chance": found.chance(op, level)} for op in operations},
+                        "operations": {
+                            op: {"chance": found.chance(op, level), "finite": op in finite} for op in operations
+                        },
                         "held_out": pool if pool < limit else None,
                     }
                     for level, name, operations, pool in levels
@@ -120,6 +124,8 @@ def show(skill: SkillArgument, mix: MixOption = None, save: SaveOption = None, a
         asks = " ".join(fresh) if level == 1 else " ".join(f"+{op}" for op in fresh) or "the same"
         rows.append((str(level), name, str(pool) if pool < limit else f"{limit}+", asks))
     table(("LEVEL", "NAME", "UNSEEN", "OPERATIONS"), rows, right=(0, 2))
+    if limited := [op for op in sorted(known) if op in finite]:
+        typer.echo("limited by words: " + " ".join(limited))
     if published.not_yet:
         typer.echo("not yet: " + " ".join(published.not_yet))
 
@@ -158,7 +164,7 @@ def sample(
     for index in range(start, start + count):
         problem = found.generate(level, index, "exam" if split == "exam" else "train", chosen, operation=operation)
         if not as_json:
-            typer.echo(f"{problem.prompt.removesuffix(' ')} → {problem.answer}")
+            typer.echo(f"{problem.prompt.removesuffix(' ')} → {problem.answer}".replace("\n", " ⏎ "))
             continue
         line(
             {

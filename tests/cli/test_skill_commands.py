@@ -60,7 +60,7 @@ def test_the_ladder(realm: Realm, golden: Callable[[str, str], None]) -> None:
     golden("skill_show_hatchling.txt", realm("skill", "show", "bin", "--mix", "hatchling").out)
     told = realm("skill", "show", "bin", "--json").json
     assert [level["level"] for level in told["levels"]] == list(range(1, 31))
-    assert told["levels"][0]["operations"]["equals"] == {"chance": 0.5}
+    assert told["levels"][0]["operations"]["equals"] == {"chance": 0.5, "finite": False}
 
 
 def test_the_gymnasium_is_listed_only_when_all_is_asked_for(realm: Realm) -> None:
@@ -72,3 +72,19 @@ def test_the_gymnasium_is_listed_only_when_all_is_asked_for(realm: Realm) -> Non
     assert "today's date" in reasons["gym_time_intervals"]
     gym_skills = [one for one in every if str(one["id"]).startswith("gym_") and "left_out" not in one]
     assert len(gym_skills) > 70 or "gym_*" in reasons
+
+
+def test_drills_that_words_limit_are_marked(realm: Realm) -> None:
+    shown = realm("skill", "show", "prim", "--mix", "passive_language_basics")
+    assert "limited by words: antonym_easy pluralize_regular synonym_easy" in shown.out
+    level = realm("skill", "show", "prim", "--mix", "passive_language_basics", "--json").json["levels"][0]
+    assert {op for op, facts in level["operations"].items() if facts["finite"]} == {
+        "antonym_easy",
+        "pluralize_regular",
+        "synonym_easy",
+    }
+
+
+def test_a_problem_of_several_lines_is_still_printed_on_one(realm: Realm) -> None:
+    shown = realm("skill", "sample", "prim", "--level", "2", "--operation", "fmt_table", "--count", "5").out
+    assert len(shown.splitlines()) == 5 and " ⏎ " in shown
