@@ -11,7 +11,8 @@ from configs.base import Model
 from configs.paths import config_dir
 from configs.reading import parse, read_yaml, shipped
 
-Words = tuple[str, ...]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z]+(-[A-Za-z]+)*$", max_length=24)]
+Words = tuple[Word, ...]
 
 
 def _words(rows: object) -> object:
@@ -26,7 +27,7 @@ def _pairs(rows: object) -> object:
 
 
 Rows = Annotated[Words, BeforeValidator(_words)]
-Pairs = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_pairs)]
+Pairs = Annotated[tuple[tuple[Word, Word], ...], BeforeValidator(_pairs)]
 
 
 class DrillWords(Model):

@@ -10,6 +10,7 @@ from random import Random
 from types import MappingProxyType
 
 from configs.catalogue import PASSIVES, Primitive, passive_primitives, primitives, tracks
+from configs.drill_words import drill_words
 from configs.errors import RealmError
 from configs.schema import SkillMix, SkillPrimitive
 from skills.streams import Kind, Made
@@ -35,8 +36,10 @@ def kinds() -> Mapping[str, Kind]:
     """The generator of every primitive, in the order of the catalogue.
 
     Raises:
-        RealmError: an entry has no generator, or a generator no entry.
+        RealmError: an entry has no generator, or a generator no entry, or the words of the drills cannot be read.
     """
+    # Read here, so that a broken file of the player disables the drills with its reason and no training meets it.
+    drill_words()
     made: dict[str, Kind] = {}
     for module in MODULES:
         for kind in import_module(module).KINDS:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from configs.paths import SaveFolder
 from skills.registry import get_skill
@@ -88,3 +92,20 @@ def test_drills_that_words_limit_are_marked(realm: Realm) -> None:
 def test_a_problem_of_several_lines_is_still_printed_on_one(realm: Realm) -> None:
     shown = realm("skill", "sample", "prim", "--level", "2", "--operation", "fmt_table", "--count", "5").out
     assert len(shown.splitlines()) == 5 and " ⏎ " in shown
+
+
+def test_broken_words_of_the_player_disable_the_drills_and_nothing_else(home: Path) -> None:
+    def listed() -> dict[str, str]:
+        answer = subprocess.run(
+            [sys.executable, "-m", "realm_tui", "skill", "list", "--all", "--json"], capture_output=True, check=True
+        )
+        return {skill["id"]: skill.get("left_out", "") for skill in json.loads(answer.stdout)}
+
+    words = home / "config" / "drill_words.yaml"
+    words.parent.mkdir(parents=True)
+    words.write_text("names: [Ingrid, Pelle]\n")
+    assert listed()["prim"] == "" and listed()["bin"] == ""
+    words.write_text("names: [Ingrid, 'Pelle is not']\n")
+    found = listed()
+    assert "names.51" in found["prim"] and "Pelle is not" in found["prim"] and found["logic_weaving"]
+    assert found["bin"] == ""
