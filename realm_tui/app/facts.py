@@ -94,6 +94,21 @@ class StrainView:
 
 
 @dataclass(frozen=True, slots=True)
+class CourseView:
+    """What trains next and why, and how much is forgotten (`engine.curriculum`)."""
+
+    plan: str
+    """Shares of the skills in words; empty where there is only one."""
+    reason: str
+    won: int
+    lost: int
+    allowed: int
+    """Levels, over all skills, that may be lost."""
+    keeping: float | None = None
+    """Maintenance multiplier of the newest attempt at a level; None before one ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything on the Battle screen."""
 
@@ -106,3 +121,5 @@ class Facts:
     quests: tuple[QuestLine, ...] = ()
     log: tuple[Tale, ...] = field(default=())
     """Newest first."""
+    course: CourseView | None = None
+    """None before anything was decided."""

@@ -21,7 +21,7 @@ from engine.link.state import LIVING
 from lore.hero import hero_stats
 from lore.identity import Identity, identity
 from lore.strain import hint, trend
-from realm_tui.app.facts import ExamAnswer, ExamView, Facts, HeroView, QuestLine, StrainView, TokenFlow
+from realm_tui.app.facts import CourseView, ExamAnswer, ExamView, Facts, HeroView, QuestLine, StrainView, TokenFlow
 from realm_tui.app.history import RECENT_STEPS, History
 from realm_tui.runtime.opened import OpenedSave, opened
 from realm_tui.runtime.status import Status, collect_from
@@ -56,6 +56,7 @@ class _Saved:
     health: Health | None
     streak: int | None
     quests_done: int
+    course: CourseView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ class SaveSource:
             exam=saved.exam,
             quests=saved.quests,
             log=saved.log,
+            course=saved.course,
         )
 
     def close(self) -> None:
@@ -192,6 +194,7 @@ class SaveSource:
             health=health(i.severity for i in incidents.open_incidents(conn)),
             streak=answer_streak(recent),
             quests_done=quests.completed_quests(conn),
+            course=_course(save),
         )
 
     def _log(self, save: OpenedSave) -> tuple[Tale, ...]:
@@ -266,6 +269,30 @@ class SaveSource:
             stats=stats,
             streak=saved.streak,
         )
+
+
+def _course(save: OpenedSave) -> CourseView | None:
+    """The newest decision, and what is lost of what was won."""
+    from engine.curriculum.forgetting import budget
+    from saves import decisions
+
+    conn, campaign, skills = save.conn, save.campaign.id, list(save.hero.skills)
+    newest = decisions.latest_decision(conn, campaign, kind="strategy")
+    if newest is None:
+        return None
+    attempt = decisions.latest_decision(conn, campaign, kind="attempt")
+    spent = budget(
+        [(exams.mastered_level(conn, campaign, s), len(exams.lost_levels(conn, campaign, s))) for s in skills],
+        save.rules.forgetting,
+    )
+    return CourseView(
+        plan=newest.decision if len(skills) > 1 else "",
+        reason=newest.reason,
+        won=spent.won,
+        lost=spent.lost,
+        allowed=spent.allowed,
+        keeping=attempt.detail.get("multiplier") if attempt is not None else None,
+    )
 
 
 def _quests(conn: sqlite3.Connection) -> tuple[QuestLine, ...]:

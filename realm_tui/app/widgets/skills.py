@@ -57,12 +57,32 @@ def _operation_row(name: str, op: OperationStatus, at_chance: bool, look: Look, 
     return spread((("  ", ""), (clean(name), "text")), right, width)
 
 
+def course_rows(facts: Facts, width: int) -> list[Row]:
+    """What trains next and why; what is lost of what was won, and how much may be."""
+    course = facts.course
+    if course is None:
+        return []
+    if course.plan:
+        told = f"{course.plan}: {course.reason}"
+    else:
+        where = [f"next {key.upper()} L{skill.training}: " for key, skill in facts.status.skills.items()]
+        told = "".join(where[:1]) + course.reason
+    rows: list[Row] = [(("  ", ""), (shorten(clean(told), max(4, width - 3)), "text"))]
+    if course.won:
+        over = course.lost > course.allowed
+        forgotten = f"{course.lost} of {course.won} lost, {course.allowed} may be"
+        price = "" if course.keeping is None else f"   keeping x{course.keeping:.1f}"
+        rows.append((("  ", ""), (forgotten, "bad-strong" if over else "muted"), (price, "faint")))
+    return rows
+
+
 def skill_rows(facts: Facts, look: Look, width: int, height: int) -> list[Row]:
     """A block of lines per skill; what was left out for now comes last."""
     rows: list[Row] = []
     for key, skill in facts.status.skills.items():
         rows += _skill_rows(key, skill, look, width)
-    rows = rows[:height]
+    course = course_rows(facts, width)
+    rows = [*rows[: max(0, height - len(course))], *course][:height]
     left_out = [name for skill in facts.status.skills.values() for name in skill.not_yet]
     if left_out and len(rows) < height:
         named = shorten(", ".join(map(clean, left_out)), max(4, width - 6 - len(_word("skill.not_yet", look))))
