@@ -299,7 +299,7 @@ def left_out(plan: ExamPlanConfig, name: str, pupil: Pupil, school: School) -> l
     found = []
     if not entry.enabled:
         found.append("switched off")
-    if pupil.hatchling and not entry.hatchlings:
+    if pupil.hatchling and not entry.hatchlings and entry.when.trigger != "command":
         found.append("a hatchling began knowing nothing: only on command")
     for asks in entry.asks:
         if asks.skill != TRAINED:

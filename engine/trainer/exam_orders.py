@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import UsageError
+from engine.curriculum.asked import BASE, HERE, cannot_ask, facts
 from engine.curriculum.exam_plan import Occasion, wanted
 from engine.curriculum.gate import ExamPlan
-from engine.statistics import interval
-from engine.trainer.examiner import BASE, LIVE
+from engine.trainer.examiner import LIVE
 from engine.trainer.pairing import PairedExam, form, pair, total
-from engine.trainer.plan_day import HERE, cannot_ask, suggestions
+from engine.trainer.plan_day import suggestions
 from saves.rows import Exam
 from skills.registry import get_skill, skill_id
 
@@ -102,27 +102,6 @@ def _result(game: Game, written: list[Exam]) -> dict[str, Any]:
         (exam,) = written
         result |= {"exam": exam.id, "level": exam.level, "correct": exam.correct, "items": exam.items}
     return result
-
-
-def facts(exam: Exam, alpha: float) -> dict[str, Any]:
-    """What is said of an exam: never an accuracy without its interval."""
-    return {
-        "id": exam.id,
-        "kind": exam.kind,
-        "plan": exam.plan or None,
-        "skill": exam.skill,
-        "mix": exam.mix,
-        "level": exam.level,
-        "step": exam.step,
-        "correct": exam.correct,
-        "items": exam.items,
-        "accuracy": exam.correct / exam.items if exam.items else None,
-        "interval": list(interval(exam.correct, exam.items, alpha)),
-        "errors": exam.errors,
-        "format_failures": exam.format_failures,
-        "apprentice": exam.apprentice,
-        "weights": exam.weights,
-    }
 
 
 def _compared(game: Game, pairs: list[PairedExam]) -> dict[str, Any]:

@@ -49,8 +49,6 @@ SCREEN_ROUNDS = 4
 """Most rounds of screenings at one exam: two, and two more where items could not be asked or judged."""
 LIVE = "live"
 """The hero as it is now."""
-BASE = "base"
-"""The hero as it was before it learnt anything here; also what `Exam.weights` says of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from engine.curriculum.asked import BASE
 from engine.curriculum.gate import ExamPlan
 from engine.curriculum.pairs import NO_ITEMS, Paired, paired
 from engine.hero.loading import load_folder
 from engine.link.state import EngineState
 from engine.parallel.waking import Waking
 from engine.precision import exact_matmul
-from engine.trainer.examiner import BASE, LIVE, Answered, Examiner
+from engine.trainer.examiner import LIVE, Answered, Examiner
 from engine.trainer.promotion import find_form
 from saves import exams, ledger
 from saves.rows import Exam

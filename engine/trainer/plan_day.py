@@ -11,19 +11,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from configs import clock
-from configs.errors import RealmError, UsageError
+from configs.errors import UsageError
 from configs.exam_plan import ExamPlanConfig, PlanEntry, load_exam_plan
 from configs.reading import nearest
+from engine.curriculum.asked import COLUMNS, HERE, cannot_ask, read_record, told
 from engine.curriculum.drift import Drop, fell, weigh
-from engine.curriculum.exam_plan import Occasion, PlanRecord, Pupil, School, Sitting, Taken, Wanted, due, wanted
+from engine.curriculum.exam_plan import Occasion, PlanRecord, Pupil, Sitting, Wanted, due, wanted
 from engine.curriculum.gate import ExamPlan, plan_asked
 from engine.curriculum.state import NOTHING, CurriculumState, Tally, start
-from engine.trainer.examiner import BASE, LIVE, Answered, Examiner
+from engine.trainer.examiner import LIVE, Answered, Examiner
 from engine.trainer.pairing import form
-from saves import drifts, exams, incidents, ledger
+from saves import drifts, incidents, ledger
 from saves.database import transaction
 from saves.rows import Drift, Exam
-from skills.judging import guarded
 from skills.registry import get_skill
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 _BATCH = 256
 """Questions between two looks at an entry's time limit."""
-_GATES = ("gate", "screen")
 
 
 class PlanDay:
@@ -49,38 +48,13 @@ class PlanDay:
     def record(self) -> PlanRecord:
         """What was asked so far."""
         if self._known is None:
-            record = PlanRecord()
-            for row in exams.every_exam(self._game.conn, self._game.campaign.id):
-                record = self._after(record, row)
-            self._known = record
+            self._known = read_record(self._game.conn, self._game.campaign.id, self.plan)
         return self._known
 
     def took(self, exam: Exam) -> None:
         """Take note of an exam that was just written, the gate's and those on command as well."""
         if self._known is not None:  # else it is read from the save with all the others
-            self._known = self._after(self.record, {name: getattr(exam, name) for name in _COLUMNS})
-
-    def _after(self, record: PlanRecord, row: Any) -> PlanRecord:
-        asked = row["items"] + row["errors"]
-        place = (row["skill"], row["mix"], row["level"])
-        gate = row["kind"] in _GATES
-        if row["checkpoint_id"] is not None or row["weights"] == BASE:
-            # Another form answered: only the problems are used up.
-            return replace(record, outside={**record.outside, place: record.outside.get(place, 0) + asked})
-        entry = self.plan.entries.get(row["plan"])
-        taken = Taken(
-            entry=row["plan"] if entry is not None else "",
-            step=row["step"],
-            skill=row["skill"],
-            mix=row["mix"],
-            level=row["level"],
-            tally=Tally(row["correct"], row["items"]),
-            version=row["skill_version"],
-            at=row["at"],
-            counted=gate or (entry is not None and entry.when.trigger != "idle"),
-            asked=asked,
-        )
-        return record.after(taken, gate=gate, baseline_items=self.plan.drift.baseline_items)
+            self._known = told(self._known, {name: getattr(exam, name) for name in COLUMNS}, self.plan)
 
     @property
     def pupil(self) -> Pupil:
@@ -283,34 +257,6 @@ class PlanDay:
         forms = ledger.live_checkpoints(self._game.conn, self._game.campaign.id)
         later = sorted((c for c in forms if c.step >= step), key=lambda c: c.step)
         return later[0].name if later else ""
-
-
-_COLUMNS = (
-    "plan", "kind", "step", "skill", "mix", "level", "correct", "items", "errors", "skill_version", "at", "weights",
-    "checkpoint_id",
-)  # fmt: skip
-
-
-def cannot_ask(skill_id: str, mix: str) -> str:
-    """Why a skill's mix cannot be asked here; empty: it can."""
-    try:
-        get_skill(skill_id).mix(mix)
-    except RealmError as error:
-        return error.what
-    return ""
-
-
-def _held_out(skill_id: str, mix: str, level: int, limit: int) -> int:
-    """Problems held out at a level; none where the skill cannot say."""
-    skill = get_skill(skill_id)
-    try:
-        return guarded(skill_id, f"exam problems of level {level}", lambda: skill.exam_pool(level, mix, limit))
-    except RealmError:
-        return 0
-
-
-HERE = School(cannot_ask, _held_out)
-"""The skills of this machine."""
 
 
 def _groups(wanted_exams: Iterable[Wanted], questions: int) -> Iterator[list[Wanted]]:

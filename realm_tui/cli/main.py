@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "hero": ("realm_tui.cli.hero", "app"),
     "ledger": ("realm_tui.cli.ledger", "app"),
     "skill": ("realm_tui.cli.skill", "app"),
+    "exam": ("realm_tui.cli.exam", "app"),
     "spar": ("realm_tui.cli.spar", "spar"),
     "curriculum": ("realm_tui.cli.curriculum", "app"),
     "primitive": ("realm_tui.cli.primitive", "app"),

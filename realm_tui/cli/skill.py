@@ -188,3 +188,22 @@ def sample(
 def _some(names: Sequence[str]) -> str:
     """The first names, and a sign that there are more."""
     return ", ".join([*names[:_SHOWN_MIXES], *(["…"] if len(names) > _SHOWN_MIXES else [])])
+
+
+@app.command()
+def exam(
+    skill: SkillArgument,
+    level: Annotated[
+        int | None, typer.Option("--level", min=1, help="The level [default: the training level].")
+    ] = None,
+    items: Annotated[
+        int | None, typer.Option("--items", min=1, help="How many questions [default: the rules'].")
+    ] = None,
+    mix: MixOption = None,
+    save: SaveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Examine the hero in a skill now; the same as `realm exam run --skill`."""
+    from realm_tui.cli.exam import run
+
+    run(skill=skill, level=level, items=items, mix=mix, save=save, as_json=as_json)
