@@ -1,4 +1,4 @@
-"""The engine's processes: ``python -P -m engine keeper|trainer|once --save-dir DIR``.
+"""The engine's processes: ``python -P -m engine keeper|trainer|once --save-dir DIR``, and ``gain``, which needs no save.
 
 Started by the game; nothing here reads the terminal.
 """
@@ -32,12 +32,18 @@ def parser() -> argparse.ArgumentParser:
         if role == "once":
             sub.add_argument("--verb", required=True, help="what to do: ask")
             sub.add_argument("--args", default="{}", help="its arguments, JSON")
+    gain = roles.add_parser("gain", help="measure what a newborn hatchling learns of a skill")
+    gain.add_argument("--skill", required=True, help="the skill's id")
+    gain.add_argument("--steps", type=int, required=True, help="optimizer steps")
+    gain.add_argument("--seed", type=int, default=0, help="seed of the hatchling")
     return top
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one process; the exit code."""
     arguments = parser().parse_args(argv)
+    if arguments.role == "gain":
+        return _gain(arguments.skill, arguments.steps, arguments.seed)
     folder = SaveFolder(arguments.save_dir.absolute())
     if arguments.role == "trainer":
         return _trainer(folder, arguments.control_fd, tied=arguments.tied)
@@ -67,6 +73,17 @@ def _trainer(folder: SaveFolder, control_fd: int | None, *, tied: bool) -> int:
     except Exception as error:
         traceback.print_exc()
         return exit_code_of(error)
+
+
+def _gain(skill: str, steps: int, seed: int) -> int:
+    from engine.gain import main as measure
+
+    try:
+        code: int = measure(skill, steps, seed)
+        return code
+    except RealmError as error:
+        sys.stdout.write(json.dumps({"error": error.as_dict()}) + "\n")
+        return error.exit_code
 
 
 def _once(folder: SaveFolder, verb: str, text: str) -> int:

@@ -12,13 +12,15 @@ from skills.contract import Skill
 from skills.primitives.catalogue import described, kinds
 from skills.streams import StreamSkill
 
-LISTED = True
-"""Shown among the skills without being asked for."""
-
 
 def provided() -> Mapping[str, Callable[[], Skill]]:
     """Each discipline's id with what makes its skill; a locked one raises its reason."""
     return {discipline_id: _maker(discipline_id, found) for discipline_id, found in disciplines().items()}
+
+
+def listed() -> frozenset[str]:
+    """All of them are shown among the skills without being asked for."""
+    return frozenset(disciplines())
 
 
 def _maker(discipline_id: str, found: Discipline) -> Callable[[], Skill]:

@@ -6,7 +6,7 @@ A skill is one YAML and one module. The module gives ``VERSION``, ``MAX_LEVEL`` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -23,8 +23,8 @@ from skills.contract import Skill
 from skills.judging import guarded
 
 GROUP = "realm.skills"
-PROVIDERS: tuple[str, ...] = ("skills.disciplines", "skills.gym")
-"""Modules that make skills themselves: ``provided()`` gives id to a function that makes the skill; ``LISTED`` shows them."""
+PROVIDERS: tuple[str, ...] = ("skills.disciplines", "skills.gym", "skills.declared")
+"""Modules that make skills themselves: ``provided()`` gives id to a function that makes the skill, ``listed()`` the ids that are shown."""
 LOAD_LIMIT_S = 20.0
 """Time for a plug-in to load."""
 
@@ -46,8 +46,9 @@ def _sources() -> Mapping[str, _Source]:
     for provider in PROVIDERS:
         module = import_module(provider)
         made: Mapping[str, Callable[[], Skill]] = module.provided()
+        listed: Collection[str] = module.listed() if hasattr(module, "listed") else ()
         for skill_id, make in made.items():
-            found.setdefault(skill_id, _Source((), make, listed=getattr(module, "LISTED", False)))
+            found.setdefault(skill_id, _Source((), make, listed=skill_id in listed))
     for point in entry_points(group=GROUP):
         found.setdefault(point.name, _Source((), _plugged(point)))
     return MappingProxyType(found)

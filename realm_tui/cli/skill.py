@@ -7,11 +7,15 @@ from typing import Annotated
 
 import typer
 
+from realm_tui.cli import skill_forge
 from realm_tui.cli.output import JsonOption, SaveOption, data, line, table
 
 _SHOWN_MIXES = 3
 
 app = typer.Typer(help="What a hero can learn.", no_args_is_help=True, rich_markup_mode=None)
+app.command("new")(skill_forge.new)
+app.command("measure")(skill_forge.measure)
+app.command("review")(skill_forge.review)
 
 SkillArgument = Annotated[str, typer.Argument(metavar="SKILL", help="A skill's id, e.g. bin.")]
 MixOption = Annotated[

@@ -1,0 +1,104 @@
+"""Checks a proposal: against samples that took no part in it, and against itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from configs import clock
+from configs.declared import DeclaredSkill
+from skills.declared.drawing import known, read_back
+from skills.declared.expression import ExpressionError, evaluate, text
+from skills.declared.skill import build
+from skills.forge.samples import Sample
+
+EXAM_ITEMS = 64
+GOOD_SHARE = 0.95
+"""Share of the held-out samples that a proposal must answer."""
+EXPLAINED_SHARE = 0.80
+_REGENERATED = 40
+_CONSTANT_SAMPLE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the checks found."""
+
+    samples: int
+    explained: int
+    held_out: int
+    answered: int
+    """Held-out samples whose answer the proposal gives."""
+    unread: tuple[int, ...]
+    """Lines of held-out samples that no template fits."""
+    wrong: tuple[int, ...]
+    """Lines of held-out samples that get another answer."""
+    regenerated: int
+    ambiguous: int
+    """Made problems whose prompt, read back, has another answer."""
+    problems_per_s: float
+
+    @property
+    def consistent(self) -> bool:
+        """Whether the samples support the proposal."""
+        return (
+            self.ambiguous == 0
+            and self.explained >= EXPLAINED_SHARE * self.samples
+            and self.answered >= GOOD_SHARE * self.held_out
+            and self.held_out > 0
+        )
+
+
+def answer_to(declared: DeclaredSkill, prompt: str) -> str | None:
+    """The answer that a declared skill gives to a prompt of its own kind; None when no template fits."""
+    for operation in declared.operations.values():
+        values = read_back(operation, prompt)
+        if values is None:
+            continue
+        try:
+            return text(evaluate(operation.answer, known(operation, values)))
+        except ExpressionError:
+            continue
+    return None
+
+
+def check(declared: DeclaredSkill, samples: Sequence[Sample], explained: int) -> Checked:
+    """Answer the held-out samples, and read every made problem back."""
+    aside = [sample for sample in samples if sample.held_out]
+    told = {sample.line: answer_to(declared, sample.prompt) for sample in aside}
+    skill = build(declared)
+    made = ambiguous = 0
+    began = clock.monotonic()
+    for level in range(1, declared.max_level + 1):
+        for index in range(_REGENERATED):
+            problem = skill.generate(level, index, "train")
+            made += 1
+            ambiguous += answer_to(declared, problem.prompt) != problem.answer
+    took = clock.monotonic() - began
+    return Checked(
+        samples=len(samples) - len(aside),
+        explained=explained,
+        held_out=len(aside),
+        answered=sum(told[s.line] == s.answer for s in aside),
+        unread=tuple(s.line for s in aside if told[s.line] is None),
+        wrong=tuple(s.line for s in aside if told[s.line] not in (None, s.answer)),
+        regenerated=made,
+        ambiguous=ambiguous,
+        problems_per_s=made / took if took > 0 else 0.0,
+    )
+
+
+def exam_plan(declared: DeclaredSkill) -> list[dict[str, Any]]:
+    """What an exam of each level can promise: items, whether it is an apprentice level, and what a constant answer earns."""
+    skill = build(declared)
+    plan = []
+    for level in range(1, declared.max_level + 1):
+        pool = skill.exam_pool(level, "full", EXAM_ITEMS)
+        answers = [skill.generate(level, i, "train").answer for i in range(_CONSTANT_SAMPLE)]
+        share = max(answers.count(a) for a in set(answers)) / len(answers)
+        entry: dict[str, Any] = {"level": level, "items": pool, "constant_share": round(share, 3)}
+        if pool < EXAM_ITEMS:
+            entry["apprentice"] = True
+        plan.append(entry)
+    return plan
