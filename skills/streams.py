@@ -57,6 +57,8 @@ class Kind:
     """The highest level that differs from the one below; None: the skill's last."""
     finite: bool = False
     """Words limit it: fewer than ten thousand problems a level."""
+    family: str = ""
+    """Kinds of one family may ask the same problem and share its side of the split; empty: a family of its own."""
     finish: Callable[[Made], Made] | None = None
     """Where wording costs much more than choosing: `make` leaves prompt and answer empty, and this words what is really asked."""
 
@@ -198,7 +200,7 @@ class StreamSkill:
         )
 
     def _digest(self, kind: Kind, made: Made) -> bytes:
-        return problem_hash(f"{self._domain}|{kind.name}|{made.canonical}")
+        return problem_hash(f"{self._domain}|{kind.family or kind.name}|{made.canonical}")
 
     def _pool(self, operation: str, level: int) -> _Pool:
         kind = self.kinds[operation]

@@ -37,6 +37,16 @@ def joined(items: Sequence[object], mark: str = " ") -> str:
     return mark.join(str(item) for item in items)
 
 
+SEQUENCES = "sequence"
+"""The family of the kinds that ask for the next term: one sequence lies on one side of the split in all of them."""
+
+
+def next_term(terms: Sequence[int]) -> tuple[str, str, str]:
+    """The problem, prompt and answer of a sequence whose last term is asked. Its first three terms are the problem."""
+    *shown, following = terms
+    return joined(shown[:3]), f"Next: {joined(shown, ', ')}, ?", str(following)
+
+
 @cache
 def words() -> DrillWords:
     """The stock of words."""

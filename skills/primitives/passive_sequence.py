@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
-from skills.primitives.material import joined
+from skills.primitives.material import SEQUENCES, next_term
 from skills.streams import Kind, Made
 
 
 def _next(terms: list[int]) -> Made:
-    *shown, following = terms
-    return Made(joined(shown), f"Next: {joined(shown, ', ')}, ?", str(following))
+    return Made(*next_term(terms))
 
 
 def _arithmetic(random: Random, level: int) -> Made:
@@ -61,9 +60,9 @@ def _square(random: Random, level: int) -> Made:
 
 
 KINDS = (
-    Kind("arithmetic", _arithmetic),
-    Kind("geometric", _geometric),
-    Kind("alternating", _alternating),
-    Kind("fibonacci", _fibonacci),
-    Kind("square", _square),
+    Kind("arithmetic", _arithmetic, family=SEQUENCES),
+    Kind("geometric", _geometric, family=SEQUENCES),
+    Kind("alternating", _alternating, family=SEQUENCES),
+    Kind("fibonacci", _fibonacci, family=SEQUENCES),
+    Kind("square", _square, family=SEQUENCES),
 )

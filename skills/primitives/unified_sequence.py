@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from skills.primitives.material import joined, letters
-from skills.primitives.scoring import cased_score, list_score
+from skills.primitives.material import SEQUENCES, joined, letters, next_term
+from skills.primitives.scoring import cased_score
 from skills.streams import Kind, Made
 
 Rule = Callable[[str], str]
@@ -67,8 +67,7 @@ def _continue(random: Random, level: int) -> Made:
     newest = min(level, len(_FAMILIES))
     # Half of the problems belong to the family that the rung adds.
     family = _FAMILIES[newest - 1 if random.random() < 0.5 else random.randrange(newest)]
-    *shown, following = family(random, level)
-    return Made(joined(shown), f"Next: {joined(shown, ', ')}, ?", str(following))
+    return Made(*next_term(family(random, level)))
 
 
 # ---- reverse
@@ -156,7 +155,7 @@ def _extract(random: Random, level: int) -> Made:
 
 
 KINDS = (
-    Kind("seq_continue", _continue, score=list_score),
+    Kind("seq_continue", _continue, family=SEQUENCES),
     Kind("seq_reverse", _reverse),
     Kind("seq_transform", _transform, score=cased_score),
     Kind("seq_interleave", _interleave),

@@ -7,13 +7,14 @@ from random import Random
 import pytest
 
 from configs.catalogue import primitives
-from skills.contract import Result
+from skills.contract import Result, Split
 from skills.primitives.catalogue import RUNGS, kinds
 from skills.registry import get_skill
 from skills.split import problem_hash, side
 
 PRIM = get_skill("prim")
 RUNG = range(1, RUNGS + 1)
+SPLITS: tuple[Split, ...] = ("train", "exam")
 ENOUGH, ENOUGH_WORDS = 10_000, 300
 HOSTILE = (
     "",
@@ -108,3 +109,13 @@ def test_what_the_hatchling_is_asked_fits_its_context_on_every_rung() -> None:
         for rung in RUNG:
             asked = (PRIM.generate(rung, i, "train", operation=name) for i in range(40))
             assert max(len(p.prompt.encode()) + len(p.answer.encode()) for p in asked) < 160
+
+
+def test_a_sequence_lies_on_one_side_whoever_asks_for_its_next_term() -> None:
+    sides: dict[str, str] = {}
+    for name in ("seq_continue", "arithmetic", "geometric", "alternating", "fibonacci", "square"):
+        for rung in RUNG:
+            for i in range(150):
+                for problem in (PRIM.generate(rung, i, s, operation=name) for s in SPLITS):
+                    begins = " ".join(problem.prompt.split()[:4])
+                    assert sides.setdefault(begins, problem.split) == problem.split
