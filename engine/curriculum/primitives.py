@@ -146,6 +146,8 @@ class Transfer:
     low: float
     high: float
     """Interval of the gain."""
+    against: str = "first"
+    """What it is held against: the ``first`` exams, or the ``base`` model."""
 
     @property
     def gain(self) -> float:
@@ -167,10 +169,13 @@ class Transfer:
             "gain": self.gain,
             "interval": [self.low, self.high],
             "finding": self.finding,
+            "against": self.against,
         }
 
 
-def transfer(before: Seenings, after: Seenings, trained: Iterable[str], alpha: float) -> tuple[Transfer, ...]:
+def transfer(
+    before: Seenings, after: Seenings, trained: Iterable[str], alpha: float, *, base: Iterable[str] = ()
+) -> tuple[Transfer, ...]:
     """Each primitive asked on both sides, largest gain first.
 
     Args:
@@ -178,13 +183,15 @@ def transfer(before: Seenings, after: Seenings, trained: Iterable[str], alpha: f
         after: the later answers.
         trained: primitives that training exercised; a gain in any other one is transfer.
         alpha: error rate of each interval; either side gets half of it.
+        base: primitives whose earlier answers are the base model's.
     """
-    known, found = set(trained), []
+    known, untaught, found = set(trained), set(base), []
     for primitive, earlier in before.items():
         first, last = _sum(earlier), _sum(after.get(primitive, ()))
         if not first.items or not last.items:
             continue
         low_b, high_b = interval(first.correct, first.items, alpha / 2)
         low_a, high_a = interval(last.correct, last.items, alpha / 2)
-        found.append(Transfer(primitive, primitive in known, first, last, low_a - high_b, high_a - low_b))
+        against = "base" if primitive in untaught else "first"
+        found.append(Transfer(primitive, primitive in known, first, last, low_a - high_b, high_a - low_b, against))
     return tuple(sorted(found, key=lambda one: (-one.gain, one.primitive)))

@@ -12,8 +12,9 @@ from engine.curriculum.state import NOTHING, Tally
 from saves import decisions, exams
 from saves.rows import Exam
 
-COMPARISONS = frozenset({"pair", "transfer"})
-"""Kinds of exams that another form than the hero of the moment may have answered."""
+OWN_WEIGHTS = frozenset({"live", "ema"})
+"""Who answered an exam row, where it was the hero of the moment; others name ``base`` or a checkpoint's digest."""
+BASE = "base"
 
 
 def gate_exams(conn: sqlite3.Connection, campaign_id: str, skill: str, level: int) -> list[tuple[int, Tally]]:
@@ -62,7 +63,12 @@ def primitives_seen(papers: list[Exam]) -> dict[str, tuple[Seen, ...]]:
 
 def hero_exams(conn: sqlite3.Connection, campaign_id: str) -> list[Exam]:
     """Live exams that the hero of the moment answered, newest first."""
-    return [e for e in exams.recent_exams(conn, campaign_id) if e.kind not in COMPARISONS]
+    return [e for e in exams.recent_exams(conn, campaign_id) if e.weights in OWN_WEIGHTS]
+
+
+def base_exams(conn: sqlite3.Connection, campaign_id: str) -> list[Exam]:
+    """Live exams that the hero answered as it was before it learnt anything here, newest first."""
+    return [e for e in exams.recent_exams(conn, campaign_id) if e.weights == BASE]
 
 
 def last_drilled(conn: sqlite3.Connection, campaign_id: str) -> str | None:

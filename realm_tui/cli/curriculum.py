@@ -152,6 +152,49 @@ def presets(as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def peaks(
+    skill: Annotated[str, typer.Argument(metavar="SKILL", help="Whose levels.")],
+    level: Annotated[
+        int | None, typer.Option("--level", min=1, help="Only this one [default: those below their peak].")
+    ] = None,
+    items: Annotated[int, typer.Option("--items", min=1, max=1024, help="Questions a level.")] = 64,
+    save: SaveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the hero and the form that won a level the same questions: what was really lost since.
+
+    Only questions that one of them answers and the other does not say anything, so this tells more than two exams.
+    """
+    from configs.paths import SaveFolder
+    from lore.figures import share
+    from realm_tui.runtime.course import peak_exams
+
+    found = peak_exams(SaveFolder.named(save), skill, level, items, progress=say)
+    if as_json:
+        data([one.as_dict() for one in found])
+        return
+    if not found:
+        say("no level stands below its peak" if level is None else f"level {level} of {skill} was not won")
+        return
+    table(
+        ("LEVEL", "WON BY", "THEN", "NOW", "GAIN", "INTERVAL", "FINDING"),
+        [
+            (
+                f"L{one.level}",
+                one.form,
+                share(one.then[0], one.then[1]),
+                share(one.now[0], one.now[1]),
+                f"{one.gain:+.2f}",
+                f"{one.interval[0]:+.2f} … {one.interval[1]:+.2f}",
+                one.finding,
+            )
+            for one in found
+        ],
+        right=(2, 3, 4, 5),
+    )
+
+
+@app.command()
 def log(
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many, the newest.")] = 20,
     kind: Annotated[str | None, typer.Option("--kind", help="strategy, attempt, maxed, plateau or drill.")] = None,

@@ -134,7 +134,10 @@ def drill(
 
 @app.command()
 def transfer(save: SaveOption = None, as_json: JsonOption = False) -> None:
-    """Show which primitives gained since their first exams, and which of them without being trained."""
+    """Show which primitives gained, and which of them without being trained.
+
+    Held against the base model where an exam asked that, else against the first exams.
+    """
     from configs.paths import SaveFolder
     from realm_tui.runtime.opened import opened
     from realm_tui.runtime.primitives import transferred
@@ -148,11 +151,11 @@ def transfer(save: SaveOption = None, as_json: JsonOption = False) -> None:
         say("no primitive was asked twice yet")
         return
     table(
-        ("PRIMITIVE", "FIRST", "NOW", "GAIN", "INTERVAL", "TRAINED", "FINDING"),
+        ("PRIMITIVE", "BEFORE", "NOW", "GAIN", "INTERVAL", "TRAINED", "FINDING"),
         [
             (
                 one.primitive,
-                _fraction(one.before.correct, one.before.items),
+                f"{one.against} {_fraction(one.before.correct, one.before.items)}",
                 _fraction(one.after.correct, one.after.items),
                 f"{one.gain:+.2f}",
                 f"{one.low:+.2f} … {one.high:+.2f}",

@@ -6,11 +6,12 @@ From the living engine where one answers, else from the newest checkpoint; befor
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from configs.errors import RealmError
+from configs.errors import BlockedError, RealmError, UsageError
+from configs.paths import SaveFolder
 from engine.curriculum import record
 from engine.curriculum.forgetting import Budget, Regression
 from engine.curriculum.presets import Settings, changed, of_preset
@@ -174,3 +175,69 @@ def _hint(save: OpenedSave, tracker: Mapping[str, Any] | None) -> Hint | None:
     if tracker is None or tracker.get("floor") is None:
         return None
     return hint(tracker["history"], save.rules.strain, rate=tracker["rate"] if tracker["samples"] >= 2 else None)
+
+
+@dataclass(frozen=True, slots=True)
+class PeakExam:
+    """A level asked of the form that won it and of the hero now, on the same questions."""
+
+    level: int
+    form: str
+    then: tuple[int, int]
+    """Right answers and questions of the form that won it."""
+    now: tuple[int, int]
+    gain: float
+    interval: tuple[float, float]
+    """Of the gain, valid while one looks."""
+    finding: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+def peak_exams(
+    folder: SaveFolder, skill: str, level: int | None, items: int, *, progress: Callable[[str], None] | None = None
+) -> list[PeakExam]:
+    """Ask levels of the forms that won them and of the hero now; without ``level`` those that stand below their peak.
+
+    Raises:
+        UsageError: the hero does not train that skill.
+        BlockedError: no engine runs, or the form that won a level is gone.
+    """
+    from engine.link.protocol import Verb
+    from realm_tui.runtime.opened import opened
+    from realm_tui.runtime.orders import order
+    from saves import exams, ledger
+
+    with opened(folder) as save:
+        if skill not in save.hero.skills:
+            raise UsageError(
+                f"this hero does not train {skill}",
+                fix=f"it trains {', '.join(save.hero.skills)}",
+                code="UNKNOWN_SKILL",
+            )
+        fallen = {r.level for r in record.regressed(save.conn, save.campaign.id, skill, save.rules)}
+        wanted = fallen if level is None else {level}
+        forms = {
+            won.to_level: ledger.checkpoint(save.conn, won.checkpoint_id)
+            for won in exams.level_ups(save.conn, save.campaign.id, skill=skill)
+            if won.to_level in wanted
+        }
+    found = []
+    for at, form in sorted(forms.items()):
+        if form.deleted_at is not None:
+            raise BlockedError(
+                f"the form that won level {at} is gone", fix="choose another level (`--level`)", code="FORM_GONE"
+            )
+        args = {"skill": skill, "level": at, "items": items, "against": form.name}
+        (pair,) = order(folder, Verb.EXAM, args, progress=progress).result["pairs"]
+        right = {
+            "then": (pair["both"] + pair["worse"], pair["items"]),
+            "now": (pair["both"] + pair["better"], pair["items"]),
+        }
+        low, high = pair["interval"]
+        found.append(
+            PeakExam(at, form.name, **right, gain=pair["gain"] or 0.0, interval=(low, high), finding=pair["finding"])
+        )
+    return found

@@ -52,20 +52,25 @@ def drill(save: OpenedSave, name: str, reason: str) -> DrillOrder:
 
 
 def transferred(save: OpenedSave) -> tuple[Transfer, ...]:
-    """How each primitive changed from its first exams to its newest, largest gain first.
+    """How each primitive changed up to its newest exams, largest gain first.
 
-    The earliest and the newest window of answers are compared; a primitive with fewer answers than two windows has them halved.
+    It is held against the base model where that was asked, else against the first exams: then the earliest and the newest
+    window of answers are compared, and fewer answers than two windows are halved.
     """
     window = save.rules.primitives.window_items
     seen = record.primitives_seen(record.hero_exams(save.conn, save.campaign.id))
-    first: dict[str, tuple[Seen, ...]] = {}
+    base = record.primitives_seen(record.base_exams(save.conn, save.campaign.id))
+    first: dict[str, tuple[Seen, ...]] = dict(base)
     last: dict[str, tuple[Seen, ...]] = {}
     for name, all_seen in seen.items():
+        if name in base:
+            last[name] = newest(all_seen, window)
+            continue
         items = min(window, sum(one.items for one in all_seen) // 2)
         last[name] = newest(all_seen, items)
         rest = all_seen[: len(all_seen) - len(last[name])]
         first[name] = tuple(reversed(newest(tuple(reversed(rest)), items)))
-    return transfer(first, last, trained_in(save), save.rules.exams.alpha)
+    return transfer(first, last, trained_in(save), save.rules.exams.alpha, base=base)
 
 
 def trained_in(save: OpenedSave) -> set[str]:

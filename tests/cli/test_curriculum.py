@@ -90,3 +90,10 @@ def test_the_log_tells_decisions_with_their_reasons(realm: Realm, fresh: SaveFol
     assert realm("curriculum", "log", "--kind", "attempt").out.startswith(
         "step     400  attempt   L1 won after 3 exams"
     )
+
+
+def test_peaks_are_asked_of_the_forms_that_won_them(realm: Realm, played: SaveFolder) -> None:
+    assert realm("curriculum", "peaks", "chess").code == 2
+    assert realm("curriculum", "peaks", "bin", "--level", "9").err == "level 9 of bin was not won\n"
+    answer = realm("curriculum", "peaks", "bin")
+    assert answer.code == 3 and "engine" in answer.err, "level 1 stands below its peak, and only an engine can ask"

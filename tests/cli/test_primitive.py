@@ -26,7 +26,8 @@ def asked(played: SaveFolder) -> SaveFolder:
     with closing(open_save(played, write=True)) as conn:
         for step, primitives in told:
             exam(conn, 1, step, 3, 40, primitives=primitives, skill_version="2.0.0")
-        exam(conn, 1, 1090, 3, 40, primitives={"bitwise_xor": {"correct": 64, "items": 64}}, kind="transfer")
+        exam(conn, 1, 1090, 3, 40, primitives={"bitwise_xor": {"correct": 64, "items": 64}}, weights="0badc0de")
+        exam(conn, 1, 1090, 3, 4, primitives={"binary_compare": {"correct": 4, "items": 64}}, weights="base")
     return played
 
 
@@ -60,6 +61,9 @@ def test_the_transfer_report_sets_first_answers_beside_newest(realm: Realm, aske
         {"correct": 40, "items": 64},
         "gained",
     )
+    compare = told["binary_compare"]
+    assert (xor["against"], compare["against"], compare["before"]) == ("first", "base", {"correct": 4, "items": 64})
+    assert "base .06" in realm("primitive", "transfer").out
 
 
 def test_before_any_exam_nothing_is_claimed(realm: Realm, fresh: SaveFolder) -> None:
