@@ -120,6 +120,13 @@ BENCHMARKS = (
         "0.6B full, 4B full and 8B QLoRA under 24 GiB on a card: tokens/s, MFU, memory beside SFTTrainer",
         ("--steps", "3", "--warm-up", "1"),
     ),
+    Benchmark(
+        "generators",
+        "benchmarks.generators",
+        "2 min",
+        "problems a second each skill makes and judges on one core, level by level",
+        ("--count", "50"),
+    ),
     Benchmark("gate", "benchmarks.gate", "3 min", "how often the gate and the screenings err", ("--runs", "20")),
 )
 

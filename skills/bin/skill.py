@@ -26,7 +26,7 @@ from skills.bin.pool import (
     propose,
 )
 from skills.bin.scoring import score
-from skills.bin.symbols import key_for, spelt, with_key
+from skills.bin.symbols import in_symbols, key_for
 from skills.bin.wording import answer_of, primitives_of, prompt_of
 from skills.contract import Outcome, Problem, Split
 
@@ -211,7 +211,7 @@ class BinarySkill:
             entropy = Entropy(f"symbols|{level}|{split}|{index}|{entry.digest.hex()}")
             if entropy.below(1 << 20) < symbols.share * (1 << 20):
                 key = key_for(prompt, entropy)
-                prompt, answer, meta = with_key(prompt, key), spelt(answer, key), {"key": key}
+                (prompt, answer), meta = in_symbols(prompt, answer, key), {"key": key}
         return Problem(
             skill=self.config.id,
             level=level,

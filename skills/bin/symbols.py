@@ -75,6 +75,7 @@ _OPERATION_WORDS = [
 ]
 _NAME = re.compile(r"[a-z][a-z_0-9]*(?=\()")
 _BITS = re.compile(f"_?[{ZERO}{ONE}][{ZERO}{ONE}_]*")
+_BLANKED = (f"_{ZERO}", f"_{ONE}", f"{ZERO}_", f"{ONE}_")
 
 
 def key_for(prompt: str, entropy: Entropy) -> dict[str, str]:
@@ -91,13 +92,19 @@ def spelt(text: str, key: Mapping[str, str]) -> str:
     """``text`` in the key's words; the digits of one number stand apart by a space."""
     words = {meaning: word for word, meaning in key.items()}
     named = _NAME.sub(lambda found: words.get(found.group(), found.group()), text)
-    return _BITS.sub(lambda found: " ".join(words.get(digit, digit) for digit in found.group()), named)
+    zero, one = words.get(ZERO, ZERO), words.get(ONE, ONE)
+    if "_" in named and any(pair in named for pair in _BLANKED):
+        return _BITS.sub(lambda found: " ".join(words.get(digit, digit) for digit in found[0]), named)
+    # Whole-text replacement is many times faster than a pattern: a digit is opened and closed, and where two meet stands a space.
+    opened = named.replace(ZERO, f"\x01{zero}\x02").replace(ONE, f"\x01{one}\x02")
+    return opened.replace("\x02\x01", " ").replace("\x01", "").replace("\x02", "")
 
 
-def with_key(prompt: str, key: Mapping[str, str]) -> str:
-    """The prompt in symbols behind its key."""
-    shown = ", ".join(f"{word} = {meaning}" for word, meaning in key.items())
-    return f"Key: {shown}\n{spelt(prompt, key)}"
+def in_symbols(prompt: str, answer: str, key: Mapping[str, str]) -> tuple[str, str]:
+    """Prompt and answer in symbols, the prompt behind its key."""
+    asked, _, answered = spelt(f"{prompt}\x00{answer}", key).partition("\x00")
+    shown = ", ".join([f"{word} = {meaning}" for word, meaning in key.items()])
+    return f"Key: {shown}\n{asked}", answered
 
 
 def read_back(text: str, key: Mapping[str, str]) -> str:

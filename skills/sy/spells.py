@@ -124,7 +124,8 @@ def _tiles(random: Random, row: SpellRow, count: int) -> list[str]:
 
 
 def _clue(row: SpellRow, tiles: list[str]) -> str:
-    return "".join(tile[: row.letters] for tile in tiles)
+    """The beginnings of the tiles in capitals, so that they are no tiles themselves."""
+    return "".join(tile[: row.letters] for tile in tiles).upper()
 
 
 def _shuffled(random: Random, tiles: list[str]) -> str:

@@ -35,7 +35,7 @@ LEAST_KINDS = 4
 _SYLLABLES = re.compile(r"[a-z]+(-[a-z]+)+")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Word:
     """One word of the stock."""
 

@@ -20,7 +20,7 @@ def _solved(prompt: str, letters: int) -> str:
         return rest.replace(" ", "")
     if head == "Count":
         return str(sum(rest.count(vowel) for vowel in word_weaving().spells.vowels))
-    bank, _, clues = rest.partition(", ")
+    bank, _, clues = rest.lower().partition(", ")
     named = {tile[:letters]: tile for tile in bank.split()}
     assert len(named) == len(bank.split())
     words = [[named[clue[i : i + letters]] for i in range(0, len(clue), letters)] for clue in clues.split()]
