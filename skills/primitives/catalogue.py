@@ -27,6 +27,12 @@ MODULES = (
     "skills.primitives.passive_sequence",
     "skills.primitives.passive_memory",
     "skills.primitives.passive_language",
+    "skills.primitives.passive_combinatorics",
+    "skills.primitives.micro_arithmetic",
+    "skills.primitives.micro_binary",
+    "skills.primitives.micro_logic",
+    "skills.primitives.micro_string",
+    "skills.primitives.micro_code",
 )
 """Modules with generators; each has ``KINDS``, whose names are ids of the catalogue."""
 

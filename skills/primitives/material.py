@@ -9,6 +9,35 @@ from random import Random
 from configs.drill_words import DrillWords, drill_words
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+_TAKEN = frozenset(
+    (
+        "am",
+        "an",
+        "as",
+        "at",
+        "be",
+        "by",
+        "do",
+        "go",
+        "he",
+        "if",
+        "in",
+        "is",
+        "it",
+        "me",
+        "my",
+        "no",
+        "of",
+        "on",
+        "or",
+        "so",
+        "to",
+        "up",
+        "us",
+        "we",
+    )
+)
+"""Words of two letters, which would be misread as signs."""
 _SIBILANTS = ("s", "x", "z", "ch", "sh")
 
 
@@ -22,7 +51,7 @@ def symbols(random: Random, count: int) -> list[str]:
     found: list[str] = []
     while len(found) < count:
         sign = letters(random, 2)
-        if sign not in found:
+        if sign not in found and sign not in _TAKEN:
             found.append(sign)
     return found
 
