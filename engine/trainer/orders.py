@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -33,6 +33,8 @@ class Orders:
 
     def __init__(self, game: Game) -> None:
         self._game = game
+        self._recipe: list[tuple[int, Command]] = []
+        """Orders of the recipe that this campaign follows, with their steps."""
         self._late: set[str] = set()
         """Ids of commands that are answered when a checkpoint under way is listed."""
         self._verbs: dict[Verb, Callable[[Command], dict[str, Any] | None]] = {
@@ -51,9 +53,24 @@ class Orders:
             Verb.DRILL: self._drill,
         }
 
+    def follow(self, orders: Iterable[Mapping[str, Any]]) -> None:
+        """Do again what a recipe's player did: each order is carried out once, after its step, and journaled as a command."""
+        campaign = self._game.campaign.id
+        self._recipe = [
+            (int(o["step"]), Command(Verb(o["verb"]), dict(o["args"]), f"recipe-{campaign}-{n}"))
+            for n, o in enumerate(orders)
+        ]
+
+    def _due(self) -> list[Command]:
+        """The recipe's orders whose step is reached; those that the journal knows are repeated from there."""
+        step = self._game.values.step
+        due = [command for at, command in self._recipe if at <= step]
+        self._recipe = [(at, command) for at, command in self._recipe if at > step]
+        return [command for command in due if journal.entry_of(self._game.conn, command.id) is None]
+
     def take_in(self) -> None:
         """Carry out every command that has arrived."""
-        for command in self._game.channel.drain():
+        for command in [*self._due(), *self._game.channel.drain()]:
             self._carry_out(command)
 
     def _carry_out(self, command: Command) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 import accelerate
@@ -32,7 +33,8 @@ from engine.trainer.practice import Forge
 from engine.trainer.recorder import Recorder
 from engine.trainer.values import Values
 from engine.trainer.vault import Vault
-from saves import exams, incidents, journal, runs
+from saves import exams, incidents, journal, ledger, runs
+from saves.checkpoint_folder import verify_checkpoint
 from saves.rows import Campaign, Checkpoint
 from skills.registry import get_skill
 
@@ -74,7 +76,8 @@ def wake(
     placement = choose(config, rules.engine, recorded, rules.memory)
     place, kind = seat(), kind_of(rules.engine)
     world = World(place) if place.processes > 1 else None
-    loop = Waking(config, placement, vault.path(form) if form is not None else None, campaign.seed, kind).loop(world)
+    weights = vault.path(form) if form is not None else _first_form(conn, vault, campaign)
+    loop = Waking(config, placement, weights, campaign.seed, kind).loop(world)
     now = environment(placement)
     if world is not None:
         now |= {"processes": world.size, "parallel": kind}
@@ -114,6 +117,7 @@ def wake(
     else:
         _take_up(game, form)
     game.replay = journal.replayable(conn, campaign.id, game.values.step, game.values.applied_seq)
+    game.orders.follow(campaign.recipe.get("orders", ()))
     for broken, error in damaged:
         incidents.raise_incident(
             conn,
@@ -139,6 +143,19 @@ def wake(
             step=game.values.step,
         )
     return game
+
+
+def _first_form(conn: sqlite3.Connection, vault: Vault, campaign: Campaign) -> Path | None:
+    """The folder whose weights a campaign begins with; None: a newborn hero.
+
+    Raises:
+        RealmError: it is damaged or gone.
+    """
+    if campaign.starting_checkpoint_id is None:
+        return None
+    path = vault.path(ledger.checkpoint(conn, campaign.starting_checkpoint_id))
+    verify_checkpoint(path)
+    return path
 
 
 def _take_up(game: Game, form: Checkpoint) -> None:

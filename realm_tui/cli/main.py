@@ -40,6 +40,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "spar": ("realm_tui.cli.spar", "spar"),
     "curriculum": ("realm_tui.cli.curriculum", "app"),
     "primitive": ("realm_tui.cli.primitive", "app"),
+    "campaign": ("realm_tui.cli.campaign", "app"),
+    "reset": ("realm_tui.cli.reset", "reset"),
     "save": ("realm_tui.cli.save", "app"),
     "config": ("realm_tui.cli.config", "app"),
     "vram": ("realm_tui.cli.vram", "vram"),
