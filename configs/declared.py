@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from configs.base import Model
+from configs.errors import RealmError
+from configs.exam_plan import PlanEntry
 from configs.paths import config_dir
 from configs.reading import parse, read_yaml
 
@@ -149,6 +151,9 @@ class DeclaredSkill(Model):
         min_length=1, max_length=100
     )
     exams: tuple[LevelExam, ...] = Field((), description="exam plan: what an exam of each level can promise")
+    plan: dict[str, PlanEntry] = Field(
+        default_factory=dict, description="entries of the exam plan that come with it once it is accepted"
+    )
     review: Review = Field(default_factory=lambda: Review.model_validate({}))
     forged: dict[str, Any] = Field(default_factory=dict, description="how the Skill Forge came to it")
 
@@ -172,3 +177,16 @@ def own_skill_files() -> dict[str, Path]:
 def read_declared(path: Path) -> DeclaredSkill:
     """The declared skill in a file; every wrong field is named with its line."""
     return parse(DeclaredSkill, read_yaml(path), f"skill {path.stem}", [path])
+
+
+def accepted_plans() -> dict[str, PlanEntry]:
+    """Exam plan entries of the player's accepted skills; a file that cannot be read has none, and is listed with its reason."""
+    found: dict[str, PlanEntry] = {}
+    for path in own_skill_files().values():
+        try:
+            declared = read_declared(path)
+        except RealmError:
+            continue
+        if declared.review.state == "accepted":
+            found |= declared.plan
+    return found

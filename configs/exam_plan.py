@@ -130,12 +130,16 @@ class ExamPlanConfig(Model):
 
 
 def load_exam_plan() -> ExamPlanConfig:
-    """The plan in force: the shipped one, with the player's `config/exam_plan.yaml` laid over it.
+    """The plan in force: the shipped one, what accepted skills of the player bring, and `config/exam_plan.yaml` laid over both.
 
     Raises:
         RealmError: the player's file names a wrong field; it says which, and where.
     """
     data, files = read_yaml(shipped() / "exam_plan.yaml"), []
+    from configs.declared import accepted_plans
+
+    brought = {name: entry.model_dump() for name, entry in accepted_plans().items()}
+    data = merged({"entries": brought}, data)
     mine = config_dir() / "exam_plan.yaml"
     if mine.is_file():
         data = merged(data, read_yaml(mine))

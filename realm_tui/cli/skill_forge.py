@@ -154,6 +154,7 @@ def _operations(declared: DeclaredSkill) -> list[dict[str, Any]]:
             "answer": operation.answer,
             "where": operation.where,
             "first_level": operation.first_level,
+            "primitives": list(operation.primitives),
         }
         for name, operation in declared.operations.items()
     ]
@@ -179,8 +180,11 @@ def _tell(found: Proposal) -> None:
 
 def _tell_skill(declared: DeclaredSkill) -> None:
     table(
-        ("OPERATION", "FROM LEVEL", "ANSWER", "WORDING"),
-        [(o["name"], str(o["first_level"]), o["answer"], o["templates"][0]) for o in _operations(declared)],
+        ("OPERATION", "FROM LEVEL", "ANSWER", "PRIMITIVES", "WORDING"),
+        [
+            (o["name"], str(o["first_level"]), o["answer"], ", ".join(o["primitives"]) or "–", o["templates"][0])
+            for o in _operations(declared)
+        ],
         right=(1,),
     )
     if declared.exams:

@@ -6,6 +6,7 @@ import re
 from functools import partial
 from random import Random
 
+from configs.catalogue import primitive_id
 from configs.declared import DeclaredOperation, DeclaredSkill
 from configs.errors import RealmError
 from configs.schema import SkillConfig
@@ -53,7 +54,7 @@ def make(name: str, operation: DeclaredOperation, random: Random, level: int) ->
             canonical(operation, values),
             worded(operation, template, values),
             text(evaluate(operation.answer, facts)),
-            primitives=operation.primitives,
+            primitives=tuple(primitive_id(p) for p in operation.primitives),
         )
     raise RealmError(
         f"the operation {name} makes no problem at level {level}",
@@ -87,6 +88,8 @@ def described(declared: DeclaredSkill) -> SkillConfig:
 
 
 def _check(name: str, operation: DeclaredOperation) -> None:
+    for primitive in operation.primitives:
+        primitive_id(primitive)
     facts = {f"{slot}_fact" for slot in operation.slots}
     for source in filter(None, (operation.where, operation.answer)):
         read(source)

@@ -102,3 +102,28 @@ def exam_plan(declared: DeclaredSkill) -> list[dict[str, Any]]:
             entry["apprentice"] = True
         plan.append(entry)
     return plan
+
+
+def plan_entries(declared: DeclaredSkill) -> dict[str, dict[str, Any]]:
+    """Entries of the game's exam plan beside the gate's own exams: a watch for heroes that know it, and what training changed."""
+    levels = list(range(1, declared.max_level + 1))
+    return {
+        f"{declared.id}_watch": {
+            "title": f"{declared.name}: watched for forgetting",
+            "kind": "suite",
+            "priority": "low",
+            "asks": [{"skill": declared.id, "levels": [1], "items": 32}],
+            "when": {"trigger": "checkpoint", "every_steps": 2000},
+            "limit": {"items": 64, "seconds": 300.0},
+            "follows": {"drift": True},
+            "hatchlings": False,
+        },
+        f"{declared.id}_transfer": {
+            "title": f"{declared.name}: trained against untrained",
+            "kind": "transfer",
+            "asks": [{"skill": declared.id, "levels": levels, "items": 16}],
+            "when": {"trigger": "command"},
+            "limit": {"items": 16 * len(levels), "seconds": 900.0},
+            "follows": {"compare": "base"},
+        },
+    }

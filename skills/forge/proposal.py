@@ -14,7 +14,7 @@ from configs.errors import BlockedError, UsageError
 from configs.reading import nearest
 from skills.declared import taken_ids
 from skills.declared.skill import build
-from skills.forge.consistency import EXPLAINED_SHARE, GOOD_SHARE, Checked, check, exam_plan
+from skills.forge.consistency import EXPLAINED_SHARE, GOOD_SHARE, Checked, check, exam_plan, plan_entries
 from skills.forge.propose import LEVELS, declaration, mined, summary, valid
 from skills.forge.samples import Samples, read_samples
 from skills.forge.scroll import set_block, write_proposal
@@ -95,6 +95,7 @@ def propose(
         odd[why].append(sample.line)
     data |= {
         "exams": exam_plan(declared),
+        "plan": plan_entries(declared),
         "review": {"state": "proposed"},
         "forged": {
             "samples_file": file.name,

@@ -16,6 +16,7 @@ from configs.declared import DeclaredOperation, DeclaredSkill
 from configs.errors import BlockedError, RealmError
 from skills.declared.expression import ExpressionError, evaluate
 from skills.declared.skill import make
+from skills.forge.decompose import primitives_of
 from skills.forge.ladder import choice_levels, int_levels, length_levels
 from skills.forge.samples import Sample
 from skills.forge.search import Explained, explain
@@ -280,6 +281,8 @@ def _operation(one: Found, levels: int, first: int) -> dict[str, Any]:
         operation["where"] = where
     if one.plain and _numeric(one):
         operation["compare"] = "number"
+    if drawn_on := primitives_of(one.explained.source, one.kinds):
+        operation["primitives"] = list(drawn_on)
     if first > 1:
         operation["first_level"] = first
     return operation

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from configs.catalogue import primitives
 from configs.errors import BlockedError, UsageError
+from configs.exam_plan import load_exam_plan
 from skills.forge.consistency import answer_to
+from skills.forge.decompose import primitives_of
 from skills.forge.proposal import Proposal, decide, propose, skill_id_of
 from skills.forge.samples import read_samples
 from skills.registry import forget, get_skill, skill_ids
@@ -129,6 +132,45 @@ def test_a_mixed_file_becomes_several_operations_with_the_simple_ones_first(forg
     assert min(o.first_level for o in found.declared.operations.values()) == 1
     assert max(o.first_level for o in found.declared.operations.values()) > 1
     assert all(exam.items == 64 for exam in found.declared.exams)
+
+
+def test_operations_are_taken_apart_into_primitives_of_the_catalogue(forged: Any) -> None:
+    found: Proposal = forged(addition, greater, backwards, ordered)
+    drawn_on = {o.answer: o.primitives for o in found.declared.operations.values()}
+    assert drawn_on["a + b"] == ("add_two_digit",)
+    assert drawn_on["'yes' if a > b else 'no'"] == ("attn_compare",)
+    assert drawn_on["reverse(w)"] == ("seq_reverse",)
+    assert drawn_on["join(sorted(x), ', ')"] == ("attn_rank",)
+    assert {p for named in drawn_on.values() for p in named} <= set(primitives())
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ("sum(digits(a))", {"digit_sum"}),
+        ("a // b + c % b", {"add_two_digit", "div_exact", "modulo"}),
+        ("'even' if a % 2 == 0 else 'odd'", {"parity"}),
+        ("'yes' if lower(w) == lower(reverse(w)) else 'no'", {"palindrome_check"}),
+        ("upper(first(w)) + w[1:]", {"seq_extract", "xfm_map"}),
+        ("max(x)", {"attn_compare"}),
+        ("len(w)", {"string_length"}),
+    ],
+)
+def test_what_an_expression_draws_on(source: str, named: set[str]) -> None:
+    found = set(primitives_of(source, {"a": "int", "b": "int", "c": "int", "w": "word", "x": "list"}))
+    assert found == named
+    assert named <= set(primitives())
+
+
+def test_an_accepted_skill_brings_its_part_of_the_exam_plan(forged: Any) -> None:
+    forged(addition)
+    assert "toy_watch" not in load_exam_plan().entries
+    decide("toy", accept=True)
+    entry = load_exam_plan().entries["toy_watch"]
+    assert entry.asks[0].skill == "toy" and entry.follows.drift
+    skill_file().write_text("id: [")
+    assert "toy_watch" not in load_exam_plan().entries
+    assert "core_gate" in load_exam_plan().entries
 
 
 def test_two_wordings_of_one_problem_become_one_operation(forged: Any) -> None:

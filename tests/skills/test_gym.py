@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import skills.gym as gym
+from configs.catalogue import primitives
 from configs.errors import BlockedError
 from configs.gym import load_gym
 from skills.contract import Problem, Result, Skill
@@ -63,6 +64,30 @@ def test_every_level_of_every_task_is_a_rung_of_its_curriculum() -> None:
         assert list(entry.rungs) == sorted(set(entry.rungs)), task
         assert 1 <= entry.rungs[0] <= entry.rungs[-1] <= rungs, task
         assert skill_of(task).config.max_level == len(entry.rungs)
+
+
+def test_primitives_of_tasks_are_those_of_the_catalogue() -> None:
+    named = {primitive for entry in TABLE.tasks.values() for primitive in entry.primitives}
+    assert "seq_reverse" in named
+    assert named <= set(primitives())
+    assert skill_of("spell_backward").generate(1, 0, "train").primitives == ("seq_reverse",)
+
+
+@pytest.mark.full
+def test_every_level_of_every_task_keeps_its_promises() -> None:
+    """Streams apart, reference answers right, lengths within the limits, and no constant answer near the gate."""
+    for task in TASKS:
+        skill = skill_of(task)
+        for level in range(1, skill.config.max_level + 1):
+            train = [skill.generate(level, i, "train") for i in range(150)]
+            exam = [skill.generate(level, i, "exam") for i in range(40)]
+            assert not {p.problem_digest for p in train} & {p.problem_digest for p in exam}, (task, level)
+            answers = [p.answer for p in train]
+            assert max(answers.count(a) for a in set(answers)) < 0.7 * len(answers), (task, level)
+            for problem in train[:30]:
+                assert skill.score(problem, problem.answer).result is Result.CRIT, (task, level)
+                assert len(problem.prompt) <= TABLE.limits.prompt_chars
+                assert 0 < len(problem.answer) <= TABLE.limits.answer_chars
 
 
 def test_both_ends_of_a_range_move_with_the_level() -> None:
