@@ -27,6 +27,7 @@ MODULES = (
     "skills.primitives.passive_sequence",
     "skills.primitives.passive_memory",
     "skills.primitives.passive_language",
+    "skills.primitives.passive_words",
     "skills.primitives.passive_combinatorics",
     "skills.primitives.micro_arithmetic",
     "skills.primitives.micro_binary",

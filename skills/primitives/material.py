@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from random import Random
 
@@ -61,7 +61,7 @@ def numbers(random: Random, count: int, below: int) -> list[int]:
     return [random.randrange(below) for _ in range(count)]
 
 
-def joined(items: Sequence[object], mark: str = " ") -> str:
+def joined(items: Iterable[object], mark: str = " ") -> str:
     """The items as text."""
     return mark.join(str(item) for item in items)
 

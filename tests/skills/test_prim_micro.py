@@ -16,6 +16,7 @@ from skills.bin.chance import problem_hash, side
 from skills.bin.digits import plain
 from skills.contract import Problem, Result
 from skills.registry import get_skill
+from skills.sy.words import load_words
 
 PRIM = get_skill("prim")
 MICRO = {
@@ -31,6 +32,7 @@ ASKED = {
     "arithmetic": "compare_integers digit_sum modulo parity",
     "logic": "truth_table_basic de_morgan xor_vs_or",
     "binary_arithmetic": MICRO["binary"] + " increment decrement",
+    "word_puzzles": "definition_to_word assembly_ordered assembly_shuffled syllable_count word_from_bank",
     "counting": "count_char count_objects string_length",
     "string_craft": "palindrome_check reverse_string sort_letters substring_check",
     "code_trace": MICRO["code"],
@@ -343,6 +345,47 @@ def test_counting_without_counting_out() -> None:
     for asked, answer in _rows("multiplication_principle", mark="; "):
         places = [[int(n) for n in re.findall(r"\d+", place)] for place in asked.split(" and ")]
         assert int(answer) == len(list(itertools.product(*[range(sum(place)) for place in places])))
+
+
+# ---- words
+
+
+def test_words_are_laid_from_their_syllables() -> None:
+    known = {word.text: word for word in load_words()}
+    for asked, answer in _rows("syllable_assembly_ordered"):
+        assert asked.split() == list(known[answer].syllables)
+    for asked, answer in _rows("syllable_assembly_shuffled"):
+        assert asked.split() != list(known[answer].syllables) and sorted(asked.split()) == sorted(
+            known[answer].syllables
+        )
+    for asked, answer in _rows("syllable_count"):
+        assert int(answer) == len(known[asked].syllables)
+
+
+def test_a_meaning_leads_to_one_word() -> None:
+    known = {word.text: word for word in load_words()}
+    for problem in _problems("definition_to_word"):
+        told, clue = re.fullmatch(r"Which word means: (.+) \((.+)\)", problem.prompt).groups()  # type: ignore[union-attr]
+        assert told in known[problem.answer].hints["definition"]
+        if " or " in clue:
+            assert [told in known[word].hints["definition"] for word in clue.split(" or ")].count(True) == 1
+        else:
+            letters, start = re.fullmatch(r"(\d+) letters, begins with (\w+)", clue).groups()  # type: ignore[union-attr]
+            assert len(problem.answer) == int(letters) and problem.answer.startswith(start)
+    for problem in _problems("word_from_bank"):
+        tiles, told = re.fullmatch(r"Tiles: (.+)\. Which word means: (.+)\?", problem.prompt).groups()  # type: ignore[union-attr]
+        laid = [word.text for word in known.values() if set(word.syllables) <= set(tiles.split())]
+        own = set(known[problem.answer].syllables)
+        # A shorter word may lie in the word itself, as "ceremonious" in "unceremoniously"; none lies in the bank beside it.
+        assert all(set(known[word].syllables) <= own for word in laid)
+        assert problem.answer in laid and told in known[problem.answer].hints["definition"]
+
+
+def test_a_word_keeps_its_side_however_it_is_asked_for() -> None:
+    for name in ("definition_to_word", "word_from_bank"):
+        train = {p.answer for p in _problems(name)}
+        exam = {PRIM.generate(rung, i, "exam", operation=name).answer for rung in (1, 5, 10) for i in range(60)}
+        assert len(exam) > 40 and not train & exam
 
 
 # ---- scoring
