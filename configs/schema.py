@@ -256,6 +256,7 @@ class RetentionRules(Model):
     windows_kept: int = Field(8_000, ge=100, description="rows of history before old ones are merged")
     merge_factor: int = Field(20, ge=2, description="rows of history merged into one")
     forged_kept: int = Field(2_000, ge=100, description="forged quests kept as rows; older ones become counts")
+    decisions_kept: int = Field(2_000, ge=100, description="passing decisions of the curriculum kept as rows")
     log_mb: float = Field(10.0, gt=0, description="size at which a log file starts anew")
 
 

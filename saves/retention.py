@@ -3,6 +3,7 @@
 - Step windows are merged: every counter adds up, extremes stay extremes.
 - Items of exams become counts; an exam's row keeps operations, results and the sequence of its answers.
 - Forged quests become a balance row per stretch of a run.
+- Of the curriculum's passing decisions the newest stay; attempts and what was found of a cap stay for good.
 
 Nothing is summed across a *boundary*: a step at which a checkpoint lies or a run began or was left. So whatever checkpoint the
 campaign resumes from, each sum counts as a whole or not at all.
@@ -39,6 +40,7 @@ class Pruned:
     windows: int = 0
     exam_items: int = 0
     forged_quests: int = 0
+    decisions: int = 0
 
 
 def prune(
@@ -62,6 +64,7 @@ def prune(
         windows=merge_windows(conn, campaign_id, kept=rules.windows_kept, factor=rules.merge_factor),
         exam_items=drop_items(conn, campaign_id, rules.exam_items_kept, pass_share=pass_share, held_share=held_share),
         forged_quests=fold_forged(conn, campaign_id, kept=rules.forged_kept),
+        decisions=drop_decisions(conn, campaign_id, kept=rules.decisions_kept),
     )
 
 
@@ -192,6 +195,21 @@ def drop_items(
             for exam_id in chunk:
                 dropped += conn.execute("DELETE FROM exam_items WHERE exam_id = ?", (exam_id,)).rowcount
     return dropped
+
+
+# ---------------------------------------------------------------- decisions
+
+
+def drop_decisions(conn: sqlite3.Connection, campaign_id: str, *, kept: int) -> int:
+    """Drop passing decisions but for the newest ``kept``; returns how many went."""
+    with transaction(conn):
+        return conn.execute(
+            """DELETE FROM decisions WHERE id IN (
+                   SELECT d.id FROM decisions d JOIN runs r ON r.id = d.run_id
+                   WHERE r.campaign_id = ? AND d.kind IN ('strategy', 'drill', 'remedy')
+                   ORDER BY d.id DESC LIMIT -1 OFFSET ?)""",
+            (campaign_id, kept),
+        ).rowcount
 
 
 # ---------------------------------------------------------------- forged quests

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from configs.curriculum import ForgettingRules
+from engine.curriculum.pairs import paired
 from engine.curriculum.state import Attempt, CurriculumState, Tally
-from engine.statistics import interval
 
 # ---------------------------------------------------------------- effort and attempts
 
@@ -59,7 +59,8 @@ class Attempted:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Attempted:
         """What `as_dict` gave."""
-        return cls(**{**data, "regressed": tuple(data["regressed"])})
+        known = {f.name: data[f.name] for f in fields(cls)}
+        return cls(**{**known, "regressed": tuple(data["regressed"])})
 
     @property
     def text(self) -> str:
@@ -70,6 +71,16 @@ class Attempted:
             f"L{self.level} {end} after {self.exams} exams: effort {self.effort_new:.1f} new, "
             f"{self.effort_held:.1f} kept ({price})"
         )
+
+
+def fruitless(attempts: Sequence[Attempted], level: int, rules: ForgettingRules) -> Sequence[Attempted]:
+    """The newest attempts in a row at ``level`` that did not win it, as many as the cap looks at."""
+    found: list[Attempted] = []
+    for attempt in reversed(attempts[-rules.maxed_attempts :]):
+        if attempt.won or attempt.level != level:
+            break
+        found.insert(0, attempt)
+    return found
 
 
 def attempt_over(state: CurriculumState, rules: ForgettingRules) -> bool:
@@ -124,40 +135,28 @@ class Gain:
     after: Tally
     low: float
     high: float
-    """Interval of the gain; both shares' intervals hold together with the probability asked for."""
+    """Anytime-valid interval of the gain."""
     first_step: int
     last_step: int
 
-    @property
-    def share(self) -> float | None:
-        """Later share less earlier share; None without exams on both sides."""
-        return (
-            None
-            if not self.before.items or not self.after.items
-            else self.after.correct / self.after.items - (self.before.correct / self.before.items)
-        )
 
+def gain_shown(exams: Sequence[tuple[int, str]], alpha: float) -> Gain | None:
+    """The gain within exams at one level; None for fewer than two.
 
-def gain_shown(exams: Sequence[tuple[int, Tally]], alpha: float) -> Gain | None:
-    """The gain within exams at one level, given as (step, tally), oldest first; None for fewer than two.
+    Answers of the earlier half are set beside as many of the later half, in order. Problems of one level are drawn alike, so
+    the mean difference of such pairs is the gain.
 
-    Both halves get an anytime-valid interval with half of ``alpha``, so that one may look after every exam. A share that
-    moves within a half only makes its count of right answers vary less than the interval allows for.
+    Args:
+        exams: (step, sequence of results as `saves.rows.Exam.sequence` spells it), oldest first.
+        alpha: error rate; one may look after every exam.
     """
     if len(exams) < 2:
         return None
     middle = len(exams) // 2
-    before, after = (_sum(part) for part in (exams[:middle], exams[middle:]))
-    low_b, high_b = interval(before.correct, before.items, alpha / 2)
-    low_a, high_a = interval(after.correct, after.items, alpha / 2)
-    return Gain(before, after, low_a - high_b, high_a - low_b, exams[0][0], exams[-1][0])
-
-
-def _sum(exams: Sequence[tuple[int, Tally]]) -> Tally:
-    total = Tally(0, 0)
-    for _, tally in exams:
-        total = total.plus(tally)
-    return total
+    before, after = ("".join(letters for _, letters in part) for part in (exams[:middle], exams[middle:]))
+    pairs = paired(before[: len(after)], after[: len(before)])
+    low, high = pairs.interval(alpha)
+    return Gain(pairs.first, pairs.second, low, high, exams[0][0], exams[-1][0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +214,7 @@ class Maxed:
 def maxed(
     skill: str,
     level: int,
-    exams: Sequence[tuple[int, Tally]],
+    exams: Sequence[tuple[int, str]],
     attempts: Sequence[Attempted],
     rules: ForgettingRules,
     *,
@@ -227,7 +226,7 @@ def maxed(
     Args:
         skill: which skill.
         level: the level to be won.
-        exams: every exam at it since it came to be tried, as (step, tally), oldest first.
+        exams: the exams of the newest attempts at it, as for :func:`gain_shown`.
         attempts: the skill's ended attempts, oldest first.
         rules: delta, multiplier, and how many attempts must show it.
         tokens: trained on over these exams.

@@ -15,12 +15,14 @@ from saves.rows import Exam
 OWN_WEIGHTS = frozenset({"live", "ema"})
 """Who answered an exam row, where it was the hero of the moment; others name ``base`` or a checkpoint's digest."""
 BASE = "base"
+PROFILE_EXAMS = 2000
+"""Newest exams in which a profile looks for a primitive's answers."""
 
 
-def gate_exams(conn: sqlite3.Connection, campaign_id: str, skill: str, level: int) -> list[tuple[int, Tally]]:
-    """Every live gate exam at a level as (step, tally), oldest first."""
+def gate_exams(conn: sqlite3.Connection, campaign_id: str, skill: str, level: int, since: int) -> list[tuple[int, str]]:
+    """The live gate exams at a level after step ``since`` as (step, sequence of results), oldest first."""
     found = exams.recent_exams(conn, campaign_id, skill=skill, level=level, kind="gate")
-    return [(e.step, Tally(e.correct, e.items)) for e in reversed(found)]
+    return [(e.step, e.sequence) for e in reversed(found) if e.step > since]
 
 
 def attempts(conn: sqlite3.Connection, campaign_id: str, skill: str) -> list[Attempted]:
@@ -61,9 +63,9 @@ def primitives_seen(papers: list[Exam]) -> dict[str, tuple[Seen, ...]]:
     return {name: tuple(reversed(seen)) for name, seen in found.items()}
 
 
-def hero_exams(conn: sqlite3.Connection, campaign_id: str) -> list[Exam]:
-    """Live exams that the hero of the moment answered, newest first."""
-    return [e for e in exams.recent_exams(conn, campaign_id) if e.weights in OWN_WEIGHTS]
+def hero_exams(conn: sqlite3.Connection, campaign_id: str, newest: int | None = None) -> list[Exam]:
+    """Live exams that the hero of the moment answered, newest first; with ``newest`` only so many are looked at."""
+    return [e for e in exams.recent_exams(conn, campaign_id, limit=newest) if e.weights in OWN_WEIGHTS]
 
 
 def base_exams(conn: sqlite3.Connection, campaign_id: str) -> list[Exam]:

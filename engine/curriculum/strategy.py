@@ -65,7 +65,13 @@ class Decision:
     def plan(self) -> str:
         """The shares in words: ``bin 67 %, sy 33 %``."""
         told = ", ".join(f"{skill} {100 * share:.0f} %" for skill, share in self.shares.items() if share > 0)
-        return told if self.strategy != "bandit" else f"{told}, the rest where answers change most" if told else ""
+        if self.strategy != "bandit":
+            return told
+        return (
+            f"{told}, the rest where answers change most"
+            if len(self.shares) > 1
+            else f"{told}, levels that change most"
+        )
 
     @property
     def text(self) -> str:

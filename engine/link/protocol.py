@@ -44,6 +44,7 @@ class Verb(StrEnum):
     FORGET = "forget"
     SPAR = "spar"
     DRILL = "drill"
+    COURSE = "course"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from configs import clock
@@ -435,11 +436,16 @@ class Board:
         self.show_drill()
 
     def end_drill(self, state: str) -> None:
-        """Close the drill under way, if any."""
+        """Close the drill under way, if any; what an interrupted one lacks of its primitive waits to be done."""
         values = self._game.values
-        if values.drill is not None:
-            forged.finish_forged(self._game.conn, values.drill.forged_id, state, last_step=values.step)
-            values.drill = None
+        drill = values.drill
+        if drill is None:
+            return
+        forged.finish_forged(self._game.conn, drill.forged_id, state, last_step=values.step)
+        left = self._drill_steps(drill) - (values.step - drill.first_step + 1)
+        if drill.order is not None and state == "interrupted" and left > 0:
+            values.drills.insert(0, replace(drill.order, steps=left))
+        values.drill = None
 
     def leave_level(self) -> None:
         """After a level-up: the forged quest of the old level is done; a drill that was ordered goes on."""

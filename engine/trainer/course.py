@@ -12,7 +12,7 @@ from configs.errors import RealmError, UsageError
 from engine.curriculum import record
 from engine.curriculum.presets import Settings, changed, of_preset
 from engine.curriculum.primitives import profile, remembered
-from engine.curriculum.progress import Attempted, attempt_over, end_attempt, maxed, with_effort
+from engine.curriculum.progress import Attempted, attempt_over, end_attempt, fruitless, maxed, with_effort
 from engine.curriculum.remediation import DRILLS, DrillOrder, drill_for, prescribe
 from engine.curriculum.sampling import effort_shares
 from engine.curriculum.state import start
@@ -159,9 +159,10 @@ class Course:
     def _look_for_the_cap(self, ended: Attempted) -> None:
         """Say so where a larger gain is ruled out; nothing is stopped."""
         game, skill, level = self._game, ended.skill, ended.level
-        taken = record.gate_exams(game.conn, game.campaign.id, skill, level)
         attempts = record.attempts(game.conn, game.campaign.id, skill)
-        tokens = steps.trained_tokens(game.conn, game.campaign.id, taken[0][0], taken[-1][0]) if taken else None
+        since = min(one.first_step for one in [ended, *fruitless(attempts, level, game.rules.forgetting)])
+        taken = record.gate_exams(game.conn, game.campaign.id, skill, level, since)
+        tokens = steps.trained_tokens(game.conn, game.campaign.id, since, game.values.step)
         found = maxed(
             skill, level, taken, attempts, game.rules.forgetting, tokens=tokens or None, alpha=game.rules.exams.alpha
         )

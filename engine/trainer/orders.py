@@ -51,6 +51,7 @@ class Orders:
             Verb.FORGET: self._forget,
             Verb.SPAR: self._spar,
             Verb.DRILL: self._drill,
+            Verb.COURSE: self._course,
         }
 
     def follow(self, orders: Iterable[Mapping[str, Any]]) -> None:
@@ -90,7 +91,9 @@ class Orders:
         except RealmError as error:
             game.channel.failed(command.id, step, error)
             return
-        if result is not None:
+        if command.verb is Verb.COURSE:  # changes nothing and may be long: not for the journal
+            game.channel.done(command.id, step, result)
+        elif result is not None:
             self._answer(command, step, result)
 
     def _answer(self, command: Command, step: int, result: dict[str, Any]) -> None:
@@ -222,6 +225,9 @@ class Orders:
         if game.values.quest is None and (game.values.drill is None or game.values.drill.order is None):
             game.board.end_drill("interrupted")
         return {"drill": drill.as_dict(), "text": drill.text, "waits": game.values.quest is not None}
+
+    def _course(self, command: Command) -> dict[str, Any]:
+        return self._game.course.as_dict()
 
     def _ask(self, command: Command) -> dict[str, Any]:
         game, args = self._game, command.args

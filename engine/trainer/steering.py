@@ -72,7 +72,7 @@ def steer(game: Game, args: Mapping[str, Any]) -> dict[str, Any]:
         "replay_share": game.replay_share,
         "skill": skill,
         "training": state.training,
-        "curriculum": game.course.as_dict(),
+        "curriculum": {"settings": game.course.settings.as_dict(), "next": game.course.decision().as_dict()},
     }
 
 

@@ -99,10 +99,10 @@ def _from_engine(save: OpenedSave) -> _Read | None:
     if not engine_alive(save.folder):
         return None
     try:
-        reply = order(save.folder, Verb.SET, {})
+        reply = order(save.folder, Verb.COURSE, {})
     except RealmError:
-        return None  # it loads, is parked or just ends: the checkpoint tells what it began with
-    told = reply.result["curriculum"]
+        return None  # it just ends, or is of another version: the checkpoint tells
+    told = reply.result
     states = {skill: state_from(one) for skill, one in told["skills"].items()}
     return reply.step or 0, settings_from(told["settings"]), told["weights"], states, told["trackers"]
 

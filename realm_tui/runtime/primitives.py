@@ -25,7 +25,7 @@ class Advice:
 
 def standing(save: OpenedSave) -> tuple[PrimitiveStanding, ...]:
     """Every primitive that was asked, weakest first."""
-    seen = record.primitives_seen(record.hero_exams(save.conn, save.campaign.id))
+    seen = record.primitives_seen(record.hero_exams(save.conn, save.campaign.id, record.PROFILE_EXAMS))
     return profile(seen, save.rules.primitives, save.rules.exams.alpha)
 
 
