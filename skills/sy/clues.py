@@ -43,11 +43,15 @@ class Clues:
 
     def all(self) -> list[str]:
         """One line for each word, in their order."""
-        count = len(self._words)
-        weak: set[int] = set()
-        if self._weak is not None:
-            weak = set(self._random.sample(range(count), int(self._weak * count + 0.5)))
+        weak = self._weakly_told() if self._weak is not None else set()
         return [self._line(word, i in weak) for i, word in enumerate(self._words)]
+
+    def _weakly_told(self) -> set[int]:
+        """Which words get a weak clue: those first of which nothing moderate is known."""
+        count, moderate = len(self._words), self._strengths["moderate"]
+        order = self._random.sample(range(count), count)
+        order.sort(key=lambda i: any(kind in self._words[i].hints for kind in moderate))
+        return set(order[: int((self._weak or 0.0) * count + 0.5)])
 
     def _line(self, word: Word, weak: bool) -> str:
         found: list[str] = []

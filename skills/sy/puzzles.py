@@ -50,7 +50,7 @@ class _Loom:
     def draw_few(self, random: Random, level: int) -> Made:
         seed = random.getrandbits(_SEED_BITS)
         own = Random(seed)
-        count = min(2 + level // 10, 6)
+        count = min(3 + level // 12, 6)
         return _chosen(own.sample(self._stock().shelf(level).words, count), level=level, seed=seed)
 
     def word_puzzle(self, made: Made) -> Made:

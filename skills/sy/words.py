@@ -88,7 +88,12 @@ class WordFile(Model):
 def word_files() -> tuple[Path | Traversable, ...]:
     """The files of the stock: shipped ones, then the player's own (`words/*.yaml` of the configuration folder)."""
     ours = sorted((f for f in (shipped() / "words").iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
-    return (*ours, *sorted((config_dir() / "words").glob("*.yaml")))
+    return (*ours, *own_word_files())
+
+
+def own_word_files() -> tuple[Path, ...]:
+    """The player's files of words."""
+    return tuple(sorted((config_dir() / "words").glob("*.yaml")))
 
 
 def read_words(file: Path | Traversable) -> tuple[Word, ...]:

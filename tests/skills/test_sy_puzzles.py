@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,12 +13,15 @@ from configs.word_weaving import word_weaving
 from skills.contract import Problem, Result
 from skills.registry import get_skill
 from skills.split import problem_hash, side
+from skills.sy.puzzles import puzzle_kinds
+from skills.sy.spells import SPELL_KINDS
 from skills.sy.stock import Stock, shipped_stock
 from skills.sy.weaving import overlapping
 from skills.sy.words import load_words
 
 SY = get_skill("sy")
 LEVELS = range(1, 51)
+KINDS = {kind.name: kind for kind in (*puzzle_kinds(shipped_stock), *SPELL_KINDS)}
 
 
 def _bank(problem: Problem) -> list[str]:
@@ -143,6 +147,18 @@ def test_a_puzzle_is_the_same_every_time_and_knows_its_seed() -> None:
 def test_no_level_runs_out_of_puzzles(level: int) -> None:
     """Of 400 puzzles drawn from 10,000, 392 differ on average and 380 do all but always."""
     assert len({SY.generate(level, i, "train").problem_digest for i in range(400)}) >= 380
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", [name for name in KINDS if not KINDS[name].finite])
+def test_every_level_holds_ten_thousand_problems(kind: str) -> None:
+    for level in LEVELS:
+        random, seen = Random(f"{kind}|{level}|all"), set[str]()
+        for _ in range(40_000):
+            seen.add(KINDS[kind].make(random, level).canonical)
+            if len(seen) == 10_000:
+                break
+        assert len(seen) == 10_000, f"level {level} holds about {len(seen)} problems"
 
 
 def test_primitives_are_those_the_puzzle_asks() -> None:
