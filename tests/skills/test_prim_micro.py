@@ -414,3 +414,8 @@ def test_aliases_stand_for_one_entry() -> None:
         ("modus_tollens", "logic_contrapose"),
     ):
         assert primitive_id(name) == entry and entry in primitives()
+
+
+def test_what_other_skills_report_can_be_drilled_under_the_same_name() -> None:
+    told = {primitive.name for primitive in get_skill("bin").config.primitives}
+    assert told and told <= set(primitives())
