@@ -135,6 +135,42 @@ def show(skill: SkillArgument, mix: MixOption = None, save: SaveOption = None, a
 
 
 @app.command()
+def check(
+    skill: Annotated[str, typer.Argument(metavar="SKILL", help="The skill whose words are checked: sy.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Check the words a skill is made of, your own too: tiles, clues that give a word away, words told twice."""
+    from configs.errors import UsageError
+    from skills.sy.check import check_words
+    from skills.sy.words import load_words, word_files
+
+    if skill != "sy":
+        raise UsageError(f"{skill} has no stock of words", fix="realm skill check sy", code="NOTHING_TO_CHECK")
+    findings, files = check_words(), word_files()
+    words = () if findings else load_words()
+    if as_json:
+        data(
+            {
+                "files": [str(file) for file in files],
+                "words": None if findings else len(words),
+                "findings": [{"file": f.file, "line": f.line, "word": f.word, "what": f.what} for f in findings],
+            }
+        )
+    elif findings:
+        for finding in findings:
+            typer.echo(finding.text())
+    else:
+        typer.echo(f"{len(words)} words in {len(files)} files, and nothing is wrong with them.")
+        rows = []
+        for count in sorted({len(word.syllables) for word in words}):
+            zipf = [word.zipf for word in words if len(word.syllables) == count]
+            rows.append((str(count), str(len(zipf)), f"{min(zipf):.1f} to {max(zipf):.1f}"))
+        table(("SYLLABLES", "WORDS", "ZIPF"), rows, right=(0, 1))
+    if findings:
+        raise typer.Exit(1)
+
+
+@app.command()
 def sample(
     skill: SkillArgument,
     level: Annotated[int, typer.Option("--level", min=1, help="The level.")],

@@ -24,6 +24,8 @@ LONGEST_SYLLABLE = 7
 _TELLING = 5
 """Letters in a row that a hint may not share with its word, if they are most of the shorter of the two."""
 _TELLING_SHARE = 2 / 3
+_ONE_TEXT = ("definition", "morphology", "etymology")
+"""Kinds that are told in one sentence; in YAML its commas need quotes."""
 _VOWELS = re.compile(r"[aeiouy]")
 _TOKEN = re.compile(r"[^\W\d_]+")
 
@@ -91,6 +93,8 @@ def faults(word: str, entry: WordEntry) -> Iterator[str]:
         if len(syllable) > LONGEST_SYLLABLE:
             yield f"the syllable {syllable} is longer than {LONGEST_SYLLABLE} letters"
     for kind, hints in entry.hints().items():
+        if kind in _ONE_TEXT and len(hints) > 1:
+            yield f"{kind} is in {len(hints)} parts: put quotes around a text with commas"
         if len({hint.casefold() for hint in hints}) < len(hints):
             yield f"{kind} says the same twice"
         for hint in hints:

@@ -46,7 +46,7 @@ class Word:
     """log10 of its uses per billion words: an estimate."""
     pos: str
     hints: Mapping[str, tuple[str, ...]]
-    """Kind of hint to what it says: several synonyms, examples …, or one definition in one wording or more."""
+    """Kind of hint to what it says: several synonyms, examples …, or the one text of a definition."""
 
 
 class WordEntry(Model):

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from configs.paths import SaveFolder
 from skills.registry import get_skill
 from tests.cli.conftest import Answer
@@ -109,3 +111,20 @@ def test_broken_words_of_the_player_disable_the_drills_and_nothing_else(home: Pa
     found = listed()
     assert "names.51" in found["prim"] and "Pelle is not" in found["prim"] and found["logic_weaving"]
     assert found["bin"] == ""
+
+
+def test_the_stock_of_words_is_checked_with_the_players_own(
+    realm: Realm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = realm("skill", "check", "sy", "--json")
+    assert sound.code == 0
+    assert sound.json["words"] > 450 and not sound.json["findings"]
+    monkeypatch.setenv("REALM_CONFIG_DIR", str(tmp_path))
+    (tmp_path / "words").mkdir()
+    own = tmp_path / "words" / "mine.yaml"
+    own.write_text("words:\n  lamp: {syllables: la-mp, zipf: 4.2, pos: noun, definition: [a light]}\n")
+    wrong = realm("skill", "check", "sy")
+    assert wrong.code == 1
+    assert wrong.out.startswith(f"{own}:2: lamp: ")
+    assert realm("skill", "check", "sy", "--json").json["findings"][0]["line"] == 2
+    assert realm("skill", "check", "bin").code == 2

@@ -22,6 +22,7 @@ words:
   lantern: {syllables: lan-tern, zipf: 3.9, pos: noun, definition: [a light], synonyms: [lamp], category: [shed], domain: [camping]}
   kettle: {syllables: ket-tle, zipf: 9.9, pos: noun, definition: [it boils], synonyms: [boiler], category: [kitchen], domain: [tea]}
   pillow: {syllables: pil-low, zipf: 4.0, pos: noun, definition: [where ships lie], synonyms: [cushion], category: [bed]}
+  blanket: {syllables: blan-ket, zipf: 4.0, pos: noun, definition: [a warm, soft cover], synonyms: [rug], category: [bed], domain: [sleep]}
   cushion: {syllables: cush-ion, zipf: 4.0, pos: noun, definition: [where ships lie], synonyms: [pad], category: [sofa], domain: [home]}
 """
 
@@ -33,7 +34,8 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "words" / "mine.yaml"
 
 
-def test_the_shipped_stock_is_sound() -> None:
+def test_the_shipped_stock_is_sound(own: Path) -> None:
+    assert not own.exists()
     assert [finding.text() for finding in check_words()] == []
 
 
@@ -56,7 +58,8 @@ def test_what_is_wrong_is_named_with_its_line(own: Path) -> None:
         (5, "stands already at mine.yaml:2"),
         (6, "zipf"),
         (7, "at least 4 kinds"),
-        (8, "has the definition of harbour"),
+        (8, "definition is in 2 parts"),
+        (9, "has the definition of harbour"),
     ]
     assert len(found) == len(expected)
     for (line, what), (wanted_line, wanted) in zip(found, expected, strict=True):
