@@ -1,4 +1,4 @@
-"""Word puzzles: syllables joined, ordered and counted, and the word that a meaning stands for."""
+"""Word puzzles: syllables joined, ordered and counted, and the words that meanings stand for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from random import Random
 
 from skills.primitives.material import joined
 from skills.primitives.rows import Item, asked_in_row, row, row_score
+from skills.primitives.scoring import list_score
 from skills.streams import Kind, Made
 from skills.sy.words import Word, load_words
 
@@ -95,6 +96,16 @@ def _from_bank(random: Random, level: int) -> Made:
     return Made(word.text, f"Tiles: {joined(bank)}. Which word means: {told}?", word.text)
 
 
+def _several(random: Random, level: int) -> Made:
+    """Two words or more from one bank of tiles that uses all of them, each with its meaning and its number of tiles."""
+    chosen = random.sample(_defined(), 2 + level // 4)
+    tiles = [tile for word in chosen for tile in word.syllables]
+    random.shuffle(tiles)
+    told = joined([f"{random.choice(w.hints['definition'])} ({len(w.syllables)})" for w in chosen], "; ")
+    text = joined([word.text for word in chosen])
+    return Made(joined(sorted(w.text for w in chosen)), f"Tiles: {joined(tiles)}. Words: {told}", text)
+
+
 @cache
 def _having(tile: str) -> Sequence[Word]:
     return [word for word in load_words() if tile in word.syllables]
@@ -106,4 +117,5 @@ KINDS = (
     Kind("syllable_count", _count, score=row_score),
     Kind("definition_to_word", _definition),
     Kind("word_from_bank", _from_bank),
+    Kind("multi_word_assembly", _several, score=list_score),
 )

@@ -11,6 +11,7 @@ from codecs import decode
 
 import pytest
 
+from configs.catalogue import primitive_id
 from skills.contract import Problem, Result
 from skills.registry import get_skill
 
@@ -241,6 +242,25 @@ def test_formats_are_read_back() -> None:
         assert PRIM.score(problem, squeezed).result is Result.HIT
         assert not PRIM.score(problem, "\n".join(problem.answer.splitlines()[:-1])).correct
         assert PRIM.score(problem, "a table").result is Result.CRIT_MISS
+
+
+def test_several_words_use_every_tile_of_the_bank() -> None:
+    for problem in _problems("multi_word_assembly"):
+        tiles, told = re.fullmatch(r"Tiles: (.+)\. Words: (.+)", problem.prompt).groups()  # type: ignore[union-attr]
+        assert sorted("".join(tiles.split())) == sorted(problem.answer.replace(" ", ""))
+        assert sum(int(n) for n in re.findall(r"\((\d+)\)(?:;|$)", told)) == len(tiles.split())
+        assert len(told.split("; ")) == len(problem.answer.split())
+
+
+def test_primitives_that_skills_report_are_in_the_catalogue() -> None:
+    """So that a problem of Binary Alchemy or Word Weaving and a drill count as the same ability."""
+    for name in ("bin", "sy"):
+        skill = get_skill(name)
+        for mix in skill.config.mixes:
+            for level in (1, 8, skill.config.max_level):
+                for i in range(120):
+                    for primitive in skill.generate(level, i, "train", mix).primitives:
+                        primitive_id(primitive)
 
 
 def test_capitals_count_where_they_are_the_matter() -> None:
