@@ -178,16 +178,21 @@ class Examiner:
             )
         state = record_gate(state, plan, answered.operations, self._rules, step=step)
         screening, errors = Screening(), answered.errors
+        verdict = judge(state, skill, self._rules, screening)
         for _ in range(SCREEN_ROUNDS):
-            verdict = judge(state, skill, self._rules, screening)
+            if not verdict.plans:
+                break
             for screen, asked in self._screen(verdict.plans, step):
                 errors += asked.errors
                 state, screening = record_screen(state, screening, screen, asked.tally)
-        verdict = _decided(judge(state, skill, self._rules, screening))
+            verdict = judge(state, skill, self._rules, screening)
+        verdict = _decided(verdict)
         watch = Watch(others or {}, {name: self._forge.skills[name][0] for name in others or {}}, self._rules)
         if verdict.action == "level_up" and forgetting is not None:
             for _ in range(SCREEN_ROUNDS):
-                for screen, asked in self._screen(watch.plans(), step):
+                if not (plans := watch.plans()):
+                    break
+                for screen, asked in self._screen(plans, step):
                     errors += asked.errors
                     watch = watch.told(screen, asked.tally)
             verdict = watch.judged(verdict, state, forgetting)
@@ -197,8 +202,6 @@ class Examiner:
 
     def _screen(self, plans: Sequence[ExamPlan], step: int) -> list[tuple[ExamPlan, Answered]]:
         """Ask screenings and write them down."""
-        if not plans:
-            return []
         found = list(zip(plans, self.ask(plans, step), strict=True))
         for _, asked in found:
             self.write(asked)

@@ -140,3 +140,13 @@ def test_a_course_that_cannot_be_is_refused_whole(make_two: MakeWorld, change: A
     assert game.channel.answers[bad.id][1].fix
     assert game.values.settings is not None and game.values.settings.preset == "balanced"
     assert game.values.rate_factor is None
+
+
+def test_asking_for_the_course_writes_nothing(make_two: MakeWorld) -> None:
+    ask = command(Verb.COURSE)
+    game = make_two().train(8, [(5, ask)])
+    assert isinstance(game.channel, Script)
+    step, told_course = game.channel.answers[ask.id]
+    assert step == 5 and set(told_course["skills"]) == set(told_course["trackers"]) == {"bin", "prim"}
+    assert told_course["next"]["step"] == 6 and told_course["settings"]["preset"] == "balanced"
+    assert game.conn.execute("SELECT count(*) FROM journal WHERE verb = 'course'").fetchone()[0] == 0

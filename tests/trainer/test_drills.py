@@ -81,6 +81,17 @@ def test_a_drill_waits_for_the_quest_in_training(make_world: MakeWorld, tmp_path
     assert len(drills) == 1 and drills[0][2] > 10
 
 
+def test_a_drill_that_a_quest_interrupts_is_finished_after_it(make_world: MakeWorld, tmp_path: Path) -> None:
+    world = make_world(quests={"samples": 0, "stable_s": 0.0})
+    path = write_quest(tmp_path / "echo.jsonl", 24)
+    world.train(
+        40, [(3, command(Verb.DRILL, primitive="bitwise_xor", steps=12))], visits={7: lambda: add_quest(world, path)}
+    )
+    first, rest = [quest for quest in forged(world) if quest[4]]
+    assert (first[1], first[2], first[3]) == ("interrupted", 4, 7)
+    assert rest[1] == "completed" and rest[3] - rest[2] + 1 == 12 - 4
+
+
 @pytest.mark.parametrize("cut", [6, 12, 27])
 def test_drills_are_the_same_after_a_crash(make_world: MakeWorld, cut: int) -> None:
     def given() -> list[tuple[int, Command]]:
