@@ -18,7 +18,8 @@ GOOD_SHARE = 0.95
 """Share of the held-out samples that a proposal must answer."""
 EXPLAINED_SHARE = 0.80
 _REGENERATED = 40
-_CONSTANT_SAMPLE = 200
+GUESSABLE_SHARE = 0.65
+"""Share of a constant answer above which an operation proves little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,15 @@ class Checked:
     ambiguous: int
     """Made problems whose prompt, read back, has another answer."""
     problems_per_s: float
+    guessable: tuple[str, ...] = ()
+    """Operations that a constant answer mostly gets right."""
 
     @property
     def consistent(self) -> bool:
         """Whether the samples support the proposal."""
         return (
             self.ambiguous == 0
+            and not self.guessable
             and self.explained >= EXPLAINED_SHARE * self.samples
             and self.answered >= GOOD_SHARE * self.held_out
             and self.held_out > 0
@@ -86,22 +90,29 @@ def check(declared: DeclaredSkill, samples: Sequence[Sample], explained: int) ->
         regenerated=made,
         ambiguous=ambiguous,
         problems_per_s=made / took if took > 0 else 0.0,
+        guessable=guessable(declared),
     )
 
 
 def exam_plan(declared: DeclaredSkill) -> list[dict[str, Any]]:
-    """What an exam of each level can promise: items, whether it is an apprentice level, and what a constant answer earns."""
+    """What an exam of each level can promise: items, whether it is an apprentice level, and what constant answers earn."""
     skill = build(declared)
     plan = []
     for level in range(1, declared.max_level + 1):
         pool = skill.exam_pool(level, "full", EXAM_ITEMS)
-        answers = [skill.generate(level, i, "train").answer for i in range(_CONSTANT_SAMPLE)]
-        share = max(answers.count(a) for a in set(answers)) / len(answers)
+        asked = skill.operations(level, "full")
+        share = sum(skill.chance(operation, level) for operation in asked) / len(asked)
         entry: dict[str, Any] = {"level": level, "items": pool, "constant_share": round(share, 3)}
         if pool < EXAM_ITEMS:
             entry["apprentice"] = True
         plan.append(entry)
     return plan
+
+
+def guessable(declared: DeclaredSkill) -> tuple[str, ...]:
+    """Operations of which one constant answer earns more than `GUESSABLE_SHARE` on the last level."""
+    skill = build(declared)
+    return tuple(name for name in declared.operations if skill.chance(name, declared.max_level) > GUESSABLE_SHARE)
 
 
 def plan_entries(declared: DeclaredSkill) -> dict[str, dict[str, Any]]:

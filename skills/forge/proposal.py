@@ -50,6 +50,8 @@ def doubts_of(checked: Checked) -> list[str]:
         found.append(f"only {checked.answered} of {checked.held_out} held-out samples get their answer")
     if checked.ambiguous:
         found.append(f"{checked.ambiguous} of {checked.regenerated} made problems can be read in two ways")
+    if checked.guessable:
+        found.append(f"one constant answer is mostly right for {', '.join(checked.guessable)}")
     return found
 
 
@@ -106,6 +108,7 @@ def propose(
             "held_out_answered": checked.answered,
             "made": checked.regenerated,
             "ambiguous": checked.ambiguous,
+            "guessable": list(checked.guessable),
             "unexplained": {why: lines[:_LINES_NAMED] for why, lines in odd.items()},
             "at": now(),
         },
@@ -195,5 +198,6 @@ def _doubts_written(forged: dict[str, Any]) -> Sequence[str]:
             regenerated=forged["made"],
             ambiguous=forged["ambiguous"],
             problems_per_s=0.0,
+            guessable=tuple(map(str, forged.get("guessable", ()))),
         )
     )

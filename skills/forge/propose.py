@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 
 from configs.declared import DeclaredOperation, DeclaredSkill
 from configs.errors import BlockedError, RealmError
-from skills.declared.expression import ExpressionError, evaluate
+from skills.declared.expression import ExpressionError, evaluate, read
 from skills.declared.skill import make
 from skills.forge.decompose import primitives_of
 from skills.forge.ladder import choice_levels, int_levels, length_levels
@@ -291,6 +292,7 @@ def _operation(one: Found, levels: int, first: int) -> dict[str, Any]:
 def _slot(one: Found, name: str, kind: SlotKind, levels: int) -> dict[str, Any]:
     values = [row.values[name] for row in one.rows]
     if kind == "int":
+        values = [row.values[n] for row in one.rows for n in _alike(one, name)]
         numbers = sum(k == "int" for k in one.kinds.values())
         return {"kind": "int", "levels": int_levels(values, levels, round(_FIRST_LEVEL ** (1 / numbers)))}
     if kind == "list":
@@ -315,6 +317,18 @@ def _slot(one: Found, name: str, kind: SlotKind, levels: int) -> dict[str, Any]:
     elif not _uses(one, name):
         slot["wording"] = True
     return slot
+
+
+def _alike(one: Found, name: str) -> list[str]:
+    """The number slots that share one range with ``name``: those compared with each other, or a constant answer would often be right."""
+    compared = {
+        side.id
+        for node in ast.walk(read(one.explained.source))
+        if isinstance(node, ast.Compare)
+        for side in (node.left, *node.comparators)
+        if isinstance(side, ast.Name) and one.kinds.get(side.id) == "int"
+    }
+    return sorted(compared) if name in compared else [name]
 
 
 def _conditions(one: Found) -> str:

@@ -82,7 +82,7 @@ def described(table: GymConfig, name: str) -> SkillConfig:
             "category": "math" if task.area in _MATHS else "reasoning",
             "display": {"icon": "🏋", "colour": "#94A3B8", "short_name": name[:8].upper()},
             "max_level": levels,
-            "level_names": {1: "rung 1"},
+            "level_names": {level: f"rung {rung}" for level, rung in enumerate(task.rungs, 1)},
             "mixes": {"full": mix, "hatchling": mix} if task.hatchling else {"full": mix},
         }
     )

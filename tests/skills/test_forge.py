@@ -205,6 +205,25 @@ def test_facts_and_noise_are_left_out_and_named(forged: Any) -> None:
     assert decide("toy", accept=True, anyway=True).review.state == "accepted"
 
 
+def test_a_question_that_is_mostly_answered_alike_is_doubted(forged: Any) -> None:
+    def rarely(r: Random) -> tuple[str, str]:
+        a = r.randint(1, 999)
+        return f"Is {a} divisible by 10?", "yes" if a % 10 == 0 else "no"
+
+    assert any("constant answer" in doubt for doubt in forged(rarely, count=300).doubts)
+
+
+def test_numbers_that_are_compared_come_from_one_range(forged: Any) -> None:
+    def lopsided(r: Random) -> tuple[str, str]:
+        a, b = r.randint(20, 99), r.randint(1, 60)
+        return f"Is {a} greater than {b}?", "yes" if a > b else "no"
+
+    found: Proposal = forged(lopsided, count=150)
+    (operation,) = found.declared.operations.values()
+    assert operation.slots["a"] == operation.slots["b"]
+    assert found.doubts == []
+
+
 def test_nothing_explained_is_no_skill(forged: Any) -> None:
     with pytest.raises(BlockedError, match="no sample could be explained"):
         forged(noise, capital)
