@@ -155,6 +155,9 @@ class ExamRules(Model):
     held_share: Share = Field(0.70, description="pooled share below which a mastered level is lost")
     operation_floor: Share = Field(0.50, description="share each operation must reach over the gate's exams")
     operation_min_problems: int = Field(12, ge=1, description="held-out problems from which the floor counts")
+    operation_min_items: int = Field(
+        4, ge=1, description="items of an operation over the gate's exams from which the floor counts"
+    )
     alpha: float = Field(0.05, gt=0, lt=0.5, description="error rate of the intervals shown")
     spare_tokens: int = Field(8, ge=0, le=4096, description="tokens a hatchling's answer may exceed the expected one")
     spare_tokens_talking: int = Field(

@@ -22,7 +22,7 @@ class Standing:
     at_chance: bool
     """The share cannot be told from chance at 95 %."""
     counts: bool
-    """Enough distinct held-out problems for the floor to apply."""
+    """Enough distinct held-out problems, and enough answers, for the floor to apply."""
     weak: bool
     """The floor applies and is not reached: blocks the level-up."""
 
@@ -40,7 +40,11 @@ def standings(
         if not tally.items:
             continue
         chance = skill.chance(operation, level)
-        counts = skill.held_out(level, mix, operation, rules.operation_min_problems) >= rules.operation_min_problems
+        # With two or three answers an operation, one slip in a hundred operations would hold up almost every level.
+        counts = (
+            tally.items >= rules.operation_min_items
+            and skill.held_out(level, mix, operation, rules.operation_min_problems) >= rules.operation_min_problems
+        )
         found.append(
             Standing(
                 operation,

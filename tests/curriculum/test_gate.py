@@ -226,3 +226,14 @@ def test_an_exam_on_command_leaves_the_gates_items_alone() -> None:
     assert second.indices.stop <= 400, "none is a repeat"
     small = plan_asked(state, skill, 1, RULES, items=64, asked=0)
     assert (small.items, small.apprentice) == (30, True)
+
+
+def test_an_operation_asked_twice_or_thrice_does_not_block_a_level_and_one_asked_four_times_does() -> None:
+    """A mix of a hundred drills asks each twice in three exams: a slip there proves nothing."""
+    for items, action in ((1, "level_up"), (2, "weak")):
+        state = at(0)
+        for _ in range(3):
+            rest = Tally(64 - items, 64 - items)
+            asked = {"add": rest, "xor": Tally(0, items)}
+            state, verdict = sit(state, CountingSkill(), asked, step=state.next_exam_step)
+        assert verdict.action == action
