@@ -97,12 +97,12 @@ def _stage(folder: SaveFolder, stage: Path, keep: Keep, tell: Callable[[str], No
         conn.execute("VACUUM INTO ?", (str(copy),))
     with closing(sqlite3.connect(copy, isolation_level=None, factory=SaveConnection)) as conn:
         conn.row_factory = sqlite3.Row
-        reigning = ledger.champion(conn)
+        reigning = {c.checkpoint_id for c in ledger.reigning(conn)}
         forms = ledger.kept_checkpoints(conn)
         if keep == "none":
             forms = []
         elif keep == "champion":
-            forms = [c for c in forms if reigning is not None and c.id == reigning.checkpoint_id]
+            forms = [c for c in forms if c.id in reigning]
         for form in forms:
             tell(f"checkpoint {form.name}")
             source = ledger.folder_of(folder, form)

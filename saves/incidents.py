@@ -76,12 +76,21 @@ def raise_incident(
         )
 
 
-def open_incidents(conn: sqlite3.Connection, *, blocking: bool = False) -> list[Incident]:
-    """Incidents that nobody resolved, worst first, then newest; ``blocking`` leaves only those that stop training."""
+def open_incidents(
+    conn: sqlite3.Connection, *, blocking: bool = False, campaign_id: str | None = None
+) -> list[Incident]:
+    """Incidents that nobody resolved, worst first, then newest.
+
+    Args:
+        conn: the save.
+        blocking: leave only those that stop training.
+        campaign_id: leave out what struck in the runs of other campaigns.
+    """
     found = conn.execute(
         """SELECT * FROM incidents WHERE status IN ('open', 'investigating') AND (blocks OR NOT ?)
+           AND (? IS NULL OR run_id IS NULL OR run_id IN (SELECT id FROM runs WHERE campaign_id = ?))
            ORDER BY CASE severity WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END, id DESC""",
-        (blocking,),
+        (blocking, campaign_id, campaign_id),
     )
     return [read(Incident, row) for row in found.fetchall()]
 

@@ -98,22 +98,24 @@ def newest_checkpoint(conn: sqlite3.Connection, campaign_id: str) -> Checkpoint 
 def find(conn: sqlite3.Connection, which: str) -> Checkpoint:
     """A checkpoint on disk by name, step or the first letters of its digest; ``latest`` and ``champion`` are known.
 
+    A step means the active campaign's where it has one.
+
     Raises:
         UsageError: nothing or more than one thing fits; a checkpoint is never guessed.
     """
     kept = kept_checkpoints(conn)
+    playing = conn.execute("SELECT id FROM campaigns WHERE status = 'active'").fetchone()
     if which in ("latest", "champion"):
-        reigning = champion(conn)
-        fits = kept[-1:] if which == "latest" else [c for c in kept if reigning and c.id == reigning.checkpoint_id]
+        crowned = champion(conn)
+        fits = [c for c in kept if crowned and c.id == crowned.checkpoint_id]
         if which == "latest":
-            row = conn.execute(
-                "SELECT id FROM live_checkpoints WHERE deleted_at IS NULL ORDER BY step DESC, id DESC LIMIT 1"
-            ).fetchone()
-            fits = [c for c in kept if row is not None and c.id == row[0]]
+            fits = live_checkpoints(conn, playing[0])[-1:] if playing is not None else []
     else:
         wanted = which.lower()
         fits = [c for c in kept if c.name == wanted]
-        fits = fits or [c for c in kept if str(c.step) == wanted.removeprefix("checkpoint-")]
+        at_that_step = [c for c in kept if str(c.step) == wanted.removeprefix("checkpoint-")]
+        mine = [c for c in at_that_step if playing is not None and c.campaign_id == playing[0]]
+        fits = fits or mine or at_that_step
         fits = fits or [c for c in kept if len(wanted) >= 6 and c.digest.startswith(wanted)]
     if len(fits) != 1:
         raise UsageError(
@@ -139,8 +141,7 @@ def set_protected(conn: sqlite3.Connection, checkpoint_id: int, protected: bool)
 def mark_deleted(conn: sqlite3.Connection, checkpoint_id: int) -> None:
     """Note, durably and before the folder goes, that a checkpoint is gone; the reigning champion is refused."""
     with transaction(conn, durable=True):
-        reigning = champion(conn)
-        if reigning is not None and reigning.checkpoint_id == checkpoint_id:
+        if any(c.checkpoint_id == checkpoint_id for c in reigning(conn)):
             raise BlockedError(
                 "the champion's checkpoint cannot be deleted", fix="promote another form first", code="CHAMPION"
             )
@@ -150,18 +151,32 @@ def mark_deleted(conn: sqlite3.Connection, checkpoint_id: int) -> None:
 
 
 def crown(conn: sqlite3.Connection, checkpoint_id: int, exam_id: int | None, export_path: str | None) -> int:
-    """Make a checkpoint the champion, durably: it is protected, and the reigning one retires."""
+    """Make a checkpoint its campaign's champion, durably: it is protected, and the reigning one retires."""
     now = clock.now()
     with transaction(conn, durable=True):
-        conn.execute("UPDATE champions SET retired_at = ? WHERE retired_at IS NULL", (now,))
+        conn.execute(
+            """UPDATE champions SET retired_at = ? WHERE retired_at IS NULL AND checkpoint_id IN (
+                   SELECT id FROM checkpoints WHERE campaign_id = (SELECT campaign_id FROM checkpoints WHERE id = ?))""",
+            (now, checkpoint_id),
+        )
         set_protected(conn, checkpoint_id, True)
         return insert(conn, Champion(checkpoint_id=checkpoint_id, exam_id=exam_id, export_path=export_path, at=now))
 
 
-def champion(conn: sqlite3.Connection) -> Champion | None:
-    """The reigning champion; None while there is none."""
-    row = conn.execute("SELECT * FROM champions WHERE retired_at IS NULL ORDER BY id DESC LIMIT 1").fetchone()
+def champion(conn: sqlite3.Connection, campaign_id: str | None = None) -> Champion | None:
+    """The reigning champion of a campaign (None: of the active one); None while there is none."""
+    row = conn.execute(
+        """SELECT h.* FROM champions h JOIN checkpoints c ON c.id = h.checkpoint_id WHERE h.retired_at IS NULL
+           AND c.campaign_id = coalesce(?, (SELECT id FROM campaigns WHERE status = 'active')) ORDER BY h.id DESC LIMIT 1""",
+        (campaign_id,),
+    ).fetchone()
     return None if row is None else read(Champion, row)
+
+
+def reigning(conn: sqlite3.Connection) -> list[Champion]:
+    """The reigning champions of all campaigns, the oldest first."""
+    found = conn.execute("SELECT * FROM champions WHERE retired_at IS NULL ORDER BY id")
+    return [read(Champion, row) for row in found.fetchall()]
 
 
 def champions(conn: sqlite3.Connection, *, since: float = 0.0) -> list[Champion]:

@@ -83,9 +83,15 @@ def next_quest(conn: sqlite3.Connection, *, max_failures: int = DEFAULT_MAX_FAIL
 
 
 def stale_since(conn: sqlite3.Connection, found: Quest, campaign_id: str, step: int) -> str | None:
-    """Why a sparring quest is out of date at ``step``: the hero has gone beyond the checkpoint after the one that failed."""
+    """Why a sparring quest is out of date at ``step``; None while it is not.
+
+    Its failures are another campaign's, or the hero has gone beyond the checkpoint after the one that failed.
+    """
     if found.asked_step is None:
         return None
+    failed = conn.execute("SELECT campaign_id FROM checkpoints WHERE id = ?", (found.checkpoint_id,)).fetchone()
+    if failed is not None and failed[0] != campaign_id:
+        return f"its failures are those of {failed[0]}"
     row = conn.execute(
         """SELECT name, step FROM live_checkpoints WHERE run_campaign_id = ? AND step > ? AND step < ?
            ORDER BY step LIMIT 1""",

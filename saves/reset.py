@@ -49,7 +49,9 @@ class Reset:
 
     depth: Depth
     campaigns: tuple[str, ...]
-    """Campaigns that lose their facts and forms; they stay as empty ones unless ``removed`` names them."""
+    """Campaigns that lose their facts and forms. They begin anew with their hero, seed, recipe and, where it stays, the form they
+
+    began with; those that ``removed`` names go altogether."""
     removed: tuple[str, ...]
     """Campaigns that are struck from the save."""
     checkpoints: tuple[str, ...]
@@ -114,25 +116,38 @@ def carry_out(folder: SaveFolder, conn: sqlite3.Connection, plan: Reset, campaig
         conn.execute("PRAGMA defer_foreign_keys = ON")
         ids = list(plan.campaigns)
         marks = ", ".join("?" * len(ids))
-        conn.execute(f"UPDATE campaigns SET starting_checkpoint_id = NULL, parent_id = NULL WHERE id IN ({marks})", ids)
-        conn.execute(f"UPDATE quests SET checkpoint_id = NULL WHERE checkpoint_id IN ({_FORMS.format(marks)})", ids)
+        forms = _FORMS.format(marks)
+        conn.execute(
+            f"""UPDATE campaigns SET starting_checkpoint_id = NULL, parent_id = NULL
+                WHERE id IN ({marks}) AND starting_checkpoint_id IN ({forms})""",
+            ids * 2,
+        )
+        conn.execute(
+            f"UPDATE quests SET removed_at = coalesce(removed_at, ?), checkpoint_id = NULL WHERE checkpoint_id IN ({forms})",
+            [clock.now(), *ids],
+        )
+        conn.execute(f"UPDATE exams SET checkpoint_id = NULL WHERE checkpoint_id IN ({forms})", ids)
         for table in _OF_RUNS:
             conn.execute(f"DELETE FROM {table} WHERE {_owner(table, marks)}", ids)
         conn.execute(f"DELETE FROM milestones WHERE campaign_id IN ({marks})", ids)
-        conn.execute(f"UPDATE campaigns SET recipe_json = '{{}}', summary_json = '{{}}' WHERE id IN ({marks})", ids)
+        conn.execute(
+            f"""UPDATE campaigns SET summary_json = '{{}}', archived_at = NULL, completed_at = NULL,
+                    status = CASE status WHEN 'active' THEN 'active' ELSE 'paused' END WHERE id IN ({marks})""",
+            ids,
+        )
         if plan.depth in TYPED:
             conn.execute("DELETE FROM quests")
             conn.execute("DELETE FROM settings WHERE key NOT LIKE 'face.%'")
             conn.execute("DELETE FROM seen")
             conn.executemany("DELETE FROM campaigns WHERE id = ?", [(i,) for i in plan.removed])
             conn.execute(
-                "UPDATE campaigns SET status = 'active', archived_at = NULL, completed_at = NULL, created_at = ? WHERE id = ?",
-                (clock.now(), campaign.id),
+                "UPDATE campaigns SET status = 'active', created_at = ? WHERE id = ?", (clock.now(), campaign.id)
             )
     for path in paths:
         shutil.rmtree(path, ignore_errors=True)
     for name in files:
-        (folder.quests / name).unlink(missing_ok=True)
+        for gone in (name, f"{name}.meta.json"):
+            (folder.quests / gone).unlink(missing_ok=True)
     if plan.depth == "deep":
         for name in plan.exports:
             shutil.rmtree(folder.root / name, ignore_errors=True)

@@ -194,8 +194,7 @@ def _check(stage: SaveFolder, tell: Callable[[str], None]) -> None:
     with closing(open_save(stage, write=True)) as conn:
         # Names first: the champion is exported to a folder of its checkpoint's name.
         _lawful(check_file(conn) or check_names(conn))
-        reigning = ledger.champion(conn)
-        if reigning is not None:
+        for reigning in ledger.reigning(conn):
             form = ledger.checkpoint(conn, reigning.checkpoint_id)
             tell(f"the champion {form.name}")
             export_model(ledger.folder_of(stage, form), stage.root / "champions" / form.name)

@@ -111,7 +111,13 @@ class Campaign(Row):
     summary: Json = field(metadata=JSON, default_factory=dict)
     """What was reached, written when it was archived."""
     recipe: Json = field(metadata=JSON, default_factory=dict)
-    """The recipe it re-runs or races against; empty: none."""
+    """The recipe it re-runs; empty: none."""
+
+    @property
+    def began_at(self) -> float:
+        """The date that a hero is told in its system turn: that of the recipe it follows, else of its own beginning."""
+        followed = self.recipe.get("began_at")
+        return self.created_at if followed is None else float(followed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

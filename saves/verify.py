@@ -216,16 +216,15 @@ def _check_checkpoint(folder: SaveFolder, conn: sqlite3.Connection, form: Checkp
 
 
 def _check_champion(folder: SaveFolder, conn: sqlite3.Connection) -> list[Finding]:
-    """Law 11: the champion exists and has a place."""
-    reigning = ledger.champion(conn)
-    if reigning is None:
-        return []
-    form = ledger.checkpoint(conn, reigning.checkpoint_id)
-    if form.deleted_at is not None:
-        return [Finding("champion", form.name, "the champion's checkpoint was deleted")]
-    if reigning.export_path and not (folder.root / reigning.export_path / "config.json").is_file():
-        return [Finding("champion", form.name, f"its exported folder {reigning.export_path} is gone; promote it again")]
-    return []
+    """Law 11: every campaign's champion exists and has a place."""
+    found: list[Finding] = []
+    for reigning in ledger.reigning(conn):
+        form, where = ledger.checkpoint(conn, reigning.checkpoint_id), reigning.export_path
+        if form.deleted_at is not None:
+            found.append(Finding("champion", form.name, "the champion's checkpoint was deleted"))
+        elif where and not (folder.root / where / "config.json").is_file():
+            found.append(Finding("champion", form.name, f"its exported folder {where} is gone; promote it again"))
+    return found
 
 
 def _sound_backup(folder: SaveFolder) -> str | None:

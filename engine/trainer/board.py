@@ -169,7 +169,7 @@ class Board:
             self._inexact("a quest of the run that is continued is gone")
             return False
         self.end_drill("interrupted")
-        planned_at = game.campaign.created_at
+        planned_at = game.campaign.began_at
         say = game.recorder.progress
         first_step = game.values.step + 1
         try:

@@ -68,7 +68,7 @@ def _ask(folder: SaveFolder, args: dict[str, Any]) -> dict[str, Any]:
     hero = load_folder(config, path, placement)
     hero.model.eval()
     with exact_matmul():
-        said = answer(hero, str(args.get("prompt") or ""), dated(config.system_prompt, campaign.created_at), args)
+        said = answer(hero, str(args.get("prompt") or ""), dated(config.system_prompt, campaign.began_at), args)
     return {"form": checkpoint.name, "step": checkpoint.step, "digest": checkpoint.digest, **said}
 
 

@@ -176,7 +176,8 @@ class Orders:
         game = self._game
         name = command.args.get("name")
         game.saving.settle()
-        form = find_form(game.conn, str(name)) if name else best_examined(ledger.kept_checkpoints(game.conn))
+        own = [c for c in ledger.kept_checkpoints(game.conn) if c.campaign_id == game.campaign.id]
+        form = find_form(game.conn, str(name)) if name else best_examined(own)
         if form is None:
             form = self._examined_now(command)
         exam = form.facts.get("exam")

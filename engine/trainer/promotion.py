@@ -8,6 +8,7 @@ from typing import Any
 from configs.errors import BlockedError
 from configs.paths import SaveFolder
 from saves import ledger
+from saves.campaigns import active_campaign
 from saves.checkpoint_folder import export_model
 from saves.database import transaction
 from saves.rows import Checkpoint
@@ -16,7 +17,8 @@ from saves.rows import Checkpoint
 def find_form(conn: sqlite3.Connection, which: str) -> Checkpoint:
     """A checkpoint by name, step, digest, ``latest``, ``best`` or ``champion``; never another one instead."""
     if which == "best":
-        best = best_examined(ledger.kept_checkpoints(conn))
+        playing = active_campaign(conn).id
+        best = best_examined([c for c in ledger.kept_checkpoints(conn) if c.campaign_id == playing])
         if best is None:
             raise BlockedError(
                 "no form has been examined yet", fix="let the hero sit an exam first", code="NOTHING_EXAMINED"

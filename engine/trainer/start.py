@@ -28,6 +28,7 @@ from engine.placement import Placement, choose
 from engine.strain import StrainTracker
 from engine.trainer.checkpoints import read_state
 from engine.trainer.game import Game
+from engine.trainer.heir import check_words
 from engine.trainer.identity import check_identity
 from engine.trainer.practice import Forge
 from engine.trainer.recorder import Recorder
@@ -76,7 +77,7 @@ def wake(
     placement = choose(config, rules.engine, recorded, rules.memory)
     place, kind = seat(), kind_of(rules.engine)
     world = World(place) if place.processes > 1 else None
-    weights = vault.path(form) if form is not None else _first_form(conn, vault, campaign)
+    weights = vault.path(form) if form is not None else _first_form(conn, vault, campaign, config)
     loop = Waking(config, placement, weights, campaign.seed, kind).loop(world)
     now = environment(placement)
     if world is not None:
@@ -100,7 +101,7 @@ def wake(
         campaign=campaign,
         run_id=run_id,
         loop=loop,
-        forge=Forge(loop.hero, rules, campaign.seed, campaign.created_at, parts=place.processes),
+        forge=Forge(loop.hero, rules, campaign.seed, campaign.began_at, parts=place.processes),
         recorder=recorder,
         vault=vault,
         channel=channel,
@@ -145,16 +146,17 @@ def wake(
     return game
 
 
-def _first_form(conn: sqlite3.Connection, vault: Vault, campaign: Campaign) -> Path | None:
+def _first_form(conn: sqlite3.Connection, vault: Vault, campaign: Campaign, config: HeroConfig) -> Path | None:
     """The folder whose weights a campaign begins with; None: a newborn hero.
 
     Raises:
-        RealmError: it is damaged or gone.
+        RealmError: it is damaged or gone, or does not know what the hero's skills say.
     """
     if campaign.starting_checkpoint_id is None:
         return None
     path = vault.path(ledger.checkpoint(conn, campaign.starting_checkpoint_id))
     verify_checkpoint(path)
+    check_words(path, config)
     return path
 
 

@@ -118,7 +118,7 @@ class Vault:
         """Strike expendable forms from the ledger; returns their folders, which may then be removed from the disk."""
         forms = [c for c in ledger.kept_checkpoints(self._conn) if c.campaign_id == self._campaign_id]
         live = {c.id for c in ledger.live_checkpoints(self._conn, self._campaign_id)}
-        champion = ledger.champion(self._conn)
+        champion = ledger.champion(self._conn, self._campaign_id)
         best = best_examined(forms)
         going = expendable(
             (
@@ -148,7 +148,7 @@ class Vault:
         """Remove one form on the player's word; refuses the champion, protected ones and the newest."""
         checkpoint = find_form(self._conn, name)
         forms = ledger.live_checkpoints(self._conn, self._campaign_id)
-        champion = ledger.champion(self._conn)
+        champion = ledger.champion(self._conn, self._campaign_id)
         newest = max(forms, key=lambda c: (c.step, c.id), default=None)
         for stands, why in (
             (champion is not None and champion.checkpoint_id == checkpoint.id, "it is the champion"),

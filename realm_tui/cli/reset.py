@@ -27,12 +27,11 @@ def reset(
     A copy of the database is made first. Base models are never touched.
     """
     from configs.paths import SaveFolder
-    from engine.link.client import engine_alive
     from realm_tui.runtime.figures import size
     from realm_tui.runtime.opened import opened
-    from realm_tui.runtime.orders import engine_locked
     from saves import reset as resets
     from saves.campaigns import campaign as find
+    from saves.upkeep import alone
 
     wanted = next((d for d in resets.DEPTHS if d == depth), None)
     if wanted is None:
@@ -50,11 +49,7 @@ def reset(
                 fix=f"add --confirm {folder.name}",
                 code="NOT_CONFIRMED",
             )
-        if engine_alive(folder):
-            raise BlockedError(
-                "an engine holds this save", fix=f"stop it first: `realm stop --save {folder.name}`", code="ENGINE_RUNS"
-            )
-        with engine_locked(folder), opened(folder, write=True) as found:
+        with alone(folder), opened(folder, write=True) as found:
             meant = find(found.conn, meant.id)
             plan = resets.plan_reset(folder, found.conn, wanted, meant)
             copy = resets.carry_out(folder, found.conn, plan, meant)

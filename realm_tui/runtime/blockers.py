@@ -35,7 +35,7 @@ def blockers(
     from saves.incidents import open_incidents
 
     option = f" --save {save.folder.name}"
-    for incident in open_incidents(save.conn, blocking=True):
+    for incident in open_incidents(save.conn, blocking=True, campaign_id=save.campaign.id):
         yield Blocker(incident.rule.upper(), incident.title, incident.fix)
     if trouble is not None:
         yield Blocker(trouble.code, trouble.what, trouble.fix or f"`realm stop{option}`, then start again")

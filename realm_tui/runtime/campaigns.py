@@ -13,6 +13,8 @@ from configs.paths import SaveFolder
 from configs.reading import parse
 from configs.schema import HeroConfig
 from engine.link.client import engine_alive
+from engine.trainer.heir import check_words
+from engine.trainer.promotion import best_examined, find_form
 from realm_tui.runtime.opened import OpenedSave, opened
 from realm_tui.runtime.orders import engine_locked
 from saves import campaigns, ledger
@@ -101,11 +103,12 @@ def begin(
 
     Args:
         folder: the save's folder.
-        hero: of the roster; None: the active campaign's, as it was then.
+        hero: of the roster; None: that of the form's campaign, else of the active one, as it was then.
         name: None: the hero's title with a number.
         seed: None: chosen at random.
         overrides: its own layer of configuration, checked before anything is written.
-        from_form: a form of the ledger to begin with (New Game+): its weights, a fresh optimizer, and no level won yet.
+        from_form: a form of the ledger, or a campaign (its champion, else its best examined form, else its newest), to begin with
+            (New Game+): its weights, a fresh optimizer, and no level won yet.
         recipe: a recipe to re-run; hero, seed and overrides come from it.
 
     Raises:
@@ -115,11 +118,12 @@ def begin(
     """
     load_game(overrides or {})
     with opened(folder, write=True) as save:
+        form = _form(save, from_form) if from_form is not None else None
+        owner = save.campaign if form is None else campaigns.campaign(save.conn, form.campaign_id)
         if recipe is not None:
             config = parse(HeroConfig, recipe["hero"], "the recipe's hero")
         else:
-            config = load_hero(hero) if hero is not None else parse(HeroConfig, save.campaign.hero, "the hero")
-        form = ledger.find(save.conn, from_form) if from_form is not None else None
+            config = load_hero(hero) if hero is not None else parse(HeroConfig, owner.hero, "the hero")
         if form is not None:
             _refuse_another_model(save, form, config)
         taken = {c.name.casefold() for c in campaigns.campaigns(save.conn)}
@@ -133,6 +137,23 @@ def begin(
             parent_id=form.campaign_id if form else None,
             recipe=recipe,
         )
+
+
+def _form(save: OpenedSave, which: str) -> Checkpoint:
+    """The form meant by a name of the ledger, or by a campaign."""
+    meant = [c for c in campaigns.campaigns(save.conn) if which == c.id or which.casefold() == c.name.casefold()]
+    if not meant:
+        return find_form(save.conn, which)
+    forms = [c for c in ledger.kept_checkpoints(save.conn) if c.campaign_id == meant[0].id]
+    crowned = ledger.champion(save.conn, meant[0].id)
+    chosen = next((c for c in forms if crowned is not None and c.id == crowned.checkpoint_id), None)
+    live = ledger.live_checkpoints(save.conn, meant[0].id)
+    chosen = chosen or best_examined(forms) or (live[-1] if live else None)
+    if chosen is None:
+        raise BlockedError(
+            f"{meant[0].id} has no form on the disk", fix="choose another campaign or form", code="NO_CHECKPOINT"
+        )
+    return chosen
 
 
 def _free_name(title: str, taken: set[str]) -> str:
@@ -169,6 +190,7 @@ def _refuse_another_model(save: OpenedSave, form: Checkpoint, config: HeroConfig
         )
     if not ledger.folder_of(save.folder, form).is_dir():
         raise BlockedError(f"the folder of {form.name} is gone", fix="choose another form", code="CHECKPOINT_GONE")
+    check_words(ledger.folder_of(save.folder, form), config)
 
 
 # ---------------------------------------------------------------- switch and archive

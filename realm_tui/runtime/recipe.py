@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from configs.errors import BlockedError, UsageError
+from configs.loader import load_game
 from configs.paths import SaveFolder
 from configs.reading import parse, read_yaml
 from configs.recipe import Recipe
@@ -27,7 +28,11 @@ GHOST = "ghost"
 """Setting that keeps the recipe raced against."""
 DRAW = "draw_quest"
 _VERSIONS = ("python", "torch", "transformers", "tokenizers", "accelerate", "processor")
-_RULES = ("strain", "exams", "curriculum")
+_RULES = ("strain", "exams", "curriculum", "forgetting", "primitives", "quests")
+"""Sections that decide what is learnt; the rest belongs to the machine and its player."""
+_REPEATED = ("set", "skip", "drill")
+MAX_BYTES = 8_000_000
+"""Of a recipe's file."""
 
 
 def recipe_of(save: OpenedSave, campaign: Campaign) -> Recipe:
@@ -35,7 +40,7 @@ def recipe_of(save: OpenedSave, campaign: Campaign) -> Recipe:
     conn = save.conn
     run = latest_run(conn, campaign.id)
     environment: Mapping[str, Any] = run.environment if run is not None else {}
-    rules = save.rules.model_dump(mode="json")
+    rules = load_game(campaign.overrides).model_dump(mode="json")
     points = curve(conn, campaign.id)
     start = campaign.starting_checkpoint_id
     orders, data = [], []
@@ -43,14 +48,19 @@ def recipe_of(save: OpenedSave, campaign: Campaign) -> Recipe:
         if entry.verb == DRAW:
             quest = quests.quest(conn, int(entry.args["quest_id"]))
             data.append({"step": entry.step, "name": quest.name, "digest": quest.digest, "epochs": quest.epochs})
-        else:
+        elif entry.verb in _REPEATED:
             orders.append({"step": entry.step, "verb": entry.verb, "args": dict(entry.args)})
+    hero = dict(campaign.hero)
+    if hero["model"].get("name"):
+        # Where a published model lies is the machine's own affair.
+        hero["model"] = {**hero["model"], "path": ""}
     return parse(
         Recipe,
         {
             "campaign": campaign.name,
-            "hero": dict(campaign.hero),
+            "hero": hero,
             "seed": campaign.seed,
+            "began_at": campaign.began_at,
             "overrides": dict(campaign.overrides),
             "rules": {name: rules[name] for name in _RULES},
             "strategy": rules.get("strategy", {}),
@@ -111,6 +121,13 @@ def read(path: Path) -> Recipe:
     """
     if not path.is_file():
         raise UsageError(f"there is no file {path}", fix="give the path of a recipe", code="NO_SUCH_FILE")
+    if path.stat().st_size > MAX_BYTES:
+        raise UsageError(
+            f"{path.name} is too large for a recipe",
+            why=f"it has {path.stat().st_size:,} bytes, a recipe has at most {MAX_BYTES:,}",
+            fix="name a file that `realm campaign export` wrote",
+            code="RECIPE_TOO_LARGE",
+        )
     return parse(Recipe, read_yaml(path), f"the recipe {path.name}", [path])
 
 
@@ -135,9 +152,8 @@ def re_run(folder: SaveFolder, recipe: Recipe, name: str | None = None) -> ReRun
             fix="re-run the campaign that form came from, or race against this one",
             code="RECIPE_NEEDS_FORM",
         )
-    overrides = {**recipe.overrides, **{k: v for k, v in recipe.rules.items() if v}}
-    if recipe.strategy:
-        overrides["strategy"] = recipe.strategy
+    said = {**recipe.overrides, **recipe.rules, "strategy": recipe.strategy}
+    overrides = {name: said[name] for name in (*_RULES, "strategy") if said.get(name)}
     made = begin(
         folder,
         name=name or f"{recipe.campaign} (recipe)",

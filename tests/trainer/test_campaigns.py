@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import torch
 
 from configs.errors import BlockedError, RealmError, UsageError
 from engine.link.protocol import Verb
+from engine.trainer.heir import check_words
+from engine.trainer.promotion import find_form
 from realm_tui.runtime import campaigns, recipe
 from realm_tui.runtime.opened import opened
 from saves import ledger, reset
@@ -20,7 +23,9 @@ from saves.database import open_save
 from saves.milestones import milestones
 from saves.peaks import curve, peaks
 from saves.runs import latest_run
-from tests.trainer.conftest import World, command
+from saves.verify import verify_save
+from skills.registry import get_skill
+from tests.trainer.conftest import World, command, tiny_hero
 from tests.trainer.test_resume import assert_same
 
 MakeWorld = Callable[..., World]
@@ -235,3 +240,108 @@ def test_notes_stand_among_the_milestones(make_world: MakeWorld) -> None:
     assert [m.note for m in marks if m.kind == "note"] == ["a new lamp"]
     with pytest.raises(UsageError):
         campaigns.remember(world.folder, " ")
+
+
+def test_each_campaign_has_forms_and_a_champion_of_its_own(make_world: MakeWorld) -> None:
+    """Several heroes in one save: no word like `latest`, `best` or `champion` ever means another campaign's form."""
+    world = make_world()
+    world.train(25, [(23, command(Verb.PROMOTE))])
+    conn = open_save(world.folder, write=True)
+    first = ledger.champion(conn)
+    assert first is not None
+    other = campaigns.begin(world.folder, name="other")
+    play(world, other.id)
+    assert ledger.champion(conn) is None
+    with pytest.raises(BlockedError):
+        find_form(conn, "champion")
+    with pytest.raises(BlockedError):
+        find_form(conn, "best")
+    with pytest.raises(UsageError):
+        find_form(conn, "latest")
+    world.train(12, [(11, command(Verb.PROMOTE))])
+    second = ledger.champion(conn)
+    assert second is not None and second.id != first.id
+    assert find_form(conn, "latest").step == 12
+    assert {c.id for c in ledger.reigning(conn)} == {first.id, second.id}
+    with pytest.raises(BlockedError):
+        ledger.mark_deleted(conn, first.checkpoint_id)
+    play(world, "campaign-001")
+    again = ledger.champion(conn)
+    assert again is not None and again.id == first.id and find_form(conn, "latest").step == 25
+    conn.close()
+    assert verify_save(world.folder).ok
+
+
+def test_new_game_plus_from_a_campaign_takes_its_champion_and_its_hero(make_world: MakeWorld) -> None:
+    world = make_world()
+    world.train(25, [(23, command(Verb.PROMOTE))])
+    conn = open_save(world.folder, write=False)
+    crowned = ledger.champion(conn, "campaign-001")
+    assert crowned is not None
+    play(world, campaigns.begin(world.folder, hero="dio").id)
+    heir = campaigns.begin(world.folder, from_form="campaign-001", name="heir")
+    assert heir.starting_checkpoint_id == crowned.checkpoint_id and heir.hero["id"] == listed(conn)[0].hero["id"]
+    with pytest.raises(BlockedError) as caught:
+        campaigns.begin(world.folder, from_form="campaign-002", name="of nobody")
+    assert caught.value.code == "NO_CHECKPOINT"
+
+
+def test_a_form_that_does_not_know_a_skill_s_tokens_begins_nothing(make_world: MakeWorld) -> None:
+    world = make_world()
+    world.train(4)
+    conn = open_save(world.folder, write=False)
+    form = ledger.newest_checkpoint(conn, "campaign-001")
+    assert form is not None
+    path = ledger.folder_of(world.folder, form)
+    config = tiny_hero()
+    check_words(path, config)
+    needed = next(t for s in config.skills for t in get_skill(s).special_tokens())
+    text = (path / "tokenizer.json").read_text(encoding="utf-8")
+    (path / "tokenizer.json").write_text(text.replace(json.dumps(needed, ensure_ascii=False), '"(gone)"'), "utf-8")
+    with pytest.raises(BlockedError) as caught:
+        check_words(path, config)
+    assert caught.value.code == "OTHER_MODEL" and needed in caught.value.why
+
+
+def test_a_campaign_that_is_reset_keeps_what_it_began_with(make_world: MakeWorld) -> None:
+    world = make_world()
+    world.train(12)
+    child = campaigns.begin(world.folder, from_form="latest", name="child")
+    play(world, child.id)
+    world.train(6)
+    conn = open_save(world.folder, write=True)
+    meant = listed(conn)[1]
+    reset.carry_out(world.folder, conn, reset.plan_reset(world.folder, conn, "campaign", meant), meant)
+    left = listed(conn)[1]
+    assert (left.starting_checkpoint_id, left.parent_id, left.seed) == (
+        child.starting_checkpoint_id, "campaign-001", child.seed,
+    )  # fmt: skip
+    game = world.train(3)
+    assert game.values.step == 3
+    both = reset.plan_reset(world.folder, conn, "hero", left)
+    reset.carry_out(world.folder, conn, both, left)
+    assert listed(conn)[1].starting_checkpoint_id is None, "the form it began with went as well"
+
+
+def test_a_recipe_carries_every_rule_of_its_own_campaign_and_no_path(make_world: MakeWorld, tmp_path: Path) -> None:
+    world = make_world()
+    made = campaigns.begin(world.folder, name="strict", overrides={"exams": {"items": 128}, "engine": {"nice": 3}})
+    recipe.export(world.folder, made.id, tmp_path / "strict.yaml")
+    read = recipe.read(tmp_path / "strict.yaml")
+    assert read.rules["exams"]["items"] == 128 and {"forgetting", "primitives", "quests"} <= read.rules.keys()
+    other = make_world("other")
+    again = recipe.re_run(other.folder, read).campaign
+    assert again.overrides["exams"]["items"] == 128 and "engine" not in again.overrides
+    assert again.began_at == made.created_at == read.began_at, "a hero that is told the date is told the same"
+
+
+@pytest.mark.parametrize("verb", ["forget", "stop", "promote", "summon"])
+def test_a_recipe_orders_nothing_but_what_is_learnt(make_world: MakeWorld, tmp_path: Path, verb: str) -> None:
+    world = make_world()
+    file = tmp_path / "method.yaml"
+    recipe.export(world.folder, None, file)
+    order = f"orders:\n- {{step: 1, verb: {verb}, args: {{name: latest}}}}"
+    file.write_text(file.read_text().replace("orders: []", order))
+    with pytest.raises(RealmError) as caught:
+        recipe.read(file)
+    assert "orders.0.verb" in caught.value.text()
