@@ -185,13 +185,14 @@ def _needed(exam: Exam, rules: ExamRules) -> float:
 
 
 def of_exam(exam: Exam, rules: ExamRules) -> Iterator[Event]:
-    """An exam taken. Screens are told by the holds they decide."""
-    if exam.kind == "screen":
+    """An exam taken. Screens are told by the holds they decide; looks at many levels at once are for tables, not for tales."""
+    if exam.kind in ("screen", "full", "backfill"):
         return
     data = {
         "skill": exam.skill,
         "level": exam.level,
         "kind": exam.kind,
+        "plan": exam.plan,
         "items": exam.items,
         "correct": exam.correct,
         "apprentice": exam.apprentice,

@@ -79,7 +79,9 @@ def variant(event: Event) -> str:
             measured = data["loss_before"] is not None and data["loss_after"] is not None
             return "measured" if measured else "unmeasured"
         case "exam.taken":
-            return "asked" if data["kind"] == "asked" else "passed" if data["passed"] else "failed"
+            if data["kind"] != "gate":
+                return "watched" if data["plan"] else "asked"
+            return "passed" if data["passed"] else "failed"
         case "champion.crowned":
             return "examined" if "items" in data else "unexamined"
         case "system.incident":

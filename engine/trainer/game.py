@@ -36,6 +36,7 @@ from engine.trainer.plan_day import PlanDay
 from engine.trainer.practice import Forge, Round
 from engine.trainer.recorder import Recorder, StepFacts
 from engine.trainer.saving import Saving
+from engine.trainer.unmade import GENERATOR_FAILED, nothing_made, report_unmade
 from engine.trainer.values import Values
 from engine.trainer.vault import Vault
 from saves import incidents
@@ -161,9 +162,17 @@ class Game:
         skill = self.skill_of(step)
         state = self.state_of(skill)
         started = clock.monotonic()
-        trained = self.memory.train(state, step)
+        try:
+            trained = self.memory.train(state, step)
+        except RealmError as error:
+            if error.code != GENERATOR_FAILED:
+                raise
+            nothing_made(self, skill, error)
+            return
         if trained is None:
             return
+        if self.forge.failures:
+            report_unmade(self, skill, self.forge.failures)
         practice, outcome = trained
         seconds = clock.monotonic() - started
         values.step, values.applied_seq = step, 0

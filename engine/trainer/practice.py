@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from configs.errors import RealmError
@@ -31,7 +32,13 @@ from engine.quests.split import held_out
 from engine.trainer.packed import inspect_batches
 from saves.rows import Quest
 from skills.contract import Problem, Skill
+from skills.judging import guarded
 from skills.registry import get_skill
+
+HOPELESS = 3
+"""Failures at the beginning of a round after which a skill is not tried further."""
+ROUND_LIMIT_S = 20.0
+"""Time in which a skill must have made the problems of one step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,8 @@ class Forge:
         self.data = hero.config.data
         self.pass_tokens = hero.config.training.batch_tokens
         """Most tokens of a forward pass; which items a step trains does not hang on it."""
+        self.failures: list[str] = []
+        """Why problems of the newest round could not be made."""
         self.skills: dict[str, tuple[Skill, str]] = {s: (get_skill(s), mix) for s, mix in hero.config.skills.items()}
 
     def messages(self, problem: Problem) -> list[Message]:
@@ -92,15 +101,14 @@ class Forge:
         """Drawn problems, encoded, with their names; fewer where some exceed the hero's context.
 
         Raises:
-            RealmError: every one of them does.
+            RealmError: every one of them does, or the skill could make none of them (``GENERATOR_FAILED``).
         """
         skill, mix = self.skills.get(state.skill) or (get_skill(state.skill), state.mix)
         context = self._hero.context_length
         draws: list[Draw] = []
         encoded: list[Encoded] = []
         names: list[str] = []
-        for drawn in drawn_items:
-            problem = skill.generate(drawn.level, drawn.index, "train", mix, operation=drawn.operation)
+        for drawn, problem in self._made(skill, mix, drawn_items):
             example = encode_messages(self._hero, self.messages(problem))
             if len(example.ids) <= context:
                 draws.append(drawn)
@@ -114,6 +122,31 @@ class Forge:
                 code="CONTEXT_TOO_SHORT",
             )
         return draws, encoded, names
+
+    def _made(self, skill: Skill, mix: str, drawn_items: Sequence[Draw]) -> list[tuple[Draw, Problem]]:
+        """Each draw with its problem; without those that the skill could not make, of which `failures` says why."""
+
+        def make(drawn: Draw) -> Problem:
+            return skill.generate(drawn.level, drawn.index, "train", mix, operation=drawn.operation)
+
+        self.failures = []
+        skill_id = skill.config.id
+        try:
+            whole = guarded(skill_id, "a round", lambda: [(d, make(d)) for d in drawn_items], limit_s=ROUND_LIMIT_S)
+        except RealmError:
+            made: list[tuple[Draw, Problem]] = []
+            for drawn in drawn_items:
+                what = f"{drawn.operation}, level {drawn.level}, problem {drawn.index}"
+                try:
+                    made.append((drawn, guarded(skill_id, what, partial(make, drawn))))
+                except RealmError as error:
+                    self.failures.append(error.text())
+                    if not made and len(self.failures) >= HOPELESS:
+                        raise
+            if not made:
+                raise
+            return made
+        return whole
 
     @property
     def one_pass(self) -> bool:

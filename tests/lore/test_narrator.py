@@ -34,6 +34,7 @@ STORY = Chapter(
         rows.exam(2, 400, 54),
         rows.exam(3, 410, 16, 16, kind="screen"),
         rows.exam(4, 420, 60, kind="asked"),
+        rows.exam(5, 430, 45, kind="suite", plan="core_gate"),
     ],
     holds=[rows.hold(1, 900, 1, 15), rows.hold(2, 900, 2, 16), rows.hold(3, 900, 3, 50, 80, lost=True)],
     level_ups=[rows.level_up(1, 401, 1)],
@@ -91,10 +92,11 @@ def test_events_are_json() -> None:
 
 
 def test_exams_are_never_rounded_up() -> None:
-    first, second, asked = told("exam.taken")
+    first, second, asked, watched = told("exam.taken")
     assert first.plain == "Exam BIN L1: 51/64 = .79" and first.tone == "text"
     assert second.plain == "Exam BIN L1 passed: 54/64 = .84" and second.tone == "good"
     assert asked.tavern == "You test PIP on BIN L1: 60/64 = .93"
+    assert watched.plain == "Looked at BIN L1 (core_gate): 45/64 = .70"
 
 
 def test_screens_are_told_once_as_held_and_lost() -> None:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from engine.curriculum.gate import plan_asked
+from engine.link.protocol import Verb
 from engine.trainer.examiner import Answered
 from engine.trainer.game import Game
 from saves import exams, incidents
 from skills.contract import Outcome, Problem, Result
-from tests.trainer.conftest import World
+from tests.trainer.conftest import World, command
 
 MakeWorld = Callable[..., World]
 
@@ -139,4 +140,53 @@ def test_a_skill_that_fails_stops_no_training_and_wins_no_level(make_world: Make
     assert game.values.curricula["bin"].mastered == 0
     (incident,) = incidents.open_incidents(game.conn)
     assert incident.rule == "exam_errors" and "broken" in str(incident.detail)
+    game.conn.close()
+
+
+def test_a_generator_that_fails_in_training_costs_its_problems_and_is_named(make_world: MakeWorld) -> None:
+    world = make_world()
+    game = world.wake()
+    real, mix = game.forge.skills["bin"]
+
+    def generate(level: int, index: int, split: Any, *rest: Any, operation: str | None = None) -> Problem:
+        if split == "train" and operation == "xor":
+            raise ZeroDivisionError("no such bit")
+        return real.generate(level, index, split, *rest, operation=operation)
+
+    game.forge.skills["bin"] = (Troubled(real, generate=generate), mix)
+    game.stop_at_step = 8
+    game.run()
+    game.recorder.close(game.recorder.state)
+    assert game.values.step == 8
+    (incident,) = incidents.open_incidents(game.conn)
+    assert (incident.rule, incident.blocks) == ("generator_failed", False)
+    assert "no such bit" in str(incident.detail)
+    game.conn.close()
+
+
+def test_a_skill_that_makes_nothing_blocks_with_its_name_until_it_is_mended(make_world: MakeWorld) -> None:
+    world = make_world()
+    game = world.wake([(999, command(Verb.RESUME))])
+    real, mix = game.forge.skills["bin"]
+
+    def generate(*args: Any, **more: Any) -> Problem:
+        raise RuntimeError("the words are gone")
+
+    game.forge.skills["bin"] = (Troubled(real, generate=generate), mix)
+    blocked: list[str] = []
+    wait = game.channel.wait
+
+    def mend(timeout: float) -> None:
+        if game.blocked is not None:
+            blocked.append(game.blocked.text())
+            game.forge.skills["bin"] = (real, mix)
+        wait(timeout)
+
+    game.channel.wait = mend  # type: ignore[method-assign]
+    game.stop_at_step = 4
+    game.run()
+    game.recorder.close(game.recorder.state)
+    assert game.values.step == 4
+    assert blocked and "the words are gone" in blocked[0] and "bin" in blocked[0]
+    assert incidents.open_incidents(game.conn) == []
     game.conn.close()
