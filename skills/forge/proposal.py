@@ -15,7 +15,8 @@ from configs.reading import nearest
 from skills.declared import taken_ids
 from skills.declared.skill import build
 from skills.forge.consistency import EXPLAINED_SHARE, GOOD_SHARE, Checked, check, exam_plan, plan_entries
-from skills.forge.propose import LEVELS, declaration, mined, summary, valid
+from skills.forge.declare import LEVELS, declaration, valid
+from skills.forge.propose import mined, summary
 from skills.forge.samples import Samples, read_samples
 from skills.forge.scroll import set_block, write_proposal
 

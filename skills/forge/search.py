@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from skills.declared.drawing import FACT
 from skills.declared.expression import ExpressionError, evaluate, text
+from skills.forge.numbers import OPERATORS, bare, safely, solved, sum_of
 
 LOOKED_AT = 40
 """Samples on which candidates are tried; all of them decide in the end."""
@@ -18,9 +19,13 @@ AGREEING = 0.9
 """Share of the samples that an expression must give; those it does not give are named."""
 _MOST = 60_000
 """Candidates of the third round."""
+_MOST_CONDITIONS = 1500
+"""Conditions, smallest first."""
 _CONSTANTS = (1, 2, 3, 10, 100)
 _DIVISORS = (2, 3, 4, 5, 7, 10)
-_WORTH = 1 << 80
+_ORDERS = (">", "<", "==", ">=", "<=")
+_PARTS = (2, 3, 4, 5, 8, 9, 10)
+_MOST_TERMS = 5
 _WORDS = {
     word: number
     for number, word in enumerate(
@@ -107,7 +112,7 @@ def explain(
     )
     best: Explained | None = None
     for source, size in searched.found():
-        agrees = _agreement(source, rows, answers, facts)
+        agrees = agreement(source, rows, answers, facts)
         if sum(agrees) >= AGREEING * len(rows) and (best is None or sum(agrees) > sum(best.agrees)):
             used = {name: known for name, known in facts.items() if f"{name}{FACT}" in source}
             best = Explained(source, size, agrees, used)
@@ -120,9 +125,11 @@ def _with_facts(row: Values, facts: Mapping[str, Mapping[str, int | str]]) -> di
     return {**row, **{f"{name}{FACT}": known[row[name]] for name, known in facts.items()}}
 
 
-def _agreement(
+def agreement(
     source: str, rows: Sequence[Values], answers: Sequence[str], facts: Mapping[str, Mapping[str, int | str]]
 ) -> tuple[bool, ...]:
+    """For each sample, whether the expression gives its answer."""
+
     def gives(row: Values, answer: str) -> bool:
         try:
             return text(evaluate(source, _with_facts(row, facts))) == answer
@@ -160,34 +167,33 @@ class _Search:
         second = list(self._pairs(leaves, [*leaves, *self._constants()], "+-*/%glmna^"))
         for candidate in (*leaves, *second):
             if self._enough(candidate.vector, target):
-                yield _bare(candidate.source), candidate.size
+                yield bare(candidate.source), candidate.size
+        yield from self._plane(target)
         for candidate in (*leaves, *second):
             yield from self._line(candidate, target)
-        for candidate in self._pairs(second, [*leaves, *self._constants()], "+-*/", most=_MOST, both=True):
-            if self._enough(candidate.vector, target):
-                yield _bare(candidate.source), candidate.size
+        yield from self._third(second, [*leaves, *self._constants()], target)
 
     def _leaves(self) -> list[_Candidate]:
-        found: list[_Candidate] = []
+        sources: list[tuple[str, int]] = []
         letters = [n for n, k in self.kinds.items() if k == "word" and all(len(row[n]) == 1 for row in self.rows)]
         for name, kind in self.kinds.items():
             if kind == "int":
-                sources = [name, f"sum(digits({name}))", f"len(digits({name}))", f"reverse({name})"]
+                sources += [(name, 1), (f"reverse({name})", 3)]
+                sources += [(f"sum(digits({name}))", 3), (f"len(digits({name}))", 3)]
             elif kind == "list":
-                sources = [f"{f}({name})" for f in ("sum", "max", "min", "len", "first", "last", "product")]
-                sources += [f"len(unique({name}))", f"sorted({name})[1]", f"sorted({name})[-2]"]
+                sources += [(f"{f}({name})", 2) for f in ("sum", "max", "min", "len", "first", "last", "product")]
+                sources += [(f"len(unique({name}))", 3), (f"sorted({name})[1]", 4), (f"sorted({name})[-2]", 4)]
             else:
-                sources = [f"{name}{FACT}", f"len({name})", f"len(unique(split({name}, '')))"]
-                sources += [f"count(lower({name}), lower({letter}))" for letter in letters if letter != name]
-            found += self._made(sources, 1)
-        return found
+                sources += [(f"{name}{FACT}", 1), (f"len({name})", 2), (f"len(unique(split({name}, '')))", 5)]
+                sources += [(f"count(lower({name}), lower({letter}))", 3) for letter in letters if letter != name]
+        return self._made(sources)
 
     def _constants(self) -> list[_Candidate]:
         return [_Candidate(str(c), (c,) * len(self.rows), 1) for c in _CONSTANTS]
 
-    def _made(self, sources: Sequence[str], size: int) -> list[_Candidate]:
+    def _made(self, sources: Sequence[tuple[str, int]]) -> list[_Candidate]:
         found = []
-        for source in sources:
+        for source, size in sorted(sources, key=lambda pair: pair[1]):
             vector = tuple(self._tried(source, row) for row in self.rows)
             if any(v is not None for v in vector) and vector not in self.seen:
                 self.seen.add(vector)
@@ -202,42 +208,69 @@ class _Search:
             return None
         return value if not isinstance(value, list) else None
 
-    def _pairs(
-        self,
-        left: Sequence[_Candidate],
-        right: Sequence[_Candidate],
-        ops: str,
-        *,
-        most: int = _MOST,
-        both: bool = False,
-    ) -> Iterator[_Candidate]:
-        tried = 0
+    def _pairs(self, left: Sequence[_Candidate], right: Sequence[_Candidate], ops: str) -> Iterator[_Candidate]:
+        """Two candidates with an operator between them, those with new results."""
         for one, other in product(left, right):
             for op in ops:
-                form, apply = _OPERATORS[op]
-                for a, b in ((one, other), (other, one)) if both and op in "-/" else ((one, other),):
+                form, apply = OPERATORS[op]
+                vector = tuple(safely(apply, x, y) for x, y in zip(one.vector, other.vector, strict=True))
+                if any(v is not None for v in vector) and vector not in self.seen:
+                    self.seen.add(vector)
+                    yield _Candidate(form.format(one.source, other.source), vector, one.size + other.size + 1)
+
+    def _third(
+        self, second: Sequence[_Candidate], others: Sequence[_Candidate], target: Vector
+    ) -> Iterator[tuple[str, int]]:
+        """Three numbers with two operators that give enough of the answers; a candidate is dropped once too many are wrong."""
+        spare, tried = len(self.rows) - self.needed, 0
+        for one, other in product(second, others):
+            for op in "+-*/":
+                form, apply = OPERATORS[op]
+                for a, b in ((one, other), (other, one)) if op in "-/" else ((one, other),):
                     tried += 1
-                    if tried > most:
+                    if tried > _MOST:
                         return
-                    vector = tuple(_safely(apply, x, y) for x, y in zip(a.vector, b.vector, strict=True))
-                    if any(v is not None for v in vector) and vector not in self.seen:
-                        self.seen.add(vector)
-                        yield _Candidate(form.format(a.source, b.source), vector, a.size + b.size + 1)
+                    wrong = 0
+                    for x, y, wanted in zip(a.vector, b.vector, target, strict=True):
+                        value = safely(apply, x, y)
+                        wrong += value is None or value != wanted
+                        if wrong > spare:
+                            break
+                    else:
+                        yield bare(form.format(a.source, b.source)), a.size + b.size + 1
 
     def _line(self, candidate: _Candidate, target: Vector) -> Iterator[tuple[str, int]]:
-        """``k * candidate + c`` through the samples."""
+        """``k * candidate + c`` and ``k * candidate // q + c`` through the samples."""
         pairs = [(x, y) for x, y in zip(candidate.vector, target, strict=True) if isinstance(x, int) and y is not None]
-        other = next(((x, y) for x, y in pairs if x != pairs[0][0]), None) if pairs else None
-        if other is None or (other[1] - pairs[0][1]) % (other[0] - pairs[0][0]):
+        if not pairs or (low := min(pairs))[0] == (high := max(pairs))[0]:
             return
-        k = (other[1] - pairs[0][1]) // (other[0] - pairs[0][0])
-        c = pairs[0][1] - k * pairs[0][0]
-        if not k or (k, c) in ((1, 0),):
+        for q in (1, *_PARTS):
+            near = round(q * (high[1] - low[1]) / (high[0] - low[0]))
+            for k in (near,) if q == 1 else (near - 1, near, near + 1):
+                c = low[1] - k * low[0] // q
+                if not k or (k, q, c) == (1, 1, 0) or math.gcd(k, q) > 1:
+                    continue
+                line = tuple(k * x // q + c if isinstance(x, int) else None for x in candidate.vector)
+                if self._enough(line, target):
+                    scaled = candidate.source if (k, q) == (1, 1) else f"{k} * {candidate.source}"
+                    scaled += f" // {q}" if q > 1 else ""
+                    yield (scaled if not c else f"{scaled} {'+' if c > 0 else '-'} {abs(c)}"), candidate.size + 4
+
+    def _plane(self, target: Vector) -> Iterator[tuple[str, int]]:
+        """Whole multiples of all numbers of the question, added up."""
+        slots = [n for n, k in self.kinds.items() if k == "int" or (k == "word" and f"{n}{FACT}" in self.rows[0])]
+        named = [n if self.kinds[n] == "int" else f"{n}{FACT}" for n in slots]
+        if not 2 <= len(named) <= _MOST_TERMS:
             return
-        line = tuple(None if not isinstance(x, int) else k * x + c for x in candidate.vector)
-        if self._enough(line, target):
-            scaled = candidate.source if k == 1 else f"{k} * {candidate.source}"
-            yield (scaled if not c else f"{scaled} {'+' if c > 0 else '-'} {abs(c)}"), candidate.size + 3
+        table = [([*(row[n] for n in named), 1], y) for row, y in zip(self.rows, target, strict=True) if y is not None]
+        factors = solved(table)
+        if factors is None or any(f.denominator != 1 for f in factors):
+            return
+        whole = [int(f) for f in factors]
+        terms = [(k, n) for k, n in zip(whole, named, strict=False) if k] + ([(whole[-1], "")] if whole[-1] else [])
+        vector = tuple(sum(k * (row[n] if n else 1) for k, n in terms) for row in self.rows)
+        if len(terms) > 1 and self._enough(vector, target):
+            yield sum_of(terms), 2 * len(terms) + 2
 
     def _enough(self, vector: Vector, target: Vector) -> bool:
         return sum(1 for x, y in zip(vector, target, strict=True) if x is not None and x == y) >= self.needed
@@ -254,28 +287,34 @@ class _Search:
                 if fits >= self.needed and any(vector) and not all(vector):
                     yield f"{yes!r} if {condition} else {no!r}", size
 
-    def _conditions(self) -> Iterator[tuple[str, int]]:
+    def _conditions(self) -> list[tuple[str, int]]:
+        """What may hold of a question, smallest first."""
         self.seen = set()
         leaves = [c for c in self._leaves() if all(isinstance(v, int) for v in c.vector)]
+        found: list[tuple[str, int]] = []
         for one, other in product(leaves, leaves):
+            if one is not other:
+                found.append((f"{one.source} % {other.source} == 0", one.size + other.size + 3))
             if one.source < other.source:
-                yield from ((f"{one.source} {op} {other.source}", 3) for op in (">", "<", "==", ">=", "<="))
-        yield from ((f"{leaf.source} % {k} == 0", 4) for leaf, k in product(leaves, _DIVISORS))
-        yield from ((f"{a.source} % {b.source} == 0", 4) for a, b in product(leaves, leaves) if a is not b)
-        yield from ((f"{leaf.source} > {c}", 3) for leaf, c in product(leaves, (0, *_CONSTANTS, 5, 50)))
+                size = one.size + other.size + 1
+                found += [(f"{one.source} {op} {other.source}", size + (op in ("==", ">=", "<="))) for op in _ORDERS]
+        found += [(f"{leaf.source} % {k} == 0", leaf.size + 3) for leaf, k in product(leaves, _DIVISORS)]
+        found += [(f"{leaf.source} > {c}", leaf.size + 3) for leaf, c in product(leaves, (0, *_CONSTANTS, 5, 50))]
         words = [n for n, k in self.kinds.items() if k == "word"]
         for name in words:
-            yield f"lower({name}) == lower(reverse({name}))", 4
-            yield from ((f"lower({name}) in lower({other})", 4) for other in words if other != name)
-            yield from ((f"sorted(lower({name})) == sorted(lower({other}))", 6) for other in words if other < name)
+            others = [other for other in words if other != name]
+            found.append((f"lower({name}) == lower(reverse({name}))", 3))
+            found += [(f"lower({name}) in lower({other})", 3) for other in others]
+            found += [(f"lower({name}) < lower({other})", 3) for other in others]
+            found += [(f"sorted(lower({name})) == sorted(lower({other}))", 5) for other in others if other < name]
         for name in (n for n, k in self.kinds.items() if k == "list"):
-            yield f"{name} == sorted({name})", 4
-            yield f"{name} == reverse({name})", 4
-            yield f"len({name}) == len(unique({name}))", 5
-            yield from ((f"{leaf.source} in {name}", 4) for leaf in leaves if leaf.source != name)
+            found += [(f"{name} == sorted({name})", 3), (f"{name} == reverse({name})", 3)]
+            found.append((f"len({name}) == len(unique({name}))", 4))
+            found += [(f"{leaf.source} in {name}", leaf.size + 2) for leaf in leaves if name not in leaf.source]
         for pair in self._pairs(leaves, leaves, "+-*"):
-            yield from ((f"{pair.source} == {leaf.source}", pair.size + 2) for leaf in leaves)
-            yield from ((f"{pair.source} % {k} == 0", pair.size + 3) for k in _DIVISORS)
+            found += [(f"{pair.source} == {leaf.source}", pair.size + leaf.size + 2) for leaf in leaves]
+            found += [(f"{pair.source} % {k} == 0", pair.size + 4) for k in _DIVISORS]
+        return sorted(found, key=lambda pair: pair[1])[:_MOST_CONDITIONS]
 
     # ---- texts
 
@@ -294,6 +333,7 @@ class _Search:
                 (f"{name}[:-1]", 3),
                 (f"upper(reverse({name}))", 3),
             ]
+            sources += [(f"{f}({name}, {other})", 3) for f in ("min", "max") for other in words if name < other]
             sources += [(f"{name} + {other}", 3) for other in words if other != name]
             sources += [(f"{name} + ' ' + {other}", 4) for other in words if other != name]
             sources += [(f"join(split({name}, ''), {s!r})", 4) for s in (" ", "-", ", ")]
@@ -310,7 +350,8 @@ class _Search:
         for source, size in sources:
             if self._enough(tuple(self._tried(source, row) for row in self.rows), self.told):
                 yield source, size
-        if len(words) >= 2:
+        chosen = sum(told in {row[n] for n in words} for told, row in zip(self.told, self.rows, strict=True))
+        if len(words) >= 2 and chosen >= self.needed:
             for condition, size in self._conditions():
                 truths = [self._tried(condition, row) for row in self.rows]
                 for one, other in product(words, words):
@@ -322,41 +363,3 @@ class _Search:
                         self.told,
                     ):
                         yield f"{one} if {condition} else {other}", size + 2
-
-
-def _power(a: int, b: int) -> int | None:
-    return a**b if 0 <= b <= 12 and abs(a) <= 1000 else None
-
-
-_OPERATORS: Mapping[str, tuple[str, Callable[[Any, Any], Any]]] = {
-    "+": ("({} + {})", lambda a, b: a + b),
-    "-": ("({} - {})", lambda a, b: a - b),
-    "*": ("({} * {})", lambda a, b: a * b),
-    "/": ("({} // {})", lambda a, b: a // b if b else None),
-    "%": ("({} % {})", lambda a, b: a % b if b else None),
-    "^": ("({} ** {})", _power),
-    "g": ("gcd({}, {})", math.gcd),
-    "l": ("lcm({}, {})", math.lcm),
-    "m": ("max({}, {})", max),
-    "n": ("min({}, {})", min),
-    "a": ("abs({} - {})", lambda a, b: abs(a - b)),
-}
-
-
-def _safely(apply: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
-    if not isinstance(a, int) or not isinstance(b, int):
-        return None
-    value = apply(a, b)
-    return value if value is not None and abs(value) < _WORTH else None
-
-
-def _bare(source: str) -> str:
-    """Without a pair of brackets around the whole."""
-    if not (source.startswith("(") and source.endswith(")")):
-        return source
-    depth = 0
-    for position, c in enumerate(source):
-        depth += (c == "(") - (c == ")")
-        if not depth and position < len(source) - 1:
-            return source
-    return source[1:-1]

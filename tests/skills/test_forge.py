@@ -89,6 +89,31 @@ def spoken(r: Random) -> tuple[str, str]:
     return f"What is {word} times {a}?", str(numbers[word] * a)
 
 
+def sentence(r: Random) -> tuple[str, str]:
+    a, b = r.randint(1, 99), r.randint(2, 9)
+    return f"Work out {a} × {b}.", f"{a} × {b} = {a * b}"
+
+
+def division(r: Random) -> tuple[str, str]:
+    a, b = r.randint(10, 99), r.randint(2, 9)
+    return f"Divide {a} by {b}.", f"{a // b} remainder {a % b}"
+
+
+def minutes(r: Random) -> tuple[str, str]:
+    hours, rest = r.randint(1, 9), r.randint(1, 59)
+    return f"How many minutes are {hours} hours and {rest} minutes?", str(60 * hours + rest)
+
+
+def fahrenheit(r: Random) -> tuple[str, str]:
+    degrees = r.randint(-20, 40)
+    return f"Convert {degrees} degrees Celsius to Fahrenheit, rounded down.", str(degrees * 9 // 5 + 32)
+
+
+def earlier(r: Random) -> tuple[str, str]:
+    one, other = r.sample(WORDS, 2)
+    return f"Which comes first in the dictionary: {one} or {other}?", min(one, other)
+
+
 def capital(r: Random) -> tuple[str, str]:
     known = {"France": "Paris", "Italy": "Rome", "Spain": "Madrid", "Peru": "Lima", "Kenya": "Nairobi"}
     country = r.choice(sorted(known))
@@ -116,7 +141,13 @@ def forged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     forget()
 
 
-@pytest.mark.parametrize("make", [addition, eaten, shared, greater, operators, backwards, ordered, taller, spoken])
+@pytest.mark.parametrize(
+    "make",
+    [
+        addition, eaten, shared, greater, operators, backwards, ordered, taller, spoken,
+        sentence, division, minutes, fahrenheit, earlier,
+    ],
+)  # fmt: skip
 def test_a_domain_whose_answers_follow_is_explained_and_goes_on_beyond_the_samples(forged: Any, make: Make) -> None:
     found: Proposal = forged(make, count=150)
     assert found.doubts == []
@@ -124,6 +155,32 @@ def test_a_domain_whose_answers_follow_is_explained_and_goes_on_beyond_the_sampl
     fresh = [make(r) for _ in range(60)]
     told = [answer_to(found.declared, prompt) for prompt, _ in fresh]
     assert told == [answer for _, answer in fresh]
+
+
+def test_the_simplest_reason_is_taken_where_a_stranger_one_fits_as_well(forged: Any) -> None:
+    def mirrored(r: Random) -> tuple[str, str]:
+        word = r.choice(
+            [
+                "level",
+                "radar",
+                "river",
+                "noon",
+                "stone",
+                "civic",
+                "apple",
+                "kayak",
+                "grape",
+                "madam",
+                "house",
+                "refer",
+                "light",
+                "rotor",
+            ]
+        )
+        return f"Is '{word}' a palindrome?", "Yes." if word == word[::-1] else "No."
+
+    (operation,) = forged(mirrored).declared.operations.values()
+    assert operation.answer == "'Yes.' if lower(w) == lower(reverse(w)) else 'No.'"
 
 
 def test_a_mixed_file_becomes_several_operations_with_the_simple_ones_first(forged: Any) -> None:
