@@ -121,11 +121,20 @@ class DriftRules(Model):
         return self
 
 
+class TrialRules(Model):
+    """What a trial of a discipline asks, and what one must have done before."""
+
+    items: int = Field(100, ge=16, le=1024, description="fresh problems of the level tried")
+    quests: int = Field(20, ge=0, description="quests done before the first trial, drills among them")
+    cooldown_steps: int = Field(1000, ge=0, description="steps to train after a failed trial")
+
+
 class ExamPlanConfig(Model):
     """The whole plan."""
 
     budget: Budget
     drift: DriftRules
+    trials: TrialRules = Field(default_factory=lambda: TrialRules.model_validate({}))
     entries: dict[str, PlanEntry] = Field(description="by id, e.g. core_gate")
 
 

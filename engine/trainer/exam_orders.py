@@ -12,6 +12,7 @@ from engine.curriculum.gate import ExamPlan
 from engine.trainer.examiner import LIVE
 from engine.trainer.pairing import PairedExam, form, pair, total
 from engine.trainer.plan_day import suggestions
+from engine.trainer.trial_day import sit_trial
 from saves.rows import Exam
 from skills.registry import get_skill, skill_id
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from engine.trainer.game import Game
 
 MOST_ITEMS = 1024
-KNOWN = ("skill", "level", "items", "mix", "plan", "form", "against")
+KNOWN = ("skill", "level", "items", "mix", "plan", "form", "against", "trial")
 
 
 def examine(game: Game, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,7 +29,8 @@ def examine(game: Game, args: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         game: the run.
         args: ``plan`` (an entry of the exam plan), or ``skill``, ``level``, ``mix`` and ``items``; ``form`` (who answers: live, base,
-            champion or a checkpoint); ``against`` (a second form that answers the same questions, held against which the first is).
+            champion or a checkpoint); ``against`` (a second form that answers the same questions, held against which the first is);
+            or ``trial`` (a discipline).
 
     Returns:
         ``exams`` (each with its interval), ``pairs`` and ``whole`` where two forms were asked, ``suggestions``; for one exam also
@@ -40,6 +42,8 @@ def examine(game: Game, args: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(args) - set(KNOWN))
     if unknown:
         raise UsageError(f"exam knows no {unknown[0]!r}", fix=f"use one of {', '.join(KNOWN)}", code="BAD_ARGUMENT")
+    if args.get("trial") is not None:
+        return sit_trial(game, str(args["trial"]))
     name = args.get("plan")
     who, against = str(args.get("form") or LIVE), args.get("against")
     entry = game.exam_plan.entry(str(name)) if name is not None else None

@@ -248,6 +248,40 @@ def drift(
 
 
 @app.command()
+def trial(
+    discipline: Annotated[str, typer.Argument(metavar="DISCIPLINE", help="A discipline's id, e.g. logic_weaving.")],
+    save: SaveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let the hero try the next level of a discipline: a hundred fresh problems at the discipline's own bar.
+
+    It needs twenty quests done and the discipline's XP; a failed trial costs a thousand steps before the next.
+    """
+    from configs.paths import SaveFolder
+    from engine.link.protocol import Verb
+    from lore.figures import share
+    from realm_tui.runtime.exam_view import check_experience, interval_text
+    from realm_tui.runtime.opened import opened
+    from realm_tui.runtime.orders import order
+
+    folder = SaveFolder.named(save)
+    with opened(folder) as found:
+        alpha = found.rules.exams.alpha
+        check_experience(found, discipline)
+    reply = order(folder, Verb.EXAM, {"trial": discipline}, progress=say)
+    result = reply.result
+    if as_json:
+        data({"step": reply.step, **result})
+        return
+    sure = interval_text(result["correct"], result["items"], alpha)
+    ended = "passed" if result["passed"] else "failed"
+    typer.echo(
+        f"{result['discipline']} level {result['level']} {ended}: {result['correct']} of {result['items']}, "
+        f"{share(result['correct'], result['items'])} ({sure}), needed {result['threshold']:.2f}"
+    )
+
+
+@app.command()
 def gate(
     runs: Annotated[int, typer.Option("--runs", min=1, max=100_000, help="Simulated heroes for each figure.")] = 200,
     seed: Annotated[int, typer.Option("--seed", help="Of their luck.")] = 0,

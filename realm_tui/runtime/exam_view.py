@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from configs.errors import UsageError
+from configs.errors import BlockedError, UsageError
 from configs.exam_plan import ExamPlanConfig, PlanEntry
 from engine.curriculum.exam_plan import PlanRecord, Pupil
 from engine.curriculum.pairs import Paired, paired
@@ -206,3 +206,28 @@ def compared_exams(first: Exam, second: Exam) -> Paired:
             code="OTHER_QUESTIONS",
         )
     return paired(first.sequence, second.sequence)
+
+
+def check_experience(save: OpenedSave, discipline: str) -> None:
+    """Refuse a trial for which the hero lacks discipline XP.
+
+    Raises:
+        UsageError: there is no such discipline.
+        BlockedError: it is locked, or the XP is not enough (``NOT_READY``).
+    """
+    from lore.combat import Combat, combat, rank
+    from saves.exams import recent_exams
+    from saves.trials import passed_level, trials
+    from skills.registry import get_skill, skill_id
+
+    found = skill_id(discipline)
+    level = passed_level(trials(save.conn, save.campaign.id, found)) + 1
+    taken = recent_exams(save.conn, save.campaign.id, skill=found)
+    earned = combat(taken, {found: get_skill(found).config.xp_multiplier}).get(found, Combat()).xp
+    if rank(earned) < level:
+        raise BlockedError(
+            f"level {level} of {found} asks for more experience",
+            why=f"the hero earned {earned:,} XP in its exams, which is rank {rank(earned)}",
+            fix="let it train the discipline and sit its exams",
+            code="NOT_READY",
+        )

@@ -10,7 +10,8 @@ import pytest
 from configs.paths import SaveFolder
 from saves.database import open_save
 from saves.drifts import add_drift
-from saves.rows import Drift
+from saves.rows import Drift, Trial
+from saves.trials import add_trial
 from tests.cli.conftest import Answer
 from tests.cli.story import NOW
 from tests.saves import facts
@@ -125,3 +126,19 @@ def test_an_exam_on_command_needs_an_engine_and_names_one_thing(realm: Realm, pl
     assert realm("skill", "exam", "bin", "--level", "2").code == 3
     both = realm("exam", "run", "core_gate", "--level", "3")
     assert both.code == 2 and "says itself what it asks" in both.err
+
+
+def test_a_trial_asks_for_experience_first(realm: Realm, played: SaveFolder) -> None:
+    assert "no engine is running" in realm("exam", "trial", "logic_weaving").err, "the first level asks for none"
+    with closing(open_save(played, write=True)) as conn:
+        run_id = conn.execute("SELECT max(id) FROM runs").fetchone()[0]
+        add_trial(
+            conn,
+            Trial(
+                run_id=run_id, step=1000, discipline="logic_weaving", level=1, items=100, correct=80, threshold=0.6,
+                passed=True, at=NOW,
+            ),
+        )  # fmt: skip
+    refused = realm("exam", "trial", "logic_weaving")
+    assert refused.code == 3 and "asks for more experience" in refused.err
+    assert realm("exam", "trial", "nonsense").code == 2

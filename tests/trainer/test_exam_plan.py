@@ -18,9 +18,11 @@ from configs.exam_plan import ExamPlanConfig, load_exam_plan
 from engine.link.protocol import Verb
 from engine.trainer.game import Game
 from engine.trainer.pairing import pair
+from engine.trainer.trial_day import sit_trial
 from saves import drifts, exams, incidents
 from saves.database import open_save
 from saves.rows import Exam
+from saves.trials import trials
 from tests.trainer.conftest import Script, World, command
 from tests.trainer.test_resume import assert_same, facts
 
@@ -130,6 +132,50 @@ def test_while_it_rests_long_entries_are_asked_in_slices(make_world: MakeWorld) 
     close(game)
 
 
+def knowing(game: Game, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Let the hero answer everything right while the list says so."""
+    right: list[bool] = [True]
+    examiners = game.exams.examiner_of
+
+    def examiner(*args: Any, **more: Any) -> Any:
+        made = examiners(*args, **more)
+        given = made._answers
+        made._answers = lambda questions, name: (  # type: ignore[method-assign]
+            [q.problem.answer for q in questions if q.problem] if right[0] else given(questions, name)
+        )
+        return made
+
+    monkeypatch.setattr(game.exams, "examiner_of", examiner)
+    return right
+
+
+def test_a_trial_is_for_a_hero_that_is_ready_and_failing_costs_steps(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world()
+    write_plan()
+    world.train(3)
+    game = world.wake()
+    before = game.values.as_dict()
+    with pytest.raises(RealmError, match="needs 20 quests done"):
+        sit_trial(game, "logic_weaving")
+    with pytest.raises(UsageError, match="no discipline"):
+        sit_trial(game, "bin")
+    monkeypatch.setattr("saves.quests.completed_quests", lambda conn: 20)
+    right = knowing(game, monkeypatch)
+    first = sit_trial(game, "logic_weaving")
+    assert (first["level"], first["passed"], first["threshold"], first["items"]) == (1, True, 0.60, 100)
+    right[0] = False
+    second = sit_trial(game, "logic_weaving")
+    assert (second["level"], second["passed"], second["failed_in_a_row"]) == (2, False, 1)
+    with pytest.raises(RealmError, match="humbled at step 3") as humbled:
+        sit_trial(game, "logic_weaving")
+    assert "1,003" in humbled.value.fix
+    assert [(t.level, t.passed) for t in trials(game.conn, game.campaign.id)] == [(1, True), (2, False)]
+    assert game.values.as_dict() == before
+    close(game)
+
+
 def test_a_drop_is_asked_again_then_written_and_announced_with_its_way_back(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,18 +189,7 @@ def test_a_drop_is_asked_again_then_written_and_announced_with_its_way_back(
     )
     world.train(20)
     game = world.wake()
-    right: list[bool] = [True]
-    answers = game.exams.examiner_of
-
-    def examiner(*args: Any, **more: Any) -> Any:
-        made = answers(*args, **more)
-        given = made._answers
-        made._answers = lambda questions, name: (  # type: ignore[method-assign]
-            [q.problem.answer for q in questions if q.problem] if right[0] else given(questions, name)
-        )
-        return made
-
-    monkeypatch.setattr(game.exams, "examiner_of", examiner)
+    right = knowing(game, monkeypatch)
     game.exam_plan.commanded("watch")
     assert drifts.drifts(game.conn, game.campaign.id) == []
     game.exam_plan.commanded("watch")
