@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import blake2b
 
 from skills.contract import Split
@@ -19,6 +20,12 @@ def problem_hash(canonical: str) -> bytes:
 def side(digest: bytes) -> Split:
     """The split that a problem hash belongs to; the rule can be checked from a problem's public digest alone."""
     return "train" if int.from_bytes(digest[:8], "big") % EXAM_SHARE else "exam"
+
+
+def definition_digest(definition: object) -> str:
+    """Eight digits that change with a skill's definition (JSON values), so that results of two definitions are never pooled."""
+    told = json.dumps(definition, sort_keys=True, ensure_ascii=False)
+    return blake2b(told.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
 
 
 def item_digest(prompt: str, answer: str) -> str:

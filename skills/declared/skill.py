@@ -14,6 +14,7 @@ from skills.answers import final_answer, text_score, without_thinking
 from skills.contract import Outcome, Problem, Result
 from skills.declared.drawing import canonical, draw, known, worded
 from skills.declared.expression import evaluate, names, read, text
+from skills.split import definition_digest
 from skills.streams import Kind, Made, StreamSkill
 
 _DRAWS = 500
@@ -66,6 +67,7 @@ def make(name: str, operation: DeclaredOperation, random: Random, level: int) ->
 
 def described(declared: DeclaredSkill) -> SkillConfig:
     """What the YAML of a skill with a module would say."""
+    asked = {name: operation.model_dump(mode="json") for name, operation in declared.operations.items()}
     mix = {
         "description": "Every operation of the declaration.",
         "operations": {name: operation.first_level for name, operation in declared.operations.items()},
@@ -76,7 +78,7 @@ def described(declared: DeclaredSkill) -> SkillConfig:
             "id": declared.id,
             "name": declared.name,
             "rpg_name": declared.name,
-            "version": declared.version,
+            "version": f"{declared.version}+{definition_digest(asked)}",
             "description": declared.description or declared.name,
             "category": declared.category,
             "display": {"icon": declared.icon, "colour": declared.colour, "short_name": declared.id[:8].upper()},

@@ -17,6 +17,7 @@ from configs.schema import SkillConfig
 from skills.contract import Skill
 from skills.gym.scoring import scorer_of
 from skills.gym.tasks import Task
+from skills.split import definition_digest
 from skills.streams import Kind, StreamSkill
 
 PREFIX = "gym_"
@@ -77,7 +78,7 @@ def described(table: GymConfig, name: str) -> SkillConfig:
             "id": f"{PREFIX}{name}",
             "name": title,
             "rpg_name": f"Gymnasium: {title}",
-            "version": table.version,
+            "version": f"{table.version}+{definition_digest([task.model_dump(mode='json'), table.limits.model_dump()])}",
             "description": f"{title}: a task of the package {table.package}, {levels} levels of its own curriculum.",
             "category": "math" if task.area in _MATHS else "reasoning",
             "display": {"icon": "🏋", "colour": "#94A3B8", "short_name": name[:8].upper()},

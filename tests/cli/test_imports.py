@@ -58,3 +58,8 @@ def test_the_app_never_loads_torch(home: Path) -> None:
     code = "import sys, realm_tui.app.main; sys.exit(any(m in sys.modules for m in ('torch', 'transformers', 'accelerate')))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_listing_every_skill_does_not_load_the_gymnasium(fresh: SaveFolder) -> None:
+    loaded = loaded_by("skill", "list", "--all")
+    assert not loaded & {"reasoning_gym", "sympy", "matplotlib", "numpy"}

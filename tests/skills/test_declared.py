@@ -138,6 +138,16 @@ def test_a_proposal_is_not_listed_and_a_rejected_skill_not_made(own: Any) -> Non
         get_skill("pets")
 
 
+def test_another_definition_is_another_version_and_a_remark_is_not(own: Any) -> None:
+    path = own(PETS)
+    first = get_skill("pets").config.version
+    path.write_text(path.read_text() + "# a remark\nreview: {state: accepted, note: fine}\n")
+    forget()
+    assert get_skill("pets").config.version == first
+    own(changed(answer="a + b + 0"))
+    assert get_skill("pets").config.version != first
+
+
 @pytest.mark.parametrize(
     ("source", "value"),
     [
