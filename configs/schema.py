@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from configs.base import Model
 from configs.curriculum import ForgettingRules, PrimitiveRules, StrategyRules
@@ -251,6 +251,24 @@ class MemoryRules(Model):
         return float(number) if number.replace(".", "", 1).isdigit() and 0 < float(number) <= 1024 else None
 
 
+class CampaignRules(Model):
+    """What a campaign proposes, and which of its moments are remembered."""
+
+    next_steps: dict[int, int] = Field(
+        {0: 1000, 5_000: 2000, 20_000: 3000, 50_000: 5000},
+        description="steps proposed next, from this many steps done on",
+    )
+    quest_examples: int = Field(5_000, ge=1, description="examples of the quest that an empty board asks for")
+    milestone_levels: int = Field(10, ge=1, description="hero levels between two milestones")
+
+    @field_validator("next_steps")
+    @classmethod
+    def _from_the_first_step(cls, value: dict[int, int]) -> dict[int, int]:
+        if 0 not in value or min(value) < 0 or min(value.values()) < 1:
+            raise ValueError("`next_steps` begins at 0 and proposes at least one step")
+        return value
+
+
 class RetentionRules(Model):
     """What is kept, so that a month alone fills no disk."""
 
@@ -284,6 +302,7 @@ class GameConfig(Model):
     quests: QuestRules
     engine: EngineRules
     memory: MemoryRules
+    campaign: CampaignRules = Field(default_factory=lambda: CampaignRules.model_validate({}))
     retention: RetentionRules
     face: FaceRules
     default_hero: str = Field("pip-hatchling", description="the hero of a new save")

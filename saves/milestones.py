@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from configs import clock
 from saves.connection import transaction
 from saves.exams import level_ups
+from saves.peaks import peaks
 from saves.rows import Campaign, Milestone, insert, read
 from saves.steps import live_sums
 
-HERO_LEVEL_STEPS = 1000
-EVERY_HERO_LEVELS = 10
+_PEAKS = {"train_loss": "lowest loss", "held_out_loss": "lowest held-out loss", "accuracy": "best exam"}
 
 
 def note(conn: sqlite3.Connection, campaign_id: str, step: int, text: str, kind: str = "note") -> int:
@@ -21,14 +21,25 @@ def note(conn: sqlite3.Connection, campaign_id: str, step: int, text: str, kind:
         return insert(conn, Milestone(campaign_id=campaign_id, step=step, kind=kind, note=text, at=clock.now()))
 
 
-def milestones(conn: sqlite3.Connection, campaign: Campaign) -> list[Milestone]:
-    """Every milestone of a campaign in order of time: first step, every ten hero levels, levels won, first champion, notes."""
+def milestones(
+    conn: sqlite3.Connection, campaign: Campaign, *, level_steps: int = 1000, every: int = 10
+) -> list[Milestone]:
+    """Every milestone of a campaign in order of time: first step, hero levels, levels won, peaks, first champion, notes.
+
+    Args:
+        conn: the save.
+        campaign: whose.
+        level_steps: steps of a hero level.
+        every: hero levels between two milestones.
+    """
     written = conn.execute("SELECT * FROM milestones WHERE campaign_id = ? ORDER BY id", (campaign.id,)).fetchall()
     found = [read(Milestone, row) for row in written]
-    return sorted([*found, *_from_facts(conn, campaign)], key=lambda m: (m.at, m.step))
+    return sorted(
+        [*found, *_from_facts(conn, campaign, level_steps * every, level_steps)], key=lambda m: (m.at, m.step)
+    )
 
 
-def _from_facts(conn: sqlite3.Connection, campaign: Campaign) -> Iterator[Milestone]:
+def _from_facts(conn: sqlite3.Connection, campaign: Campaign, stride: int, level_steps: int) -> Iterator[Milestone]:
     def moment(step: int, kind: str, text: str, at: float, **metrics: float) -> Milestone:
         return Milestone(campaign_id=campaign.id, step=step, kind=kind, note=text, metrics=metrics, at=at)
 
@@ -36,10 +47,13 @@ def _from_facts(conn: sqlite3.Connection, campaign: Campaign) -> Iterator[Milest
     if sums.first_step is None or sums.last_step is None:
         return
     yield moment(sums.first_step, "first_step", "the first step", _time_of(conn, campaign.id, sums.first_step))
-    done = (sums.last_step - campaign.starting_step) // HERO_LEVEL_STEPS
-    for level in range(EVERY_HERO_LEVELS, done + 1, EVERY_HERO_LEVELS):
-        step = campaign.starting_step + level * HERO_LEVEL_STEPS
-        yield moment(step, "hero_level", f"hero level {level}", _time_of(conn, campaign.id, step))
+    for done in range(stride, sums.last_step - campaign.starting_step + 1, stride):
+        step = campaign.starting_step + done
+        yield moment(step, "hero_level", f"hero level {done // level_steps}", _time_of(conn, campaign.id, step))
+    best = peaks(conn, campaign.id)
+    for name, step in best.steps.items():
+        value = float(getattr(best, name))
+        yield moment(step, "peak", f"{_PEAKS[name]}: {value:.3f}", _time_of(conn, campaign.id, step), **{name: value})
     for won in level_ups(conn, campaign.id):
         metrics = {"steps": float(won.steps), "effort": won.effort}
         yield moment(won.step, "level_up", f"{won.skill} level {won.to_level} won", won.at, **metrics)

@@ -12,6 +12,7 @@ from realm_tui.cli.output import JsonOption, SaveOption, data, say, table
 
 if TYPE_CHECKING:
     from realm_tui.runtime.campaigns import Standing
+    from realm_tui.runtime.momentum import Momentum
     from saves.rows import Campaign
 
 app = typer.Typer(
@@ -66,10 +67,11 @@ def show(campaign: MaybeCampaign = None, save: SaveOption = None, as_json: JsonO
     from configs.paths import SaveFolder
     from realm_tui.runtime import campaigns
     from realm_tui.runtime.figures import moment
+    from realm_tui.runtime.momentum import momentum
 
     folder = SaveFolder.named(save)
     found, standing, marks = campaigns.told(folder, campaign)
-    moving = campaigns.momentum(folder) if found.status == "active" else None
+    moving = momentum(folder) if found.status == "active" else None
     if as_json:
         data(
             {
@@ -81,13 +83,7 @@ def show(campaign: MaybeCampaign = None, save: SaveOption = None, as_json: JsonO
                     {"step": m.step, "kind": m.kind, "note": m.note, "at": m.at, "metrics": dict(m.metrics)}
                     for m in marks
                 ],
-                "momentum": None
-                if moving is None
-                else {
-                    "status": moving.status,
-                    "blockers": list(moving.blockers),
-                    "next": {"action": moving.next.action, "steps": moving.next.steps, "text": moving.next.text},
-                },
+                "momentum": None if moving is None else moving.as_dict(),
             }
         )
         return
@@ -97,13 +93,21 @@ def show(campaign: MaybeCampaign = None, save: SaveOption = None, as_json: JsonO
     typer.echo(
         f"  peaks loss {_dash(best['train_loss'])}, held-out loss {_dash(best['held_out_loss'])}, exam {_dash(best['accuracy'])}"
     )
-    typer.echo(f"  spent effort {standing.effort:,.1f}, {standing.trained_tokens:,} trained tokens")
+    spent = "".join(f", {skill} {effort:,.1f}" for skill, effort in standing.effort_by_skill.items())
+    typer.echo(f"  spent effort {standing.effort:,.1f}{spent}; {standing.trained_tokens:,} trained tokens")
+    for cap in standing.caps:
+        typer.echo(f"  cap   {cap}")
     for mark in marks:
         typer.echo(f"  {moment(mark.at)}  step {mark.step:>9,}  {mark.note}")
     if moving is not None:
         typer.echo(f"momentum: {moving.status}; next: {moving.next.text}")
-        for blocker in moving.blockers:
-            typer.echo(f"  {blocker['code']}: {blocker['why']}. Way out: {blocker['fix']}")
+        _hindrances(moving)
+
+
+def _hindrances(moving: Momentum) -> None:
+    for one in moving.hindrances:
+        typer.echo(f"  {one.code} ({one.severity}): {one.why}")
+        typer.echo(f"    tried: {one.tried}. Way out: {one.fix}")
 
 
 def _levels(levels: dict[str, int]) -> str:
@@ -225,6 +229,9 @@ def archive(
         typer.echo(f"{found.id}: {found.name} is in the hall: {_levels(dict(found.summary.get('held', {})))} held")
 
 
+_ENDS = {"won": "every level won", "capped": "cap found", "open": "left"}
+
+
 @app.command()
 def hall(save: SaveOption = None, as_json: JsonOption = False) -> None:
     """The Hall of Legends: archived campaigns, the most levels held first."""
@@ -237,20 +244,21 @@ def hall(save: SaveOption = None, as_json: JsonOption = False) -> None:
         data([{**_facts(c), "archived_at": c.archived_at, "summary": dict(summary)} for c, summary in found])
         return
     table(
-        ("CAMPAIGN", "HERO", "HELD", "WON", "STEPS", "EFFORT", "ARCHIVED"),
+        ("CAMPAIGN", "HERO", "HELD", "WON", "END", "STEPS", "EFFORT", "ARCHIVED"),
         [
             (
                 c.name,
                 c.hero_id,
                 _levels(dict(s.get("held", {}))),
                 _levels(dict(s.get("levels", {}))),
+                _ENDS.get(str(s.get("outcome")), "–"),
                 f"{s.get('step', 0):,}",
                 f"{s.get('effort', 0.0):,.0f}",
                 moment(c.archived_at),
             )
             for c, s in found
         ],
-        right=(4, 5),
+        right=(5, 6),
     )
 
 
@@ -271,16 +279,14 @@ def note(
 def next_(save: SaveOption = None, as_json: JsonOption = False) -> None:
     """What the active campaign wants now, and what is in the way."""
     from configs.paths import SaveFolder
-    from realm_tui.runtime.campaigns import momentum
+    from realm_tui.runtime.momentum import momentum
 
     found = momentum(SaveFolder.named(save))
     if as_json:
-        what = {"action": found.next.action, "steps": found.next.steps, "text": found.next.text}
-        data({"status": found.status, "next": what, "blockers": list(found.blockers)})
+        data(found.as_dict())
         return
     typer.echo(f"{found.status}: {found.next.text}")
-    for blocker in found.blockers:
-        typer.echo(f"  {blocker['code']}: {blocker['why']}. Way out: {blocker['fix']}")
+    _hindrances(found)
 
 
 @app.command()
@@ -307,8 +313,14 @@ def export(
 
 @app.command()
 def race(
-    other: Annotated[str, typer.Argument(metavar="FILE|CAMPAIGN", help="A recipe, or another campaign of this save.")],
+    other: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE|CAMPAIGN]", help="A recipe, or another campaign [default: the ghost that was kept]."
+        ),
+    ] = None,
     keep: Annotated[bool, typer.Option("--ghost", help="Keep it as this save's ghost.")] = False,
+    drop: Annotated[bool, typer.Option("--no-ghost", help="Let the ghost that was kept go.")] = False,
     save: SaveOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -321,9 +333,22 @@ def race(
     from saves.campaigns import campaign
 
     folder = SaveFolder.named(save)
-    path = Path(other).expanduser()
+    if drop:
+        recipes.keep_ghost(folder, None)
+        say("the ghost is gone")
+        if other is None:
+            return
     with opened(folder) as found:
-        ghost = recipes.read(path) if path.is_file() else recipes.recipe_of(found, campaign(found.conn, other))
+        if other is None:
+            ghost = recipes.ghost(found)
+        elif (path := Path(other).expanduser()).is_file():
+            ghost = recipes.ghost_of(recipes.read(path))
+        else:
+            ghost = recipes.ghost_of(recipes.recipe_of(found, campaign(found.conn, other)))
+        if ghost is None:
+            raise UsageError(
+                "there is no ghost to race", fix="name a recipe or a campaign; --ghost keeps it", code="NO_GHOST"
+            )
         laps = recipes.race(found, ghost)
     if keep:
         recipes.keep_ghost(folder, ghost)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,25 +13,25 @@ from configs.errors import BlockedError, UsageError
 from configs.loader import load_game, load_hero
 from configs.paths import SaveFolder
 from configs.reading import parse
-from configs.schema import HeroConfig
+from configs.schema import CampaignRules, HeroConfig
 from engine.link.client import engine_alive
 from engine.trainer.heir import check_words
 from engine.trainer.promotion import best_examined, find_form
+from lore.rules import rules as lore_rules
 from realm_tui.runtime.opened import OpenedSave, opened
 from realm_tui.runtime.orders import engine_locked
 from saves import campaigns, ledger
-from saves.exams import lost_levels
+from saves.database import open_save
+from saves.decisions import recent_decisions
+from saves.exams import level_ups, lost_levels
+from saves.locks import holder
 from saves.milestones import milestones, note
-from saves.peaks import peaks
+from saves.peaks import effort_by_skill, peaks
 from saves.rows import Campaign, Checkpoint
 from saves.steps import totals
 from skills.registry import get_skill
 
 Say = Callable[[str], None]
-
-QUEST_EXAMPLES = 5000
-"""Examples of the quest that is proposed when the board is empty and drills are off."""
-_NEXT_STEPS = ((5_000, 1000), (20_000, 2000), (50_000, 3000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,17 @@ class Standing:
     held: dict[str, int]
     """Of these, not lost."""
     effort: float
+    effort_by_skill: dict[str, float]
+    """Of the effort, what each skill's own problems took."""
     trained_tokens: int
     lifetime_steps: int
     """Every step ever made, repeated ones included."""
     peaks: dict[str, Any]
+    champion: str | None
+    caps: tuple[str, ...]
+    """Evidence that a skill gains nothing more, one per skill that has not won a level since."""
+    outcome: str
+    """won (every level), capped (the cap of a skill was found) or open."""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -66,6 +75,8 @@ def standing(save: OpenedSave, campaign: Campaign) -> Standing:
     sums = totals(conn, campaign.id)
     best = peaks(conn, campaign.id)
     start = campaign.starting_checkpoint_id
+    crowned = ledger.champion(conn, campaign.id)
+    caps = _caps(save, campaign)
     held = {s: level - len(lost_levels(conn, campaign.id, s)) for s, level in best.levels.items()}
     return Standing(
         id=campaign.id,
@@ -80,10 +91,29 @@ def standing(save: OpenedSave, campaign: Campaign) -> Standing:
         levels=best.levels,
         held=held,
         effort=sums.live.strain_sum,
+        effort_by_skill=effort_by_skill(conn, campaign.id),
         trained_tokens=sums.live.trained_tokens,
         lifetime_steps=sums.lifetime.steps,
         peaks=best.as_dict(),
+        champion=ledger.checkpoint(conn, crowned.checkpoint_id).name if crowned is not None else None,
+        caps=caps,
+        outcome="won" if _every_level_won(campaign, best.levels) else "capped" if caps else "open",
     )
+
+
+def _caps(save: OpenedSave, campaign: Campaign) -> tuple[str, ...]:
+    """The newest evidence of a cap of each skill, unless a level of that skill was won after it."""
+    found: dict[str, str] = {}
+    for row in recent_decisions(save.conn, campaign.id, kind="maxed"):
+        won = level_ups(save.conn, campaign.id, skill=row.skill)
+        if row.skill not in found and not (won and won[-1].step > row.step):
+            found[row.skill] = row.decision
+    return tuple(found.values())
+
+
+def _every_level_won(campaign: Campaign, levels: Mapping[str, int]) -> bool:
+    skills = campaign.hero.get("skills", {})
+    return bool(skills) and all(levels.get(s, 0) >= get_skill(s).config.max_level for s in skills)
 
 
 # ---------------------------------------------------------------- begin
@@ -201,15 +231,17 @@ def switch(folder: SaveFolder, which: str, *, say: Say | None = None) -> Campaig
 
     Raises:
         UsageError: there is no such campaign.
+        BlockedError: a face of another process shows the save; nothing was stopped.
     """
-    with opened(folder) as save:
-        wanted = campaigns.campaign(save.conn, which)
-        if wanted.id == save.campaign.id:
+    with closing(open_save(folder, write=False)) as conn:
+        wanted = campaigns.campaign(conn, which)
+        if wanted.status == "active":
             return wanted
+    _refuse_another_face(folder)
     _stop(folder, say)
-    with engine_locked(folder), opened(folder, write=True) as save:
-        campaigns.activate(save.conn, wanted.id)
-        return campaigns.campaign(save.conn, wanted.id)
+    with engine_locked(folder), closing(open_save(folder, write=True)) as conn:
+        campaigns.activate(conn, wanted.id)
+        return campaigns.campaign(conn, wanted.id)
 
 
 def archive(folder: SaveFolder, which: str | None, *, then: str | None = None, say: Say | None = None) -> Campaign:
@@ -245,16 +277,17 @@ def archive(folder: SaveFolder, which: str | None, *, then: str | None = None, s
         switch(folder, then, say=say)
     with opened(folder, write=True) as save:
         found = standing(save, wanted)
-        completed = _complete(wanted, found)
-        note(save.conn, wanted.id, found.step, "archived", kind="archive")
-        campaigns.archive(save.conn, wanted.id, found.as_dict(), completed=completed)
+        if wanted.status != "archived":
+            note(save.conn, wanted.id, found.step, "archived", kind="archive")
+        campaigns.archive(save.conn, wanted.id, found.as_dict(), completed=found.outcome != "open")
         return campaigns.campaign(save.conn, wanted.id)
 
 
-def _complete(campaign: Campaign, found: Standing) -> bool:
-    """Whether every level of every skill of its hero is won."""
-    skills = campaign.hero.get("skills", {})
-    return bool(skills) and all(found.levels.get(s, 0) >= get_skill(s).config.max_level for s in skills)
+def _refuse_another_face(folder: SaveFolder) -> None:
+    """A face shows one campaign for as long as it is open."""
+    shown_by = holder(folder.face_lock)
+    if shown_by is not None and shown_by.pid != os.getpid():
+        raise BlockedError(f"`realm play` is using the save {folder.name}", fix="close it first", code="SAVE_IN_USE")
 
 
 def _stop(folder: SaveFolder, say: Say | None) -> None:
@@ -274,12 +307,14 @@ class NextAction:
     """What a campaign wants now."""
 
     action: str
-    """wait, begin, train or quest."""
+    """wait, begin, train, quest, archive or switch."""
     steps: int | None
     text: str
 
 
-def next_action(training: bool, step: int, waiting: int, drills: bool) -> NextAction:
+def next_action(
+    training: bool, step: int, waiting: int, drills: bool, rules: CampaignRules, *, outcome: str = "open"
+) -> NextAction:
     """The proposal that follows from where a campaign stands.
 
     Args:
@@ -287,39 +322,20 @@ def next_action(training: bool, step: int, waiting: int, drills: bool) -> NextAc
         step: its last step, counted from its beginning.
         waiting: quests on the board.
         drills: the hero practises drills of its own when no quest waits.
+        rules: how much is proposed.
+        outcome: see `Standing.outcome`.
     """
     if training:
         return NextAction("wait", None, "the hero trains: wait, or watch")
+    if outcome != "open" and not waiting:
+        told = "every level is won" if outcome == "won" else "its cap is found"
+        return NextAction("archive", None, f"{told}: archive the campaign, and begin another")
     if not waiting and not drills:
-        return NextAction("quest", None, f"the board is empty: drop a quest of about {QUEST_EXAMPLES:,} examples")
+        return NextAction("quest", None, f"the board is empty: drop a quest of about {rules.quest_examples:,} examples")
+    steps = rules.next_steps[max(start for start in rules.next_steps if start <= step)]
     if step == 0:
-        return NextAction("begin", 1000, "begin: train 1,000 steps")
-    steps = next((n for below, n in _NEXT_STEPS if step < below), 5000)
+        return NextAction("begin", steps, f"begin: train {steps:,} steps")
     return NextAction("train", steps, f"train {steps:,} more steps")
-
-
-@dataclass(frozen=True, slots=True)
-class Momentum:
-    """Whether the campaign moves, and what keeps it from moving."""
-
-    status: str
-    """go, blocked or idle."""
-    blockers: tuple[dict[str, Any], ...]
-    next: NextAction
-
-
-def momentum(folder: SaveFolder) -> Momentum:
-    """The state of the active campaign in one word, with every blocker and the next step."""
-    from realm_tui.runtime.status import collect
-
-    status = collect(folder)
-    blockers = tuple({"code": b.code, "why": b.reason, "fix": b.fix} for b in status.blockers)
-    training = status.state in ("training", "examining", "loading", "starting", "saving")
-    with opened(folder) as save:
-        drills = bool(save.hero.skills)
-        step = max(0, status.hero.steps)
-    what = next_action(training, step, status.queue.total, drills)
-    return Momentum("blocked" if blockers else "go" if training else "idle", blockers, what)
 
 
 def hall(folder: SaveFolder) -> list[tuple[Campaign, Mapping[str, Any]]]:
@@ -336,7 +352,13 @@ def told(folder: SaveFolder, which: str | None) -> tuple[Campaign, Standing, lis
     """A campaign with its standing and milestones."""
     with opened(folder) as save:
         campaign = campaigns.campaign(save.conn, which) if which else save.campaign
-        return campaign, standing(save, campaign), milestones(save.conn, campaign)
+        marks = milestones(
+            save.conn,
+            campaign,
+            level_steps=lore_rules().hero.level_steps,
+            every=save.rules.campaign.milestone_levels,
+        )
+        return campaign, standing(save, campaign), marks
 
 
 def remember(folder: SaveFolder, text: str, which: str | None = None) -> None:

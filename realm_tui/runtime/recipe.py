@@ -13,7 +13,7 @@ from configs.errors import BlockedError, UsageError
 from configs.loader import load_game
 from configs.paths import SaveFolder
 from configs.reading import parse, read_yaml
-from configs.recipe import Recipe
+from configs.recipe import Recipe, RecipeMark, RecipePoint
 from configs.version import __version__
 from realm_tui.runtime.campaigns import begin
 from realm_tui.runtime.opened import OpenedSave, opened
@@ -187,6 +187,16 @@ def _differences(folder: SaveFolder, recipe: Recipe) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Ghost:
+    """A campaign to race against: its curve and the levels it won, nothing else."""
+
+    campaign: str
+    steps: int
+    curve: tuple[RecipePoint, ...]
+    marks: tuple[RecipeMark, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Lap:
     """The two campaigns at one step."""
 
@@ -198,33 +208,47 @@ class Lap:
     ghost_levels: int
 
 
-def keep_ghost(folder: SaveFolder, recipe: Recipe | None) -> None:
-    """Keep a recipe's curve and marks as the ghost of this save; None lets it go."""
+def ghost_of(recipe: Recipe) -> Ghost:
+    """What of a recipe is raced against."""
+    return Ghost(recipe.campaign, recipe.steps, recipe.curve, recipe.marks)
+
+
+def keep_ghost(folder: SaveFolder, ghost: Ghost | None) -> None:
+    """Keep the ghost of this save; None lets it go."""
     data = None
-    if recipe is not None:
-        data = recipe.model_dump(mode="json", include={"campaign", "steps", "curve", "marks"})
+    if ghost is not None:
+        data = {
+            "campaign": ghost.campaign,
+            "steps": ghost.steps,
+            "curve": [p.model_dump() for p in ghost.curve],
+            "marks": [m.model_dump() for m in ghost.marks],
+        }
     with opened(folder, write=True) as save:
         campaigns.set_setting(save.conn, GHOST, data)
 
 
-def ghost(save: OpenedSave) -> Mapping[str, Any] | None:
-    """The ghost of this save: ``campaign``, ``steps``, ``curve``, ``marks``; None when there is none."""
+def ghost(save: OpenedSave) -> Ghost | None:
+    """The ghost of this save; None when there is none."""
     found: Mapping[str, Any] | None = campaigns.get_setting(save.conn, GHOST)
-    return found
+    if found is None:
+        return None
+    points = tuple(RecipePoint.model_validate(p) for p in found["curve"])
+    marks = tuple(RecipeMark.model_validate(m) for m in found["marks"])
+    return Ghost(str(found["campaign"]), int(found["steps"]), points, marks)
 
 
-def race(save: OpenedSave, other: Recipe, laps: int = 10) -> list[Lap]:
+def race(save: OpenedSave, other: Ghost, laps: int = 10) -> list[Lap]:
     """The active campaign beside another one, at steps both have reached."""
-    own = recipe_of(save, save.campaign)
+    own = ghost_of(recipe_of(save, save.campaign))
     last = min(own.steps, other.steps)
     steps = sorted({max(1, last * n // laps) for n in range(1, laps + 1)}) if last else []
     return [Lap(step, _strain(own, step), _strain(other, step), _won(own, step), _won(other, step)) for step in steps]
 
 
-def _strain(recipe: Recipe, step: int) -> float | None:
+def _strain(recipe: Ghost, step: int) -> float | None:
     """Strain of the stretch that holds ``step``."""
     return next((p.strain for p in recipe.curve if p.step >= step), None)
 
 
-def _won(recipe: Recipe, step: int) -> int:
+def _won(recipe: Ghost, step: int) -> int:
     return sum(mark.step <= step for mark in recipe.marks)

@@ -191,7 +191,8 @@ def test_skills_disagreeing_with_their_yaml_still_have_these_codes() -> None:
 
 
 def test_every_blocker_is_explained() -> None:
-    named = [call.args[0] for _, call in _calls() if isinstance(call.func, ast.Name) and call.func.id == "Blocker"]
+    makers = ("Blocker", "Hindrance")
+    named = [call.args[0] for _, call in _calls() if isinstance(call.func, ast.Name) and call.func.id in makers]
     codes = {code for argument in named for code in _strings(argument)}
     assert codes and codes == first_cells(HELP, "## Blockers")
 

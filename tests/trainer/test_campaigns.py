@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from configs.errors import BlockedError, RealmError, UsageError
+from configs.loader import load_game
 from engine.link.protocol import Verb
 from engine.trainer.heir import check_words
 from engine.trainer.promotion import find_form
@@ -95,7 +96,7 @@ def test_a_recipe_re_runs_in_another_save_to_the_last_bit(make_world: MakeWorld,
     assert two.values.rate_factor == 0.5
     assert_same(one, two)
     with opened(second.folder) as save:
-        laps = recipe.race(save, made)
+        laps = recipe.race(save, recipe.ghost_of(made))
         assert laps and all(lap.strain and lap.ghost_strain and lap.levels == lap.ghost_levels for lap in laps)
 
 
@@ -104,10 +105,10 @@ def test_a_ghost_is_kept_without_its_hero(make_world: MakeWorld) -> None:
     world.train(12)
     with opened(world.folder) as save:
         made = recipe.recipe_of(save, save.campaign)
-    recipe.keep_ghost(world.folder, made)
+    recipe.keep_ghost(world.folder, recipe.ghost_of(made))
     with opened(world.folder) as save:
         kept = recipe.ghost(save)
-        assert kept is not None and kept["curve"] and "hero" not in kept
+        assert kept is not None and kept.curve and kept == recipe.ghost_of(made)
     recipe.keep_ghost(world.folder, None)
     assert get_setting(open_save(world.folder, write=False), recipe.GHOST) is None
 
@@ -228,7 +229,7 @@ def test_a_form_that_another_campaign_began_with_is_not_reset_away(make_world: M
     ],
 )
 def test_the_next_action(training: bool, step: int, waiting: int, drills: bool, action: str, steps: Any) -> None:
-    found = campaigns.next_action(training, step, waiting, drills)
+    found = campaigns.next_action(training, step, waiting, drills, load_game().campaign)
     assert (found.action, found.steps) == (action, steps)
 
 
