@@ -77,6 +77,7 @@ class SpellRow(Model):
     """Size of the puzzles of spell words."""
 
     tiles: Range = Field(description="tiles of a word")
+    joined: Range = Field(description="tiles of a word that lie in order: many, because copying teaches to look up")
     herrings: Range = Field(description="tiles that belong to no word")
     words: int = Field(ge=1, le=16, description="most words of one puzzle")
     total: int = Field(ge=2, le=60, description="most tiles that the words of one puzzle use")
@@ -96,7 +97,7 @@ class Spells(Model):
             raise ValueError("the first row is that of level 1")
         for level, row in self.rows.items():
             names = len(self.consonants) * (len(self.vowels) if row.letters == 2 else 1)
-            if max(row.total, row.tiles[1] + row.herrings[1]) > names:
+            if max(row.total, row.joined[1], row.tiles[1] + row.herrings[1]) > names:
                 raise ValueError(f"level {level} needs more tiles than there are names ({names})")
             if row.words * row.tiles[0] > row.total:
                 raise ValueError(f"level {level}: {row.words} words do not fit into {row.total} tiles")

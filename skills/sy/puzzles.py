@@ -68,7 +68,7 @@ class _Loom:
         lines = [f"{i}. {line}" for i, line in enumerate(clues.all(), 1)]
         if clues.missing:
             short["hints"] = {"target": len(words), "taken": len(words) - clues.missing}
-        left = "Every tile is used once; some are left over." if herrings else "Every tile is used once."
+        left = "No tile is used twice; some are left over." if herrings else "Every tile is used once."
         prompt = "\n".join([f"Weave {len(words)} words. {left}", f"Tiles: {tiles_text(bank)}", *lines, _FORM])
         strong = any(kind in stock.ladder.strengths["strong"] for kind in clues.kinds)
         overlap = shelf.rung.overlap
@@ -94,7 +94,7 @@ class _Loom:
         herrings = _herrings(random, stock, [word], 1 + level // 4)
         told = word.hints.get("definition") or next(iter(word.hints.values()))
         bank = _bank(random, [word], herrings)
-        prompt = f"Which word is meant? {random.choice(told)}\nTiles: {tiles_text(bank)}\nAnswer with the word alone."
+        prompt = f"Which word is meant? {random.choice(told)}\nTiles: {tiles_text(bank)}\nAnswer with the word alone, in capitals."
         return Made(made.canonical, prompt, word.text.upper(), "easy", ("definition_to_word",), made.meta)
 
     def word_form(self, made: Made) -> Made:

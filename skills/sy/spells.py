@@ -13,9 +13,9 @@ HEADS = ("Join: ", "Order: ", "Count: ", "Find: ", "Bind: ")
 
 
 def _join(random: Random, level: int) -> Made:
-    """Tiles in their order."""
+    """Tiles in their order. There are many of them: who copies long words learns to look up what follows what, and with it the rest."""
     row = _row(level)
-    tiles = _tiles(random, row, random.randint(*row.tiles))
+    tiles = _tiles(random, row, random.randint(*row.joined))
     word = "".join(tiles)
     return Made(word, f"Join: {' '.join(tiles)}", word, primitives=("syllable_assembly_ordered",))
 
