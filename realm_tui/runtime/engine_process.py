@@ -14,10 +14,13 @@ from configs.errors import BlockedError, RealmError
 from configs.paths import SaveFolder
 from engine.link.client import Hello, OnProgress, Reply, engine_alive, say_hello, send_command
 from engine.link.protocol import Command, Verb
+from engine.link.state import EngineState
 from saves.locks import is_held
 
 LAST_LINES = 5
 _POLL_S = 0.02
+_ENDING_S = 600.0
+"""How long an engine that stops may take; a large hero is written for minutes."""
 
 
 def start_engine(folder: SaveFolder, *, wait: float = 30.0) -> Hello:
@@ -33,6 +36,8 @@ def start_engine(folder: SaveFolder, *, wait: float = 30.0) -> Hello:
         RealmError: it did not come up; the reason is the last it said.
     """
     met = _hello(folder)
+    if met is not None and met.state is EngineState.STOPPING:
+        met = _after_the_end(folder)
     if met is not None:
         return met
     folder.make()
@@ -134,6 +139,19 @@ def child_environment() -> dict[str, str]:
     else:
         environment.pop("PYTHONPATH", None)
     return environment
+
+
+def _after_the_end(folder: SaveFolder) -> Hello | None:
+    """Wait for an engine that saves and goes: whoever starts now wants the next one. Who answers afterwards; None: nobody."""
+    until = clock.monotonic() + _ENDING_S
+    while clock.monotonic() < until:
+        met = _hello(folder)
+        if met is not None and met.state is not EngineState.STOPPING:
+            return met
+        if met is None and not is_held(folder.keeper_lock):
+            return None
+        time.sleep(_POLL_S)
+    return _hello(folder)
 
 
 def _hello(folder: SaveFolder) -> Hello | None:

@@ -20,6 +20,7 @@ from configs.errors import RealmError
 from configs.paths import SaveFolder
 from engine.keeper.main import trainer_command
 from engine.link.client import Hello, engine_alive, say_hello
+from engine.link.state import EngineState
 from realm_tui.runtime import engine_process
 from realm_tui.runtime.engine_process import ensure_engine, start_engine, stop_engine
 from saves.campaigns import active_campaign, set_overrides
@@ -274,3 +275,18 @@ def test_a_stop_that_meets_an_engine_killed_a_moment_ago_has_nothing_left_to_do(
     told: list[str] = []
     assert stop_engine(folder, on_progress=told.append) is None
     assert told == ["the engine has ended: somebody killed it"]
+
+
+def test_who_starts_while_the_engine_stops_gets_the_next_one(scripted: Keep) -> None:
+    first = start_engine(scripted.folder)
+    scripted.serving()
+    stopping = threading.Thread(target=stop_engine, args=(scripted.folder,))
+    stopping.start()
+    following = start_engine(scripted.folder)
+    while following.keeper_pid == first.keeper_pid:
+        # The order had not reached it yet.
+        stopping.join()
+        following = start_engine(scripted.folder)
+    stopping.join()
+    assert following.state is not EngineState.STOPPING
+    assert engine_alive(scripted.folder)
