@@ -199,6 +199,11 @@ class StreamSkill:
             code="GENERATOR_STUCK",
         )
 
+    def side_of(self, operation: str, canonical: str) -> Split:
+        """The split that a problem of ``operation`` belongs to, given without its wording."""
+        kind = self.kinds[operation]
+        return side(problem_hash(f"{self._domain}|{kind.family or kind.name}|{canonical}"))
+
     def _digest(self, kind: Kind, made: Made) -> bytes:
         return problem_hash(f"{self._domain}|{kind.family or kind.name}|{made.canonical}")
 

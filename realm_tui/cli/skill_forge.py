@@ -71,7 +71,8 @@ def new(
 def measure(
     skill: Annotated[str, typer.Argument(metavar="SKILL", help="A skill's id.")],
     source: Annotated[
-        Path | None, typer.Option("--from", metavar="FILE", help="Also ask held-out samples of this file.")
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="Also ask the samples of this file that training never met."),
     ] = None,
     steps: StepsOption = 400,
     seed: SeedOption = 0,
@@ -130,16 +131,17 @@ def review(
 
 
 def _measured(skill: str, steps: int, seed: int, source: Path | None) -> dict[str, Any]:
-    from configs.declared import own_skill_files
+    from configs.declared import own_skill_files, read_declared
     from realm_tui.runtime.forge import measure_gain
-    from skills.forge.proposal import held_out_pairs, note_gain
+    from skills.forge.consistency import unseen
+    from skills.forge.proposal import find_own, note_gain
     from skills.forge.samples import read_samples
     from skills.registry import forget, skill_id
 
     forget()
     found = skill_id(skill)
+    pairs = unseen(read_declared(find_own(found)), read_samples(source).found) if source is not None else []
     say(f"a newborn hatchling learns {found} for {steps} steps …")
-    pairs = held_out_pairs(read_samples(source)) if source is not None else []
     gain = measure_gain(found, steps=steps, seed=seed, pairs=pairs)
     if found in own_skill_files():
         note_gain(found, gain)
@@ -211,5 +213,5 @@ def _tell_gain(gain: dict[str, Any]) -> None:
     ]
     if gain["samples"]["items"]:
         told = gain["samples"]
-        rows.append(("held-out samples", str(told["items"]), "–", share(told["before"]), share(told["after"])))
+        rows.append(("samples never trained", str(told["items"]), "–", share(told["before"]), share(told["after"])))
     table(("EXAM", "ITEMS", "CONSTANT ANSWER", "BEFORE", "AFTER"), rows, right=(1, 2, 3, 4))

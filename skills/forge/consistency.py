@@ -8,7 +8,7 @@ from typing import Any
 
 from configs import clock
 from configs.declared import DeclaredSkill
-from skills.declared.drawing import known, read_back
+from skills.declared.drawing import canonical, known, read_back
 from skills.declared.expression import ExpressionError, evaluate, text
 from skills.declared.skill import build
 from skills.forge.samples import Sample
@@ -65,6 +65,20 @@ def answer_to(declared: DeclaredSkill, prompt: str) -> str | None:
         except ExpressionError:
             continue
     return None
+
+
+def unseen(declared: DeclaredSkill, samples: Sequence[Sample], most: int = EXAM_ITEMS) -> list[tuple[str, str]]:
+    """Samples whose problem the skill never trains on, as question and answer: those on the exam side of its split."""
+    skill = build(declared)
+    found: dict[str, str] = {}
+    for sample in samples:
+        for name, operation in declared.operations.items():
+            values = read_back(operation, sample.prompt)
+            if values is not None:
+                if skill.side_of(name, canonical(operation, values)) == "exam":
+                    found[sample.prompt] = sample.answer
+                break
+    return list(found.items())[:most]
 
 
 def check(declared: DeclaredSkill, samples: Sequence[Sample], explained: int) -> Checked:

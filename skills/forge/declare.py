@@ -17,6 +17,8 @@ from skills.forge.ladder import choice_levels, int_levels, length_levels
 from skills.forge.templates import SlotKind
 
 LEVELS = 5
+FINITE_BELOW = 10_000
+"""Problems of the last level below which an operation is marked as finite."""
 _FIRST_LEVEL = 400
 """Problems of the first level where the samples span as many: a fifth of them are held out, 64 make an exam."""
 _TELLING = 12
@@ -97,6 +99,8 @@ def operation_of(one: Found, levels: int, first: int) -> dict[str, Any]:
         operation["primitives"] = list(drawn_on)
     if first > 1:
         operation["first_level"] = first
+    if _space(slots) < FINITE_BELOW:
+        operation["finite"] = True
     return operation
 
 
@@ -128,6 +132,22 @@ def _slot(one: Found, name: str, kind: SlotKind, levels: int) -> dict[str, Any]:
     elif not uses(one, name):
         slot["wording"] = True
     return slot
+
+
+def _space(slots: Mapping[str, Mapping[str, Any]]) -> int:
+    """At most so many problems on the last level, counted up to `FINITE_BELOW`."""
+    total = 1
+    for slot in slots.values():
+        if slot["kind"] == "int":
+            low, high = slot["levels"][max(slot["levels"])]
+            total *= high - low + 1
+        elif slot["kind"] == "choice" and not slot.get("wording"):
+            total *= len(slot["levels"][max(slot["levels"])])
+        elif slot["kind"] == "letters":
+            total *= len(slot["alphabet"]) ** slot["levels"][max(slot["levels"])][1]
+        elif slot["kind"] == "list":
+            total *= (slot["values"][1] - slot["values"][0] + 1) ** slot["length"][max(slot["length"])][1]
+    return min(total, FINITE_BELOW)
 
 
 def _alike(one: Found, name: str) -> list[str]:

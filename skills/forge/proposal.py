@@ -166,12 +166,6 @@ def note_gain(skill_id: str, gain: dict[str, Any]) -> None:
     set_block(path, "forged", {**forged, "gain": gain})
 
 
-def held_out_pairs(samples: Samples, most: int = 64) -> list[tuple[str, str]]:
-    """Held-out samples as question and answer, distinct, the first ``most``."""
-    pairs = dict.fromkeys((s.prompt, s.answer) for s in samples.found if s.held_out)
-    return list(pairs)[:most]
-
-
 def checked_facts(checked: Checked) -> dict[str, Any]:
     """The checks as JSON."""
     return {**asdict(checked), "consistent": checked.consistent}

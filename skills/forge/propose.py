@@ -19,6 +19,8 @@ from skills.forge.samples import Sample
 from skills.forge.search import Explained
 from skills.forge.templates import Cluster, Row, SlotKind, mine
 
+MOST_CLUSTERS = 120
+"""Wordings that are looked at, those with the most samples first."""
 LEAST_SAMPLES = 6
 """Samples of a template below which any expression may fit by accident."""
 
@@ -35,8 +37,11 @@ class Mined:
 def mined(samples: Sequence[Sample]) -> Mined:
     """Explained clusters of the samples, and what could not be explained."""
     result = Mined()
-    for cluster in mine(samples):
+    clusters = mine(samples)
+    for cluster in clusters[:MOST_CLUSTERS]:
         _explain(cluster, result)
+    for cluster in clusters[MOST_CLUSTERS:]:
+        result.odd += [(sample, "more wordings than are looked at") for sample, _ in cluster.members]
     kept = []
     for one in _joined(result.found):
         if why := _unusable(one):

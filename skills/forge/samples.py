@@ -13,6 +13,8 @@ from skills.judging import safe_json
 
 MAX_SAMPLES = 5_000
 MAX_CHARS = 4_000
+MAX_BYTES = 64 << 20
+"""Size of a file of samples."""
 LEAST = 12
 """Fewer samples show nothing that could be held out."""
 HELD_OUT_SHARE = 5
@@ -58,6 +60,8 @@ def read_samples(path: Path) -> Samples:
         UsageError: the file cannot be read, or holds fewer than `LEAST` samples.
     """
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise OSError(f"it is larger than {MAX_BYTES >> 20} MiB")
         raw = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read {path}", why=str(error), fix="name a JSONL file", code="NO_SAMPLES") from error

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from skills.forge.samples import Sample
 
+MOST_WORDINGS = 200
+"""Templates of one length that prompts are compared with; prompts that fit none of them stay alone."""
 SlotKind = Literal["int", "list", "word"]
 _LIST = re.compile(r"(?<![\w.)-])-?\d+(, |,| )-?\d+(?:\1-?\d+)+(?![\w.]\d)")
 _TOKEN = re.compile(r"\d+(?:\.\d+)+|(?<![\w)\]])-?\d+|\d+|[^\W\d_]+|\s+|.", re.DOTALL)
@@ -108,15 +110,19 @@ def mine(samples: Iterable[Sample]) -> list[Cluster]:
         tokens = tokens_of(sample.prompt)
         groups.setdefault(tuple(t.key for t in tokens), Cluster()).members.append((sample, tokens))
     merged: dict[tuple[str, ...], list[_Merge]] = {}
+    alone: list[Cluster] = []
     for key in sorted(groups, key=lambda k: (-len(groups[k].members), k)):
         cluster = groups[key]
         shape = tuple("<word>" if t.kind == "word" else t.key for t in cluster.members[0][1])
         homes = merged.setdefault(shape, [])
         home = next((h for h in homes if h.takes(key, shape)), None)
+        if home is None and len(homes) >= MOST_WORDINGS:
+            alone.append(cluster)
+            continue
         if home is None:
             homes.append(home := _Merge(key))
         home.add(key, cluster)
-    found = [home.cluster for homes in merged.values() for home in homes]
+    found = [*(home.cluster for homes in merged.values() for home in homes), *alone]
     return sorted(found, key=lambda c: (-len(c.members), c.members[0][0].line))
 
 

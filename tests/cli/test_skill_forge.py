@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from skills.registry import forget
+from configs.declared import read_declared
+from skills.forge.consistency import unseen
+from skills.forge.proposal import find_own
+from skills.forge.samples import read_samples
+from skills.registry import forget, get_skill
 from tests.cli.conftest import Answer
 
 Realm = Callable[..., Answer]
@@ -83,11 +88,29 @@ def test_a_skill_is_measured_on_a_newborn_hatchling(realm: Realm, tmp_path: Path
     assert realm("skill", "measure", "nonsense", "--steps", "3").code == 2
 
 
+def test_samples_that_training_may_have_met_are_not_asked(realm: Realm, tmp_path: Path) -> None:
+    path = samples(tmp_path)
+    realm("skill", "new", "--from", str(path))
+    realm("skill", "review", "fruit", "--accept")
+    forget()
+    skill = get_skill("fruit")
+    trained = {skill.generate(5, index, "train").prompt for index in range(2000)}
+    pairs = unseen(read_declared(find_own("fruit")), read_samples(path).found)
+    assert 4 <= len(pairs) <= 20
+    assert not {prompt for prompt, _ in pairs} & trained
+
+
 @pytest.mark.full
 @pytest.mark.engine
 def test_a_forged_skill_teaches_what_its_samples_ask(realm: Realm, tmp_path: Path) -> None:
-    path = samples(tmp_path)
+    r = Random(4)
+    numbers = [r.randint(1, 999) for _ in range(300)]
+    lines = [{"prompt": f"Is {n} even or odd?", "answer": "odd" if n % 2 else "even"} for n in numbers]
+    path = tmp_path / "parity.jsonl"
+    path.write_text("\n".join(json.dumps(line) for line in lines))
     realm("skill", "new", "--from", str(path), "--levels", "1")
-    gain = realm("skill", "measure", "fruit", "--steps", "600", "--from", str(path), "--json").json
+    gain = realm("skill", "measure", "parity", "--steps", "300", "--from", str(path), "--json").json
+    assert gain["samples"]["items"] >= 40
     assert gain["samples"]["before"] < 0.2
-    assert gain["samples"]["after"] > 0.8
+    assert gain["samples"]["after"] > 0.9
+    assert gain["levels"][0]["after"] > 0.9

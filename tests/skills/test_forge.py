@@ -362,6 +362,25 @@ def test_too_few_samples_are_refused(tmp_path: Path) -> None:
         read_samples(tmp_path / "missing.jsonl")
 
 
+def test_few_problems_are_marked_as_finite(forged: Any) -> None:
+    found: Proposal = forged(addition, backwards)
+    finite = {operation.answer: operation.finite for operation in found.declared.operations.values()}
+    assert finite == {"a + b": True, "reverse(w)": False}
+
+
+def test_samples_without_any_pattern_end_soon(forged: Any, tmp_path: Path) -> None:
+    def chatter(r: Random) -> tuple[str, str]:
+        return " ".join(r.choice(WORDS) for _ in range(30)), r.choice(WORDS)
+
+    with pytest.raises(BlockedError, match="no sample could be explained"):
+        forged(chatter, count=1500)
+    large = tmp_path / "large.jsonl"
+    with large.open("wb") as file:
+        file.truncate(65 << 20)
+    with pytest.raises(UsageError, match="larger than 64 MiB"):
+        read_samples(large)
+
+
 def test_braces_in_the_samples_do_no_harm(forged: Any) -> None:
     def braced(r: Random) -> tuple[str, str]:
         a, b = r.randint(1, 99), r.randint(1, 99)
