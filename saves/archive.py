@@ -22,6 +22,7 @@ from configs.errors import RealmError, UsageError
 from configs.paths import SaveFolder
 from configs.version import __version__
 from saves import ledger
+from saves.campaigns import campaigns
 from saves.checkpoint_folder import files_in, read_sidecar, sha256, sync_folder, verify_checkpoint
 from saves.connection import SaveConnection
 from saves.database import open_save
@@ -97,12 +98,12 @@ def _stage(folder: SaveFolder, stage: Path, keep: Keep, tell: Callable[[str], No
         conn.execute("VACUUM INTO ?", (str(copy),))
     with closing(sqlite3.connect(copy, isolation_level=None, factory=SaveConnection)) as conn:
         conn.row_factory = sqlite3.Row
-        reigning = {c.checkpoint_id for c in ledger.reigning(conn)}
+        wanted = {c.checkpoint_id for c in ledger.reigning(conn)} | _beginnings(conn)
         forms = ledger.kept_checkpoints(conn)
         if keep == "none":
             forms = []
         elif keep == "champion":
-            forms = [c for c in forms if c.id in reigning]
+            forms = [c for c in forms if c.id in wanted]
         for form in forms:
             tell(f"checkpoint {form.name}")
             source = ledger.folder_of(folder, form)
@@ -129,6 +130,15 @@ def _stage(folder: SaveFolder, stage: Path, keep: Keep, tell: Callable[[str], No
             if meta.is_file():
                 _link(meta, stage / "quests" / meta.name)
     return tuple(c.name for c in forms)
+
+
+def _beginnings(conn: sqlite3.Connection) -> set[int]:
+    """Forms without which a campaign that is still played could not begin once its own forms stay behind."""
+    return {
+        c.starting_checkpoint_id
+        for c in campaigns(conn)
+        if c.starting_checkpoint_id is not None and c.status != "archived"
+    }
 
 
 def _link(source: Path, target: Path) -> None:

@@ -95,9 +95,13 @@ def open_incidents(
     return [read(Incident, row) for row in found.fetchall()]
 
 
-def incidents(conn: sqlite3.Connection, *, since: float = 0.0) -> list[Incident]:
-    """Every incident that struck after ``since``, oldest first."""
-    found = conn.execute("SELECT * FROM incidents WHERE last_at > ? ORDER BY id", (since,))
+def incidents(conn: sqlite3.Connection, *, since: float = 0.0, campaign_id: str | None = None) -> list[Incident]:
+    """Every incident that struck after ``since``, oldest first; with ``campaign_id`` none of another campaign's runs."""
+    found = conn.execute(
+        """SELECT * FROM incidents WHERE last_at > ? AND (
+               ? IS NULL OR run_id IS NULL OR run_id IN (SELECT id FROM runs WHERE campaign_id = ?)) ORDER BY id""",
+        (since, campaign_id, campaign_id),
+    )
     return [read(Incident, row) for row in found.fetchall()]
 
 

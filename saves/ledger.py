@@ -179,7 +179,11 @@ def reigning(conn: sqlite3.Connection) -> list[Champion]:
     return [read(Champion, row) for row in found.fetchall()]
 
 
-def champions(conn: sqlite3.Connection, *, since: float = 0.0) -> list[Champion]:
-    """Every champion crowned after ``since``, oldest first."""
-    found = conn.execute("SELECT * FROM champions WHERE at > ? ORDER BY id", (since,))
+def champions(conn: sqlite3.Connection, campaign_id: str, *, since: float = 0.0) -> list[Champion]:
+    """Every champion of a campaign that was crowned after ``since``, oldest first."""
+    found = conn.execute(
+        """SELECT h.* FROM champions h JOIN checkpoints c ON c.id = h.checkpoint_id
+           WHERE c.campaign_id = ? AND h.at > ? ORDER BY h.id""",
+        (campaign_id, since),
+    )
     return [read(Champion, row) for row in found.fetchall()]

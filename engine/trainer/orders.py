@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 NEEDS_WEIGHTS = frozenset({Verb.ASK, Verb.EXAM, Verb.SPAR, Verb.CHECKPOINT, Verb.PROMOTE, Verb.SET})
 MAX_ANSWER_TOKENS = 256
+RECIPE = "recipe-"
+"""First letters of the ids of commands that a recipe gives."""
 
 
 class Orders:
@@ -55,19 +57,28 @@ class Orders:
         }
 
     def follow(self, orders: Iterable[Mapping[str, Any]]) -> None:
-        """Do again what a recipe's player did: each order is carried out once, after its step, and journaled as a command."""
-        campaign = self._game.campaign.id
+        """Do again what a recipe's player did: each order is carried out once, after its step, and journaled as a command.
+
+        What the journal still repeats comes from there; what was given up by going back to an older form is ordered once more.
+        """
+        game = self._game
+        counted = journal.replayable(game.conn, game.campaign.id, -1)
+        known = {(entry.command_id or "").partition(".")[0] for entry in counted}
+        named = ((f"{RECIPE}{game.campaign.id}-{n}", o) for n, o in enumerate(orders))
         self._recipe = [
-            (int(o["step"]), Command(Verb(o["verb"]), dict(o["args"]), f"recipe-{campaign}-{n}"))
-            for n, o in enumerate(orders)
+            (int(o["step"]), Command(Verb(o["verb"]), dict(o["args"]), f"{name}.{game.run_id}"))
+            for name, o in named
+            if int(o["step"]) >= game.values.step and name not in known
         ]
 
     def _due(self) -> list[Command]:
-        """The recipe's orders whose step is reached; those that the journal knows are repeated from there."""
+        """The recipe's orders whose step is reached; a parked hero takes them in once it is back."""
+        if self._game.parked:
+            return []
         step = self._game.values.step
         due = [command for at, command in self._recipe if at <= step]
         self._recipe = [(at, command) for at, command in self._recipe if at > step]
-        return [command for command in due if journal.entry_of(self._game.conn, command.id) is None]
+        return due
 
     def take_in(self) -> None:
         """Carry out every command that has arrived."""
@@ -89,12 +100,30 @@ class Orders:
                 raise BlockedError("the hero is parked", fix="resume it first (`realm resume`)", code="PARKED")
             result = self._verbs[command.verb](command)
         except RealmError as error:
-            game.channel.failed(command.id, step, error)
+            if command.id.startswith(RECIPE):
+                self._refused(command, error)
+            else:
+                game.channel.failed(command.id, step, error)
             return
         if command.verb is Verb.COURSE:  # changes nothing and may be long: not for the journal
             game.channel.done(command.id, step, result)
         elif result is not None:
             self._answer(command, step, result)
+
+    def _refused(self, command: Command, error: RealmError) -> None:
+        """Nobody waits for the answer to a recipe's order, so its refusal is written down."""
+        game = self._game
+        incidents.raise_incident(
+            game.conn,
+            "recipe_order_refused",
+            category="training",
+            severity="medium",
+            title=f"an order of the recipe was refused: {error.what}",
+            fix="nothing needs to be done; from here on the campaign may differ from the one that was recorded",
+            detail={"verb": str(command.verb), "args": dict(command.args), "why": error.why},
+            run_id=game.run_id,
+            step=game.values.step,
+        )
 
     def _answer(self, command: Command, step: int, result: dict[str, Any]) -> None:
         """Journal a command that took effect at ``step``, and say so."""

@@ -154,7 +154,15 @@ def _first_form(conn: sqlite3.Connection, vault: Vault, campaign: Campaign, conf
     """
     if campaign.starting_checkpoint_id is None:
         return None
-    path = vault.path(ledger.checkpoint(conn, campaign.starting_checkpoint_id))
+    form = ledger.checkpoint(conn, campaign.starting_checkpoint_id)
+    if form.deleted_at is not None:
+        raise RealmError(
+            f"the form that {campaign.id} begins with is gone",
+            why=f"{form.name} was left out when this save was exported, or removed",
+            fix="import an export with all forms (`realm save export --checkpoints all`), or begin another campaign",
+            code="CHECKPOINT_GONE",
+        )
+    path = vault.path(form)
     verify_checkpoint(path)
     check_words(path, config)
     return path

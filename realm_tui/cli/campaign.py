@@ -133,6 +133,12 @@ def new(
         list[str] | None,
         typer.Option("--rule", metavar="KEY=VALUE", help="A rule of its own, e.g. curriculum.horizon=12."),
     ] = None,
+    field: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--hero-field", metavar="KEY=VALUE", help="A field of its hero, e.g. training.learning_rate=0.001."
+        ),
+    ] = None,
     go: Annotated[
         bool, typer.Option("--switch", help="Play it at once; a living engine saves and stops first.")
     ] = False,
@@ -147,7 +153,7 @@ def new(
     folder = SaveFolder.named(save)
     differences: tuple[str, ...] = ()
     if recipe is not None:
-        if hero is not None or form is not None or seed is not None or rule:
+        if hero is not None or form is not None or seed is not None or rule or field:
             raise UsageError(
                 "a recipe names hero, seed and rules itself", fix="give only --recipe and --name", code="BAD_ARGUMENT"
             )
@@ -155,7 +161,13 @@ def new(
         campaign, differences = made.campaign, made.differences
     else:
         campaign = campaigns.begin(
-            folder, hero=hero, name=name, seed=seed, overrides=_rules(rule or []), from_form=form
+            folder,
+            hero=hero,
+            name=name,
+            seed=seed,
+            overrides=_nested("--rule", rule or []),
+            hero_overrides=_nested("--hero-field", field or []),
+            from_form=form,
         )
     if go:
         campaign = campaigns.switch(folder, campaign.id, say=say)
@@ -169,20 +181,31 @@ def new(
         say(f"play it with `realm campaign switch {campaign.id}`")
 
 
-def _rules(given: list[str]) -> dict[str, Any]:
-    """``a.b=1`` as nested rules."""
+def _nested(option: str, given: list[str]) -> dict[str, Any]:
+    """``a.b=1`` as nested values."""
     import yaml
 
     found: dict[str, Any] = {}
     for one in given:
-        key, equals, value = one.partition("=")
+        key, equals, text = one.partition("=")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            equals = ""
         if not equals or not key.strip():
-            raise UsageError(f"{one!r} is no rule", fix="write --rule curriculum.horizon=12", code="BAD_ARGUMENT")
+            raise UsageError(f"{option} {one!r} is not KEY=VALUE", fix="see --help for an example", code="BAD_ARGUMENT")
         *path, last = key.strip().split(".")
         room = found
         for part in path:
-            room = room.setdefault(part, {})
-        room[last] = yaml.safe_load(value)
+            inner = room.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise UsageError(
+                    f"{option} {one!r} names a part of what was given whole",
+                    fix="give one of them",
+                    code="BAD_ARGUMENT",
+                )
+            room = inner
+        room[last] = value
     return found
 
 

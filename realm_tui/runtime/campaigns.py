@@ -12,7 +12,7 @@ from typing import Any
 from configs.errors import BlockedError, UsageError
 from configs.loader import load_game, load_hero
 from configs.paths import SaveFolder
-from configs.reading import parse
+from configs.reading import merged, parse
 from configs.schema import CampaignRules, HeroConfig
 from engine.link.client import engine_alive
 from engine.trainer.heir import check_words
@@ -124,8 +124,10 @@ def begin(
     *,
     hero: str | None = None,
     name: str | None = None,
+    title: str | None = None,
     seed: int | None = None,
     overrides: Mapping[str, Any] | None = None,
+    hero_overrides: Mapping[str, Any] | None = None,
     from_form: str | None = None,
     recipe: Mapping[str, Any] | None = None,
 ) -> Campaign:
@@ -134,9 +136,11 @@ def begin(
     Args:
         folder: the save's folder.
         hero: of the roster; None: that of the form's campaign, else of the active one, as it was then.
-        name: None: the hero's title with a number.
+        name: None: ``title``, with a number where it is taken.
+        title: None: the hero's.
         seed: None: chosen at random.
-        overrides: its own layer of configuration, checked before anything is written.
+        overrides: its own layer of rules, checked before anything is written.
+        hero_overrides: fields of the hero that are others in this campaign.
         from_form: a form of the ledger, or a campaign (its champion, else its best examined form, else its newest), to begin with
             (New Game+): its weights, a fresh optimizer, and no level won yet.
         recipe: a recipe to re-run; hero, seed and overrides come from it.
@@ -154,13 +158,16 @@ def begin(
             config = parse(HeroConfig, recipe["hero"], "the recipe's hero")
         else:
             config = load_hero(hero) if hero is not None else parse(HeroConfig, owner.hero, "the hero")
+            if hero_overrides:
+                data = merged(config.model_dump(mode="json"), hero_overrides)
+                config = parse(HeroConfig, data, f"hero {config.id} with this campaign's own fields")
         if form is not None:
             _refuse_another_model(save, form, config)
         taken = {c.name.casefold() for c in campaigns.campaigns(save.conn)}
         return campaigns.add_campaign(
             save.conn,
             hero=config.model_dump(mode="json"),
-            name=name or _free_name(config.title, taken),
+            name=name or _free_name(title or config.title, taken),
             seed=secrets.randbelow(1 << 31) if seed is None else seed,
             overrides=overrides or {},
             starting_checkpoint_id=form.id if form else None,

@@ -22,7 +22,7 @@ def chapter(save: OpenedSave, since: float = 0.0) -> Chapter:
     conn, campaign = save.conn, save.campaign.id
     attempts = quests.recent_attempts(conn, campaign, since=since)
     wanted = {a.quest_id for a in attempts}
-    champions = ledger.champions(conn, since=since)
+    champions = ledger.champions(conn, campaign, since=since)
     saved = {c.id: c for c in ledger.recent_checkpoints(conn, campaign, since=since)}
     crowned = (ledger.checkpoint(conn, c.checkpoint_id) for c in champions)
     return Chapter(
@@ -35,7 +35,7 @@ def chapter(save: OpenedSave, since: float = 0.0) -> Chapter:
         level_ups=exams.level_ups(conn, campaign, since=since),
         checkpoints=_all(saved, crowned),
         champions=champions,
-        incidents=incidents.incidents(conn, since=since),
+        incidents=incidents.incidents(conn, since=since, campaign_id=campaign),
         journal=journal.recent(conn, campaign, limit=1000, since=since),
     )
 

@@ -144,6 +144,7 @@ def re_run(folder: SaveFolder, recipe: Recipe, name: str | None = None) -> ReRun
 
     Raises:
         BlockedError: it began with a form, which a recipe does not hold.
+        UsageError: it trains a skill that is not here.
     """
     if recipe.starting_checkpoint is not None:
         raise BlockedError(
@@ -154,21 +155,23 @@ def re_run(folder: SaveFolder, recipe: Recipe, name: str | None = None) -> ReRun
         )
     said = {**recipe.overrides, **recipe.rules, "strategy": recipe.strategy}
     overrides = {name: said[name] for name in (*_RULES, "strategy") if said.get(name)}
+    differences = tuple(_differences(folder, recipe))
     made = begin(
         folder,
-        name=name or f"{recipe.campaign} (recipe)",
+        name=name,
+        title=f"{recipe.campaign} (recipe)",
         seed=recipe.seed,
         overrides=overrides,
         recipe=recipe.model_dump(mode="json"),
     )
-    return ReRun(made, tuple(_differences(folder, recipe)))
+    return ReRun(made, differences)
 
 
 def _differences(folder: SaveFolder, recipe: Recipe) -> list[str]:
     found = []
-    for skill, version in recipe.skills.items():
+    for skill, version in (dict.fromkeys(recipe.hero.skills, "") | recipe.skills).items():
         ours = get_skill(skill).config.version
-        if ours != version:
+        if version and ours != version:
             found.append(f"skill {skill}: {version} there, {ours} here")
     if recipe.versions.get("realm", __version__) != __version__:
         found.append(f"the game: {recipe.versions['realm']} there, {__version__} here")

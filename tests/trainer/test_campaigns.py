@@ -15,9 +15,10 @@ from configs.loader import load_game
 from engine.link.protocol import Verb
 from engine.trainer.heir import check_words
 from engine.trainer.promotion import find_form
+from engine.trainer.summon import summon
 from realm_tui.runtime import campaigns, recipe
 from realm_tui.runtime.opened import opened
-from saves import ledger, reset
+from saves import archive, incidents, ledger, reset
 from saves.campaigns import activate, get_setting
 from saves.campaigns import campaigns as listed
 from saves.database import open_save
@@ -346,3 +347,79 @@ def test_a_recipe_orders_nothing_but_what_is_learnt(make_world: MakeWorld, tmp_p
     with pytest.raises(RealmError) as caught:
         recipe.read(file)
     assert "orders.0.verb" in caught.value.text()
+
+
+def test_a_recipe_is_followed_again_after_going_back(make_world: MakeWorld, tmp_path: Path) -> None:
+    """Orders that came after the form gone back to are given once more, at their steps; those before it are not."""
+    first = make_world("first")
+    one = first.train(30, [(5, command(Verb.SET, rate=0.5)), (18, command(Verb.SET, rate=0.25))])
+    file = tmp_path / "method.yaml"
+    recipe.export(first.folder, None, file)
+    second = make_world("second")
+    play(second, recipe.re_run(second.folder, recipe.read(file)).campaign.id)
+    second.train(9)
+    second.train(24)
+    conn = open_save(second.folder, write=True)
+    summon(second.folder, conn, "9", really=True)
+    conn.close()
+    two = second.train(30)
+    assert two.values.rate_factor == 0.25
+    assert_same(one, two)
+
+
+def test_an_order_of_a_recipe_that_cannot_be_given_is_told_and_training_goes_on(
+    make_world: MakeWorld, tmp_path: Path
+) -> None:
+    first = make_world("first")
+    first.train(6, [(2, command(Verb.SET, weights={"bin": 1.0}))])
+    file = tmp_path / "method.yaml"
+    recipe.export(first.folder, None, file)
+    text = file.read_text()
+    assert "bin: 1.0" in text
+    file.write_text(text.replace("bin: 1.0", "chess: 1.0"))
+    second = make_world("second")
+    play(second, recipe.re_run(second.folder, recipe.read(file)).campaign.id)
+    assert second.train(8).values.step == 8
+    assert second.train(10).values.step == 10
+    conn = open_save(second.folder, write=False)
+    (told,) = [i for i in incidents.open_incidents(conn) if i.rule == "recipe_order_refused"]
+    assert (told.step, told.count, told.blocks) == (2, 1, False)
+
+
+def test_a_recipe_may_be_re_run_more_than_once(make_world: MakeWorld, tmp_path: Path) -> None:
+    world = make_world()
+    recipe.export(world.folder, None, tmp_path / "method.yaml")
+    made = recipe.read(tmp_path / "method.yaml")
+    names = [recipe.re_run(world.folder, made).campaign.name for _ in range(3)]
+    assert len(set(names)) == 3
+    strange = made.model_copy(update={"hero": made.hero.model_copy(update={"skills": {"chess": "full"}})})
+    before = len(listed(open_save(world.folder, write=False)))
+    with pytest.raises(UsageError):
+        recipe.re_run(world.folder, strange)
+    assert len(listed(open_save(world.folder, write=False))) == before
+
+
+def test_a_campaign_may_change_its_hero_s_fields(make_world: MakeWorld) -> None:
+    world = make_world()
+    made = campaigns.begin(world.folder, name="slow", hero_overrides={"training": {"learning_rate": 1e-5}})
+    assert made.hero["training"]["learning_rate"] == 1e-5
+    with pytest.raises(RealmError) as caught:
+        campaigns.begin(world.folder, name="odd", hero_overrides={"training": {"lerning_rate": 1}})
+    assert "did you mean `learning_rate`" in caught.value.why
+
+
+def test_an_export_takes_along_what_a_campaign_begins_with(make_world: MakeWorld, tmp_path: Path) -> None:
+    world = make_world()
+    world.train(6)
+    child = campaigns.begin(world.folder, from_form="latest", name="child")
+    play(world, child.id)
+    kept = archive.export_save(world.folder, tmp_path / "a.realm.tar.gz", keep="champion")
+    conn = open_save(world.folder, write=True)
+    assert child.starting_checkpoint_id is not None
+    form = ledger.checkpoint(conn, child.starting_checkpoint_id)
+    assert kept.checkpoints == (form.name,)
+    ledger.mark_deleted(conn, form.id)
+    conn.close()
+    with pytest.raises(RealmError) as caught:
+        world.wake()
+    assert caught.value.code == "CHECKPOINT_GONE" and form.name in caught.value.why
