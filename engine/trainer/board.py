@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from configs import clock
@@ -12,11 +11,12 @@ from engine.curriculum.state import CurriculumState
 from engine.quests.board import scan_inbox
 from engine.quests.masking import MaskReport
 from engine.quests.reader import ExampleReader
+from engine.trainer.drills import Drills
 from engine.trainer.measure import held_out_loss, sample_answers
 from engine.trainer.memory_guard import SMALLER_PASSES
-from engine.trainer.practice import QuestPractice, Round, describe, recipe
-from engine.trainer.values import Drill, QuestCursor
-from saves import forged, incidents, journal, quests
+from engine.trainer.practice import QuestPractice, Round
+from engine.trainer.values import QuestCursor
+from saves import incidents, journal, quests
 from saves.database import transaction
 from saves.rows import Quest
 
@@ -32,6 +32,7 @@ class Board:
 
     def __init__(self, game: Game) -> None:
         self._game = game
+        self.drills = Drills(game)
         self.quest: QuestPractice | None = None
         self._seen_version: int | None = None
         self._reader = ExampleReader(game.hero.config, game.hero.template, game.forge.system)
@@ -168,7 +169,7 @@ class Board:
         if quest is None or quest.removed_at is not None:
             self._inexact("a quest of the run that is continued is gone")
             return False
-        self.end_drill("interrupted")
+        self.drills.end("interrupted")
         planned_at = game.campaign.began_at
         say = game.recorder.progress
         first_step = game.values.step + 1
@@ -287,7 +288,7 @@ class Board:
         cursor, practice = game.values.quest, self.quest
         if cursor is None or practice is None:
             name = game.values.drill.name if game.values.drill else "nothing"
-            self.end_drill("skipped")
+            self.drills.end("skipped")
             return name
         quests.finish_attempt(
             game.conn,
@@ -379,85 +380,21 @@ class Board:
     # ---------------------------------------------------------------- drills
 
     def _drill(self) -> None:
-        game = self._game
-        values = game.values
-        if values.drill is not None and values.step - values.drill.first_step + 1 >= self._drill_steps(values.drill):
-            self.end_drill("completed")
+        values = self._game.values
+        if self.drills.over:
+            self.drills.end("completed")
         if values.drill is not None:
             return
         if self.scan_inbox():
             self._draw()
             if values.quest is not None:
                 return
-        values.forged += 1
-        values.drill = Drill(0, "", values.step + 1, "", game.course.next_drill())
-        self._forge_row(values.drill, values.step + 1)
-        game.course.note()
-        self.show_drill()
-
-    def _forge_row(self, drill: Drill, first_step: int) -> None:
-        """Begin the row of a forged quest, and name it."""
-        game = self._game
-        if drill.order is not None:
-            drill.skill, drill.name = drill.order.skill, drill.order.name
-            made = {**drill.order.as_dict(), "seed": game.campaign.seed, "first_step": drill.first_step}
-        else:
-            state = game.values.curricula[drill.skill] if drill.skill else game.focus()
-            steps = game.rules.curriculum.drill_steps
-            mix = game.forge.skills[state.skill][1]
-            made = recipe(state, mix, game.campaign.seed, drill.first_step, steps)
-            drill.name = drill.name or describe(state)
-            drill.skill = state.skill
-        drill.forged_id = forged.start_forged(game.conn, game.run_id, drill.skill, made, first_step=first_step)
-
-    def _drill_steps(self, drill: Drill) -> int:
-        """Steps of the forged quest under way."""
-        return drill.order.steps if drill.order is not None else self._game.rules.curriculum.drill_steps
-
-    def show_drill(self) -> None:
-        """Show the drill under way."""
-        drill = self._game.values.drill
-        if drill is not None:
-            self._game.recorder.show(
-                quest=drill.name,
-                quest_id=None,
-                quest_step=self.position,
-                quest_steps=self._drill_steps(drill),
-                held_out_loss=None,
-            )
-
-    def drill_again(self) -> None:
-        """After a resume in the middle of a drill: a row of this run for the rest of it."""
-        game = self._game
-        drill = game.values.drill
-        if drill is None:
-            return
-        self._forge_row(drill, game.values.step + 1)
-        self.show_drill()
-
-    def end_drill(self, state: str) -> None:
-        """Close the drill under way, if any; what an interrupted one lacks of its primitive waits to be done."""
-        values = self._game.values
-        drill = values.drill
-        if drill is None:
-            return
-        forged.finish_forged(self._game.conn, drill.forged_id, state, last_step=values.step)
-        left = self._drill_steps(drill) - (values.step - drill.first_step + 1)
-        if drill.order is not None and state == "interrupted" and left > 0:
-            values.drills.insert(0, replace(drill.order, steps=left))
-        values.drill = None
-
-    def leave_level(self) -> None:
-        """After a level-up: the forged quest of the old level is done; a drill that was ordered goes on."""
-        drill = self._game.values.drill
-        if drill is not None and drill.order is None:
-            self.end_drill("completed")
+        self.drills.begin()
 
     def leave(self) -> None:
         """The engine stops: what is under way is interrupted in the save, and goes on with the next run."""
         game = self._game
-        if game.values.drill is not None:
-            forged.finish_forged(game.conn, game.values.drill.forged_id, "interrupted", last_step=game.values.step)
+        self.drills.leave()
         cursor = game.values.quest
         if cursor is not None:
             quests.finish_attempt(

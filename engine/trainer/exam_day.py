@@ -126,5 +126,5 @@ class ExamDay:
             )
 
         game.saving.pending.append(final)
-        game.board.leave_level()
+        game.board.drills.leave_level()
         game.saving.save("level_up")

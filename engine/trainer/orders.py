@@ -253,7 +253,7 @@ class Orders:
         drill = game.course.drill_order(name, reason="asked for by the player", steps=steps)
         game.values.drills.append(drill)
         if game.values.quest is None and (game.values.drill is None or game.values.drill.order is None):
-            game.board.end_drill("interrupted")
+            game.board.drills.end("interrupted")
         return {"drill": drill.as_dict(), "text": drill.text, "waits": game.values.quest is not None}
 
     def _course(self, command: Command) -> dict[str, Any]:

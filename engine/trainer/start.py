@@ -192,7 +192,7 @@ def _take_up(game: Game, form: Checkpoint) -> None:
     game.last_exam = exams.latest_exam(game.conn, game.campaign.id, kind="gate")
     game.recorder.show(step=game.values.step, last_checkpoint_step=form.step, effort=game.effort)
     game.board.go_on()
-    game.board.drill_again()
+    game.board.drills.again()
 
 
 def _differences(before: Any, now: dict[str, Any]) -> list[str]:
