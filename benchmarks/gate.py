@@ -27,6 +27,7 @@ from engine.curriculum.simulate import (
 from engine.statistics import interval
 
 EXAMS = 300
+MANY = 2000
 OPERATIONS = tuple(f"operation{i}" for i in range(14))
 
 
@@ -44,6 +45,7 @@ def gate_rows(rules: ExamRules, runs: int, seed: int) -> list[dict[str, Any]]:
                 "share": len(won) / runs,
                 "interval": interval(len(won), runs, 0.05),
                 "exact": win_probability(accuracy, rules, exams=EXAMS),
+                f"exact_{MANY}": win_probability(accuracy, rules, exams=MANY),
                 "one_exam": pass_probability(accuracy, rules),
                 "median_items": statistics.median(c.items for c in won) if won else None,
                 "within_400": sum(c.items <= 400 for c in won) / runs,
