@@ -24,35 +24,39 @@ _LEAN_TOKENS = 8192
 def greedy(
     hero: Hero,
     prompts: Sequence[Sequence[int]],
-    max_new_tokens: int,
+    max_new_tokens: int | Sequence[int],
     on_progress: Callable[[int], None] | None = None,
     *,
     batch_size: int = 64,
 ) -> list[list[int]]:
     """The most likely continuation of every prompt, up to and without its stop token.
 
+    What a prompt is answered does not depend on the prompts beside it.
+
     Args:
         hero: in evaluation mode, with the weights that answer (see `StepLoop.examined`).
         prompts: token ids; any lengths.
-        max_new_tokens: most tokens of an answer.
+        max_new_tokens: most tokens of an answer, of all or of each; the context's end cuts it, too.
         on_progress: called with the number of finished prompts after each pass.
         batch_size: most prompts in one pass; fewer where they and their answers may become long.
 
     Raises:
-        RealmError: a prompt fills the hero's context; a shorter one cuts the answer at the context's end.
+        RealmError: a prompt fills the hero's context.
     """
     answers: list[list[int]] = [[] for _ in prompts]
+    wanted = [max_new_tokens] * len(prompts) if isinstance(max_new_tokens, int) else max_new_tokens
+    limits = [_room(hero, len(prompt), limit) for prompt, limit in zip(prompts, wanted, strict=True)]
+    longest = max(limits, default=0)
     lean = hero.lean
     most = _CACHED_TOKENS if lean is None else _LEAN_TOKENS
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     done = 0
     while done < len(order):
         shortest = len(prompts[order[done]])
-        rows = max(1, min(batch_size, most // (shortest + _SPREAD + max_new_tokens)))
+        rows = max(1, min(batch_size, most // (shortest + _SPREAD + longest)))
         group = [i for i in order[done : done + rows] if len(prompts[i]) <= shortest + _SPREAD]
-        asked = [prompts[i] for i in group]
-        room = _room(hero, max(map(len, asked)), max_new_tokens)
-        given = _decode(hero, asked, room) if lean is None else lean_answers(lean, asked, room, hero.stop_ids)
+        asked, most_of = [prompts[i] for i in group], [limits[i] for i in group]
+        given = _decode(hero, asked, most_of) if lean is None else lean_answers(lean, asked, most_of, hero.stop_ids)
         for index, answer in zip(group, given, strict=True):
             answers[index] = answer
         done += len(group)
@@ -61,8 +65,8 @@ def greedy(
     return answers
 
 
-def _decode(hero: Hero, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[list[int]]:
-    """One left-padded batch; finished rows leave the batch."""
+def _decode(hero: Hero, prompts: Sequence[Sequence[int]], limits: Sequence[int]) -> list[list[int]]:
+    """One left-padded batch; finished rows leave the batch. ``limits``: most tokens of each answer, at least 1."""
     width = max(map(len, prompts))
     device = hero.device
     ids = torch.tensor([[hero.pad_id] * (width - len(p)) + list(p) for p in prompts], device=device)
@@ -72,14 +76,15 @@ def _decode(hero: Hero, prompts: Sequence[Sequence[int]], max_new_tokens: int) -
     answers: list[list[int]] = [[] for _ in prompts]
     cache = DynamicCache(config=hero.model.config)
     stops = set(hero.stop_ids)
-    for _ in range(max_new_tokens):
+    while True:
         chosen = _next_logits(hero, ids, mask, positions, cache).argmax(-1)
         tokens: list[int] = chosen.tolist()
-        alive = [n for n, token in enumerate(tokens) if token not in stops]
-        for n in alive:
-            answers[rows[n]].append(tokens[n])
+        for row, token in zip(rows, tokens, strict=True):
+            if token not in stops:
+                answers[row].append(token)
+        alive = [n for n, row in enumerate(rows) if tokens[n] not in stops and len(answers[row]) < limits[row]]
         if not alive:
-            break
+            return answers
         if len(alive) < len(rows):
             keep = torch.tensor(alive, device=device)
             cache.batch_select_indices(keep)
@@ -88,7 +93,6 @@ def _decode(hero: Hero, prompts: Sequence[Sequence[int]], max_new_tokens: int) -
         ids = chosen[:, None]
         mask = torch.cat([mask, mask.new_ones(len(rows), 1)], 1)
         positions = positions[:, -1:] + 1
-    return answers
 
 
 def _next_logits(hero: Hero, ids: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache) -> Tensor:

@@ -24,9 +24,12 @@ class _Memory:
 
 @torch.no_grad()
 def answers(
-    passes: LeanQwen3, prompts: Sequence[Sequence[int]], max_new_tokens: int, stops: Collection[int]
+    passes: LeanQwen3, prompts: Sequence[Sequence[int]], limits: Sequence[int], stops: Collection[int]
 ) -> list[list[int]]:
-    """The most likely continuation of every prompt, up to and without its stop token."""
+    """The most likely continuation of every prompt, up to and without its stop token.
+
+    ``limits``: most tokens of each answer, at least 1; prompt and answer fit the context.
+    """
     model = passes.model
     folded = passes.fold()
     embedding = model.get_input_embeddings().weight
@@ -34,7 +37,7 @@ def answers(
     chunk = prompt_rows(prompts, passes.folding.rotations)
     saved, states, _ = passes.forward(folded, chunk, embedding)
     rows, width = len(prompts), chunk.last[0].width
-    whole = width + max_new_tokens
+    whole, end = width + max(limits), len(passes.folding.rotations) - 1
     shape = (passes.pairs, rows, whole, passes.dim)
     memories = []
     for layer in saved:
@@ -48,7 +51,7 @@ def answers(
         mask[row, :, : len(prompt)] = 0
     out: list[list[int]] = [[] for _ in prompts]
     open_rows = set(range(rows))
-    for count in range(max_new_tokens):
+    while True:
         chosen = (states @ head.T).argmax(-1)
         for row, token in enumerate(chosen.tolist()):
             if row in open_rows:
@@ -56,8 +59,10 @@ def answers(
                     open_rows.discard(row)
                 else:
                     out[row].append(token)
-        if not open_rows or count + 1 == max_new_tokens:
-            break
+                    if len(out[row]) == limits[row]:
+                        open_rows.discard(row)
+        if not open_rows:
+            return out
         mask[torch.arange(rows), 0, places] = 0
         used = int(places.max()) + 1
         x = embedding.index_select(0, chosen)
@@ -66,8 +71,7 @@ def answers(
             x = _grow(passes, parts, memory, x, rotation, places, mask[:, :, :used])
         states = passes.buffer("final", x.shape)
         passes.norm(x, states, "final")
-        places += 1
-    return out
+        places = (places + 1).clamp_(max=end)
 
 
 def _grow(

@@ -322,10 +322,10 @@ class Examiner:
         given = greedy(
             self._hero,
             [q.ids for q in questions],
-            max(q.longest for q in questions),
+            [q.longest for q in questions],
             lambda done: self._on_progress(f"{name}: {done} of {len(questions)}"),
         )
-        return [answer_text(self._hero, ids[: q.longest]) for q, ids in zip(questions, given, strict=True)]
+        return [answer_text(self._hero, ids) for ids in given]
 
 
 def _counts(items: Iterable[ExamItem], names: Callable[[ExamItem], Iterable[str]]) -> dict[str, dict[str, int]]:

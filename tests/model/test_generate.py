@@ -74,6 +74,23 @@ def test_sampling_has_its_own_randomness() -> None:
     assert sample(hero, prompt, top_p=1e-6, max_new_tokens=20) == greedy(hero, [prompt], 20)[0]
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_each_answer_has_its_own_limit_and_the_contexts_end_cuts_only_its_own(by_hand: bool) -> None:
+    hero = hatchling()
+    unsettle(hero)
+    hero.model.eval()
+    hero.stop_ids = ()
+    assert hero.lean is not None
+    if not by_hand:
+        hero.lean = None
+    full = hero.context_length
+    asked = [[65] * (full - 3), [66] * (full - 8), [67] * (full - 8), [68] * 20]
+    limits = [50, 50, 2, 5]
+    together = greedy(hero, asked, limits)
+    assert [len(answer) for answer in together] == [3, 8, 2, 5]
+    assert together == [greedy(hero, [prompt], limit)[0] for prompt, limit in zip(asked, limits, strict=True)]
+
+
 def test_an_answer_ends_with_the_context_and_a_prompt_that_fills_it_is_refused() -> None:
     hero = hatchling()
     hero.model.eval()

@@ -125,12 +125,13 @@ def test_forged_problems_and_exam_answers_stay_within_the_context(
     world = make_world("main", hero_on(folder, model={"context_length": 160}, accumulation=16))
     game = world.wake()
     game._boundary()
-    limits: list[tuple[int, int]] = []
+    limits: list[tuple[int, int, int]] = []
     real = engine.generate.greedy
 
-    def spy(hero: Any, prompts: Any, most: int, *rest: Any) -> Any:
-        limits.append((max(map(len, prompts)), most))
-        return real(hero, prompts, most, *rest)
+    def spy(hero: Any, prompts: Any, most: Any, *rest: Any) -> Any:
+        answers = real(hero, prompts, most, *rest)
+        limits.extend((len(p), m, len(a)) for p, m, a in zip(prompts, most, answers, strict=True))
+        return answers
 
     monkeypatch.setattr(engine.trainer.examiner, "greedy", spy)
     state = game.focus()
@@ -144,7 +145,7 @@ def test_forged_problems_and_exam_answers_stay_within_the_context(
     game.stop_at_step = 21
     game.run()
     game.recorder.close(game.recorder.state)
-    assert limits and all(asked + most <= 160 for asked, most in limits)
+    assert limits and all(asked + most <= 160 and said <= most for asked, most, said in limits)
 
 
 def test_a_context_that_no_problem_fits_is_said(make_world: MakeWorld, folder: Path) -> None:

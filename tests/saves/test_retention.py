@@ -17,7 +17,7 @@ from tests.saves import facts
 from tests.saves.facts import CAMPAIGN
 
 RULES = RetentionRules(
-    exam_items_kept=2, backups=7, windows_kept=100, merge_factor=5, forged_kept=100, log_mb=1.0
+    exam_items_kept=2, backups=7, windows_kept=100, merge_factor=5, forged_kept=100, decisions_kept=100, log_mb=1.0
 )  # fmt: skip
 
 
