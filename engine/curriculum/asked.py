@@ -26,6 +26,9 @@ COLUMNS = (
 )  # fmt: skip
 """What `told` reads of an exam."""
 
+POOL_LIMIT_S = 30.0
+"""Time in which a skill must have counted the problems it holds out at a level; the first count may load its words."""
+
 
 def read_record(conn: sqlite3.Connection, campaign_id: str, plan: ExamPlanConfig) -> PlanRecord:
     """The record of a campaign's live exams."""
@@ -72,7 +75,8 @@ def _held_out(skill_id: str, mix: str, level: int, limit: int) -> int:
     """Problems held out at a level; none where the skill cannot say."""
     skill = get_skill(skill_id)
     try:
-        return guarded(skill_id, f"exam problems of level {level}", lambda: skill.exam_pool(level, mix, limit))
+        what = f"exam problems of level {level}"
+        return guarded(skill_id, what, lambda: skill.exam_pool(level, mix, limit), limit_s=POOL_LIMIT_S)
     except RealmError:
         return 0
 

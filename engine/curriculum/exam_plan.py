@@ -240,7 +240,7 @@ def wanted(
     room = entry.limit.items
     for asks in entry.asks:
         for skill, mix, level in _places(asks, pupil, record, occasion):
-            if school.reason(skill, mix):
+            if school.reason(skill, mix) or (not commanded and _never_met(pupil, skill)):
                 continue
             place = (skill, mix, level)
             items = asks.items
@@ -252,6 +252,11 @@ def wanted(
             if items > 0:
                 room -= items
                 yield Wanted(skill, mix, level, items, asks.fallen_items)
+
+
+def _never_met(pupil: Pupil, skill: str) -> bool:
+    """Whether the hero can know nothing of a skill: it began knowing nothing, and does not train it."""
+    return pupil.hatchling and skill not in pupil.states
 
 
 def _asked_now(name: str, entry: PlanEntry, place: Place, record: PlanRecord, occasion: Occasion, items: int) -> int:
@@ -305,6 +310,8 @@ def left_out(plan: ExamPlanConfig, name: str, pupil: Pupil, school: School) -> l
         if asks.skill != TRAINED:
             state = pupil.states.get(asks.skill)
             why = school.reason(asks.skill, asks.mix or (state.mix if state is not None else "full"))
+            if not why and entry.when.trigger != "command" and entry.hatchlings and _never_met(pupil, asks.skill):
+                why = f"it does not train {asks.skill}"
             if why:
                 found.append(why)
     return found

@@ -130,6 +130,10 @@ def test_skills_that_are_missing_or_not_trained_are_left_out_with_the_reason() -
     assert [(w.skill, w.mix, w.level, w.items) for w in found] == [("bin", "hatchling", 1, 50)]
     assert left_out(PLAN, "core_gate", pupil(), only_bin) == ["no skill is called 'sy'"]
     assert left_out(PLAN, "quick", pupil(), only_bin) == []
+    assert left_out(PLAN, "core_gate", pupil(), everything) == ["it does not train sy"]
+    assert [w.skill for w in wanted(PLAN, "core_gate", pupil(), PlanRecord(), Occasion(1), everything)] == ["bin"]
+    told = wanted(PLAN, "core_gate", pupil(), PlanRecord(), Occasion(1), everything, commanded=True)
+    assert [w.skill for w in told] == ["bin", "sy"]
     assert left_out(PLAN, "passive_logic", pupil(), everything) == [
         "a hatchling began knowing nothing: only on command"
     ]
@@ -137,7 +141,10 @@ def test_skills_that_are_missing_or_not_trained_are_left_out_with_the_reason() -
 
 def test_a_level_is_asked_no_more_than_it_has() -> None:
     few = replace(everything, pool=lambda skill, mix, level, limit: min(limit, 29))
-    assert [w.items for w in wanted(PLAN, "core_gate", pupil(), PlanRecord(), Occasion(1), few)] == [29, 29]
+    assert [w.items for w in wanted(PLAN, "core_gate", pupil(hatchling=False), PlanRecord(), Occasion(1), few)] == [
+        29,
+        29,
+    ]
 
 
 def test_passives_are_first_asked_long_and_then_briefly_and_never_of_a_hatchling() -> None:
