@@ -3,41 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from itertools import groupby
 from pathlib import Path
 
-from lore.lexicon import Entry, entries
+from lore.lexicon import Entry, chapters
 from lore.titles import title_rules
-
-_CHAPTERS: Mapping[str, str] = {
-    "panel": "The Battle screen",
-    "hero": "The hero",
-    "strain": "Strain",
-    "zone": "Strain",
-    "trend": "Strain",
-    "hint": "Strain",
-    "training": "Training",
-    "technique": "Training",
-    "engine": "The engine",
-    "exam": "Trials",
-    "skill": "Skills and levels",
-    "quest": "Quests",
-    "checkpoint": "What is kept",
-    "ledger": "What is kept",
-    "champion": "What is kept",
-    "campaign": "What is kept",
-    "run": "What is kept",
-    "superseded": "What is kept",
-    "incident": "Trouble",
-    "action": "What you can do",
-    "place": "Places",
-}
 
 _HEAD = """# Lore: the words of the realm
 
 Every word of the game has a twin. The tavern's word tells the story, the plain one is the field's own; `v` switches between them on
-screen. This book is generated from `lore/lexicon.yaml` and `lore/titles.yaml` (`python -m lore.book docs/LORE.md`); numbers in it are
+screen. This book is generated from the chapters in `lore/words/` and `lore/titles.yaml` (`python -m lore.book docs/LORE.md`); numbers in it are
 those the game ships with (`realm config explain` shows the ones in force).
 """
 
@@ -45,10 +19,10 @@ those the game ships with (`realm config explain` shows the ones in force).
 def book() -> str:
     """The whole book as Markdown, in the order of the lexicon."""
     parts = [_HEAD]
-    for chapter, found in groupby(entries().items(), lambda item: _CHAPTERS[item[0].split(".")[0]]):
-        parts.append(f"## {chapter}\n")
+    for chapter in chapters():
+        parts.append(f"## {chapter.chapter}\n")
         parts.append("| Tavern | Plain | What it is | Technical | Key |\n|---|---|---|---|---|")
-        parts.append("\n".join(_row(key, entry) for key, entry in found) + "\n")
+        parts.append("\n".join(_row(key, entry) for key, entry in chapter.entries.items()) + "\n")
     parts.append("## Titles\n")
     parts.append("| Title | For | Shown |\n|---|---|---|")
     parts.append("\n".join(f"| {r.label} | {_cell(r.plain)} | {_shown(r.shown)} |" for r in title_rules().values()))

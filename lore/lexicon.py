@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from configs.base import Model
-from configs.errors import UsageError
+from configs.errors import RealmError, UsageError
 from configs.reading import parse, read_yaml
 
 Voice = Literal["plain", "tavern"]
@@ -52,15 +52,35 @@ class Entry(Model):
         return self.technical if voice == "plain" else self.tooltip
 
 
-class _Lexicon(Model):
-    entries: dict[str, Entry]
+class Chapter(Model):
+    """Words that belong together: one file of ``lore/words``."""
+
+    chapter: str = Field(min_length=1, description="its heading in the book")
+    entries: dict[str, Entry] = Field(description="the words by their dotted keys")
+
+
+@cache
+def chapters() -> tuple[Chapter, ...]:
+    """The chapters of the book, in the order of their files' names."""
+    folder = resources.files("lore") / "words"
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
+    return tuple(parse(Chapter, read_yaml(file), f"the lexicon's {file.name}") for file in files)
 
 
 @cache
 def entries() -> Mapping[str, Entry]:
-    """Every entry by its dotted key, in the order of the book."""
-    data = read_yaml(resources.files("lore") / "lexicon.yaml")
-    return parse(_Lexicon, {"entries": data}, "the lexicon").entries
+    """Every entry by its dotted key, in the order of the book.
+
+    Raises:
+        RealmError: two chapters explain the same word.
+    """
+    found: dict[str, Entry] = {}
+    for one in chapters():
+        if twice := found.keys() & one.entries.keys():
+            words = ", ".join(sorted(twice))
+            raise RealmError(f"the lexicon explains {words} twice", fix="keep one of them", code="CONFIG_INVALID")
+        found |= one.entries
+    return found
 
 
 def entry(key: str) -> Entry:

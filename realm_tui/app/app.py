@@ -66,7 +66,7 @@ class RealmApp(App[int]):
     """The Battle screen and everything it can do."""
 
     TITLE = "Realm of Training"
-    CSS_PATH = Path(__file__).with_name("realm.tcss")
+    CSS_PATH: ClassVar[Any] = sorted(Path(__file__).with_name("styles").glob("*.tcss"))
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     COMMANDS: ClassVar[set[Any]] = {ActionCommands}

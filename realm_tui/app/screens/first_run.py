@@ -41,7 +41,7 @@ def ask_names() -> Choice:
 class HeroQuestion(App[str]):
     """The one question that comes before there is a save; answers a hero's id, or None when it was closed."""
 
-    CSS_PATH = Path(__file__).parents[1] / "realm.tcss"
+    CSS_PATH = Path(__file__).parents[1] / "styles" / "00_realm.tcss"
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(self, proposed: str, default: str) -> None:
