@@ -1,11 +1,12 @@
 """The game against plain training: levels learnt in the same processor time, judged by one common exam.
 
-    python -m benchmarks.curriculum [--seeds 5] [--first 0] [--beside 1] [--marks 2 5 10] [--ways game uniform-8 ...] [--json FILE]
+    python -m benchmarks.curriculum [--seeds 5] [--first 0] [--beside 1] [--marks 2 5 10] [--ways game uniform-8 ...]
+                                   [--rules FILE] [--json FILE]
 
 Ways: ``game`` (the whole game: curriculum, exams, checkpoints, as a player runs it), ``uniform-N`` (the same engine on a uniform mix of
 levels 1 to N) and ``trl-N`` (SFTTrainer on that mix; needs the extra ``bench``). The clock is the processor time of the one process
 that trains, one thread, imports included: it runs equally fast on a quiet and on a busy machine, nearly. Everything beside training
-that the game does in that process counts against it. What is set aside at a mark sits the exam of `benchmarks.learning` afterwards.
+that the game does in that process counts against it; ``--rules`` lays a player's ``game.yaml`` over the shipped rules. What is set aside at a mark sits the exam of `benchmarks.learning` afterwards.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -83,12 +85,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--beside", type=int, default=1, help="how many run side by side [1]")
     parser.add_argument("--marks", type=float, nargs="+", default=[2, 5, 10], metavar="MIN")
     parser.add_argument("--ways", nargs="+", default=list(WAYS), metavar="WAY")
+    parser.add_argument("--rules", type=Path, metavar="FILE", help="a game.yaml for the way `game`")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
     marks = sorted(options.marks)
     tasks = [Task(way, options.first + n) for n in range(options.seeds) for way in options.ways]
     found: dict[Task, list[Mark]] = {}
     with home() as root, ThreadPoolExecutor(options.beside) as pool:
+        if options.rules:
+            (root / "config").mkdir(exist_ok=True)
+            shutil.copy(options.rules, root / "config" / "game.yaml")
         for task, seen in zip(tasks, pool.map(lambda t: train(t, marks, root / "aside"), tasks), strict=True):
             for mark in seen:
                 mark.won = 30
