@@ -91,8 +91,12 @@ def recent_checkpoints(conn: sqlite3.Connection, campaign_id: str, *, since: flo
 
 def newest_checkpoint(conn: sqlite3.Connection, campaign_id: str) -> Checkpoint | None:
     """The checkpoint to resume from; None before the first."""
-    found = live_checkpoints(conn, campaign_id)
-    return found[-1] if found else None
+    row = conn.execute(
+        """SELECT * FROM live_checkpoints WHERE run_campaign_id = ? AND deleted_at IS NULL
+           ORDER BY step DESC, id DESC LIMIT 1""",
+        (campaign_id,),
+    ).fetchone()
+    return None if row is None else read(Checkpoint, row)
 
 
 def find(conn: sqlite3.Connection, which: str) -> Checkpoint:
@@ -132,6 +136,19 @@ def folder_of(folder: SaveFolder, checkpoint: Checkpoint) -> Path:
     return folder.root / checkpoint.path
 
 
+def reason_to_stay(conn: sqlite3.Connection, form: Checkpoint) -> str:
+    """Why a checkpoint must not be deleted, in words; empty: it may go."""
+    if any(c.checkpoint_id == form.id for c in reigning(conn)):
+        return "it is the champion"
+    begun = conn.execute("SELECT id FROM campaigns WHERE starting_checkpoint_id = ? ORDER BY id", (form.id,)).fetchone()
+    if begun is not None:
+        return f"{begun['id']} began with it"
+    if form.protected:
+        return "it is protected"
+    newest = newest_checkpoint(conn, form.campaign_id)
+    return "it is the newest, and training resumes from it" if newest is not None and newest.id == form.id else ""
+
+
 def set_protected(conn: sqlite3.Connection, checkpoint_id: int, protected: bool) -> None:
     """Protect a checkpoint from thinning, or stop protecting it."""
     with transaction(conn, durable=True):
@@ -161,6 +178,39 @@ def crown(conn: sqlite3.Connection, checkpoint_id: int, exam_id: int | None, exp
         )
         set_protected(conn, checkpoint_id, True)
         return insert(conn, Champion(checkpoint_id=checkpoint_id, exam_id=exam_id, export_path=export_path, at=now))
+
+
+def uncrown(conn: sqlite3.Connection, campaign_id: str) -> tuple[Champion, Champion | None]:
+    """Take the newest crowning of a campaign back, durably: the form that reigned before it is crowned again.
+
+    The form that loses the crown is protected no more, unless it wore one before or a campaign began with it.
+
+    Returns:
+        The champion that steps down, and the one that reigns now (None: nobody reigned before).
+
+    Raises:
+        BlockedError: nobody reigns.
+    """
+    fallen = champion(conn, campaign_id)
+    if fallen is None:
+        raise BlockedError("there is no champion yet", fix="promote one (`realm promote`)", code="NO_CHAMPION")
+    row = conn.execute(
+        """SELECT h.* FROM champions h JOIN checkpoints c ON c.id = h.checkpoint_id
+           WHERE c.campaign_id = ? AND h.id < ? AND h.checkpoint_id <> ? AND c.deleted_at IS NULL ORDER BY h.id DESC LIMIT 1""",
+        (campaign_id, fallen.id, fallen.checkpoint_id),
+    ).fetchone()
+    before = None if row is None else read(Champion, row)
+    with transaction(conn, durable=True):
+        conn.execute("UPDATE champions SET retired_at = ? WHERE id = ?", (clock.now(), fallen.id))
+        conn.execute(
+            """UPDATE checkpoints SET protected = 0 WHERE id = :form
+               AND NOT EXISTS (SELECT 1 FROM champions WHERE checkpoint_id = :form AND id <> :crowning)
+               AND NOT EXISTS (SELECT 1 FROM campaigns WHERE starting_checkpoint_id = :form)""",
+            {"form": fallen.checkpoint_id, "crowning": fallen.id},
+        )
+        if before is not None:
+            crown(conn, before.checkpoint_id, before.exam_id, before.export_path)
+    return fallen, champion(conn, campaign_id)
 
 
 def champion(conn: sqlite3.Connection, campaign_id: str | None = None) -> Champion | None:

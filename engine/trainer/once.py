@@ -111,12 +111,9 @@ def _promote(folder: SaveFolder, args: dict[str, Any]) -> dict[str, Any]:
 
 
 def _forget(folder: SaveFolder, args: dict[str, Any]) -> dict[str, Any]:
-    from engine.trainer.vault import Vault
+    from engine.trainer.promotion import forget
 
-    conn = open_save(folder, write=True)
-    campaign = campaigns.active_campaign(conn)
-    vault = Vault(folder, conn, campaign.id, HeroConfig.model_validate(dict(campaign.hero)))
-    gone = vault.forget(str(args.get("name") or ""))
+    gone = forget(folder, open_save(folder, write=True), str(args.get("name") or ""))
     return {"name": gone.name, "bytes": gone.bytes}
 
 

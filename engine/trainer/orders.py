@@ -16,7 +16,7 @@ from engine.link.protocol import Command, Verb
 from engine.trainer.bout import bout
 from engine.trainer.exam_orders import examine
 from engine.trainer.parking import park
-from engine.trainer.promotion import best_examined, find_form, promote
+from engine.trainer.promotion import best_examined, find_form, promote, take_back
 from engine.trainer.steering import steer
 from saves import incidents, journal, ledger
 from saves.rows import Checkpoint, JournalEntry
@@ -205,6 +205,8 @@ class Orders:
         game = self._game
         name = command.args.get("name")
         game.saving.settle()
+        if command.args.get("undo"):
+            return take_back(game.folder, game.conn, game.campaign.id)
         own = [c for c in ledger.kept_checkpoints(game.conn) if c.campaign_id == game.campaign.id]
         form = find_form(game.conn, str(name)) if name else best_examined(own)
         if form is None:

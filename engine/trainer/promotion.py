@@ -1,7 +1,8 @@
-"""Choosing a form of the hero, and crowning one champion. Needs neither torch nor a running engine."""
+"""Choosing a form of the hero, crowning one champion, taking a crown back, letting a form go. Needs neither torch nor an engine."""
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from typing import Any
 
@@ -56,3 +57,35 @@ def promote(
         ledger.set_protected(conn, checkpoint.id, True)
         ledger.crown(conn, checkpoint.id, exam_id, f"champions/{checkpoint.name}")
     return {"name": checkpoint.name, "step": checkpoint.step, "digest": checkpoint.digest, "path": str(target)}
+
+
+def take_back(folder: SaveFolder, conn: sqlite3.Connection, campaign_id: str) -> dict[str, Any]:
+    """Undo the newest crowning of a campaign: the champion before it reigns again, or nobody.
+
+    What was exported stays where it lies; the folder of the one that reigns again is written anew where it is gone.
+    """
+    fallen, reigning = ledger.uncrown(conn, campaign_id)
+    found: dict[str, Any] = {"uncrowned": ledger.checkpoint(conn, fallen.checkpoint_id).name, "name": None}
+    if reigning is None:
+        return found
+    form = ledger.checkpoint(conn, reigning.checkpoint_id)
+    target = folder.root / (reigning.export_path or f"champions/{form.name}")
+    if not target.exists() and ledger.folder_of(folder, form).is_dir():
+        target.parent.mkdir(exist_ok=True)
+        export_model(ledger.folder_of(folder, form), target)
+    return found | {"name": form.name, "step": form.step, "digest": form.digest, "path": str(target)}
+
+
+def forget(folder: SaveFolder, conn: sqlite3.Connection, which: str) -> Checkpoint:
+    """Remove one form from ledger and disk on the player's word; what it was stays on record.
+
+    Raises:
+        UsageError: there is no such form.
+        BlockedError: it must stay (`saves.ledger.reason_to_stay`).
+    """
+    form = find_form(conn, which)
+    if why := ledger.reason_to_stay(conn, form):
+        raise BlockedError(f"{form.name} stays", why=why, fix="choose another form", code="PROTECTED")
+    ledger.mark_deleted(conn, form.id)
+    shutil.rmtree(ledger.folder_of(folder, form), ignore_errors=True)
+    return form

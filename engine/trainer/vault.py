@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from configs import clock
-from configs.errors import BlockedError, RealmError
+from configs.errors import RealmError
 from configs.paths import SaveFolder
 from configs.schema import HeroConfig
 from engine.trainer.checkpoints import TrainerState, check_room, write_checkpoint
-from engine.trainer.promotion import best_examined, find_form
+from engine.trainer.promotion import best_examined, forget
 from engine.trainer.retention import Form, expendable
 from saves import ledger
 from saves.checkpoint_folder import sweep_leftovers, verify_checkpoint
@@ -145,19 +144,5 @@ class Vault:
         return [self.path(c) for c in gone]
 
     def forget(self, name: str) -> Checkpoint:
-        """Remove one form on the player's word; refuses the champion, protected ones and the newest."""
-        checkpoint = find_form(self._conn, name)
-        forms = ledger.live_checkpoints(self._conn, self._campaign_id)
-        champion = ledger.champion(self._conn, self._campaign_id)
-        newest = max(forms, key=lambda c: (c.step, c.id), default=None)
-        for stands, why in (
-            (champion is not None and champion.checkpoint_id == checkpoint.id, "it is the champion"),
-            (bool(checkpoint.protected), "it is protected"),
-            (newest is not None and newest.id == checkpoint.id, "it is the newest, and training resumes from it"),
-        ):
-            if stands:
-                raise BlockedError(f"{checkpoint.name} stays", why=why, fix="choose another form", code="PROTECTED")
-        with transaction(self._conn, durable=True):
-            ledger.mark_deleted(self._conn, checkpoint.id)
-        shutil.rmtree(self.path(checkpoint), ignore_errors=True)
-        return checkpoint
+        """Remove one form on the player's word; refuses those that must stay (`saves.ledger.reason_to_stay`)."""
+        return forget(self._folder, self._conn, name)

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from configs.errors import BlockedError, RealmError
 from configs.paths import SaveFolder
@@ -14,6 +14,8 @@ from engine.link.protocol import Verb
 
 T = TypeVar("T")
 OnProgress = Callable[[str], None]
+Deed: TypeAlias = Callable[[SaveFolder, OnProgress], T]
+"""Something to do with a save: one of the functions of `realm_tui.runtime`, given its folder and who hears what takes long."""
 
 
 class Link(Protocol):
@@ -39,6 +41,9 @@ class Link(Protocol):
 
     def add_file(self, path: Path, priority: str) -> str:
         """Put a file on the board; what was added, in words. Blocks: call it on a thread."""
+
+    async def carry_out(self, name: str, deed: Deed[T], on_progress: OnProgress, *, writes: bool = True) -> T:
+        """What ``deed`` makes of the save's folder, on a thread; ``writes``: refused where this screen only reads."""
 
 
 async def on_thread(work: Callable[[], T], name: str) -> T:
@@ -140,3 +145,9 @@ class EngineLink:
         added = add(self._folder, path, priority=priority, source="screen")
         odd = "".join(f"; {warning}" for warning in added.counts.get("warnings", ()))
         return f"{added.name} is on the board: {added.counts.get('examples', '–')} examples{odd}"
+
+    async def carry_out(self, name: str, deed: Deed[T], on_progress: OnProgress, *, writes: bool = True) -> T:
+        if writes:
+            self._may_write()
+        tell = _told(on_progress)
+        return await on_thread(lambda: deed(self._folder, tell), f"order-{name}")

@@ -190,6 +190,9 @@ def promote(
         str | None,
         typer.Argument(metavar="[CHECKPOINT]", help="Name, step or digest [default: the best examined one]."),
     ] = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take the newest crowning back: the champion before it reigns again.")
+    ] = False,
     save: SaveOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -200,10 +203,20 @@ def promote(
     from configs.paths import SaveFolder
     from realm_tui.runtime import orders
 
-    result = orders.promote(SaveFolder.named(save), form, progress=say)
+    if undo and form is not None:
+        raise UsageError(
+            "--undo takes back the newest crowning", fix="leave out the checkpoint's name", code="BAD_ARGUMENT"
+        )
+    folder = SaveFolder.named(save)
+    result = orders.take_back(folder, progress=say) if undo else orders.promote(folder, form, progress=say)
     if as_json:
         data(result)
         return
+    if undo:
+        say(f"{result['uncrowned']} is champion no more")
+        if result["name"] is None:
+            typer.echo("champion: nobody")
+            return
     typer.echo(f"champion: {result['name']}")
     typer.echo(str(result["path"]))
 

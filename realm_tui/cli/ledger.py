@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from saves.rows import Checkpoint
 
 app = typer.Typer(
-    help="The ledger of checkpoints: list, show, summon, export.", no_args_is_help=True, rich_markup_mode=None
+    help="The ledger of checkpoints: browse, compare, export, delete.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 FormArgument = Annotated[
@@ -46,7 +48,19 @@ def _champion_id(save: OpenedSave) -> int | None:
 
 
 @app.command("list")
-def list_forms(save: SaveOption = None, as_json: JsonOption = False) -> None:
+def list_forms(
+    text: Annotated[
+        list[str] | None, typer.Argument(metavar="[WORDS]", help="Only those in which all of these words occur.")
+    ] = None,
+    campaign: Annotated[str | None, typer.Option("--campaign", help="Only this campaign's, by id or name.")] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="Only those saved for it, e.g. level_up.")] = None,
+    order: Annotated[
+        str | None,
+        typer.Option("--order", metavar="step|time|size|exam", help="The newest, largest or best first."),
+    ] = None,
+    save: SaveOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """List the checkpoints on disk, oldest first."""
     from configs.paths import SaveFolder
     from lore.figures import number, share
@@ -56,7 +70,9 @@ def list_forms(save: SaveOption = None, as_json: JsonOption = False) -> None:
 
     with opened(SaveFolder.named(save)) as found:
         reigning = _champion_id(found)
-        forms = [_facts(found, form, reigning) for form in kept_checkpoints(found.conn)]
+        by_id = {form.id: form for form in kept_checkpoints(found.conn)}
+        chosen = _chosen(found, text, campaign, reason, order)
+        forms = [_facts(found, by_id[form_id], reigning) for form_id in chosen]
     if as_json:
         data(forms)
         return
@@ -68,6 +84,24 @@ def list_forms(save: SaveOption = None, as_json: JsonOption = False) -> None:
         why = ", ".join(form["reasons"])
         rows.append((number(form["step"]), form["name"], moment(form["at"]), size(form["bytes"]), sat, why, kept))
     table(("STEP", "NAME", "SAVED", "SIZE", "EXAM", "WHY", ""), rows, right=(0, 3))
+
+
+def _chosen(
+    save: OpenedSave, text: list[str] | None, campaign: str | None, reason: str | None, order: str | None
+) -> list[int]:
+    """Ids of the forms asked for, in their order."""
+    from typing import cast, get_args
+
+    from configs.errors import UsageError
+    from realm_tui.runtime.ledger_view import Choice, Order, ledger_view
+
+    if order is not None and order not in get_args(Order):
+        raise UsageError(
+            f"forms cannot be ordered by {order!r}", fix=f"use {', '.join(get_args(Order))}", code="BAD_ARGUMENT"
+        )
+    wanted = Choice(" ".join(text or ()), reason or "", campaign or "", cast("Order", order or "step"))
+    found = [form.id for form in wanted.of(ledger_view(save).forms)]
+    return found if order is not None else found[::-1]
 
 
 @app.command()
@@ -95,6 +129,100 @@ def _text(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} {_text(v)}" for k, v in value.items()) or "–"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+@app.command()
+def compare(first: FormArgument, second: FormArgument, save: SaveOption = None, as_json: JsonOption = False) -> None:
+    """Set two checkpoints beside each other, as they stood when they were saved."""
+    from dataclasses import asdict
+
+    from configs.paths import SaveFolder
+    from engine.trainer.promotion import find_form
+    from realm_tui.runtime.ledger_view import compare as compared
+    from realm_tui.runtime.ledger_view import ledger_view
+    from realm_tui.runtime.opened import opened
+
+    with opened(SaveFolder.named(save)) as found:
+        view = ledger_view(found)
+        one, other = (view.form(find_form(found.conn, which).id) for which in (first, second))
+    assert one is not None and other is not None  # `find_form` finds only what is kept
+    rows = compared(one, other)
+    if as_json:
+        data({"first": one.name, "second": other.name, "rows": [asdict(row) for row in rows]})
+        return
+    table(("", one.name, other.name, "CHANGE"), [(r.what, r.first, r.second, r.change) for r in rows])
+
+
+@app.command()
+def gate(
+    challenger: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[CHECKPOINT]", help="Who challenges [default: the best examined that is not champion]."
+        ),
+    ] = None,
+    ask: Annotated[
+        int | None,
+        typer.Option("--ask", min=1, max=1024, metavar="ITEMS", help="First put so many fresh problems to both."),
+    ] = None,
+    save: SaveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold a challenger against the champion on the very same questions: who answered what the other did not, and what it cost.
+
+    Asking needs a running engine. Crown with `realm promote CHECKPOINT`, take it back with `realm promote --undo`.
+    """
+    from configs.paths import SaveFolder
+    from realm_tui.runtime import gate_view
+    from realm_tui.runtime.opened import opened
+
+    folder = SaveFolder.named(save)
+    if ask is not None:
+        gate_view.duel(folder, challenger, ask, progress=say)
+    with opened(folder) as found:
+        seen = gate_view.gate_view(found, challenger)
+    if as_json:
+        data(seen.as_dict())
+        return
+    for line in gate_view.lines(seen):
+        typer.echo(line)
+
+
+@app.command()
+def delete(
+    form: FormArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Really delete it; without it nothing is changed.")] = False,
+    save: SaveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete one checkpoint for good. Without --yes it only says what would be lost."""
+    from configs.errors import BlockedError
+    from configs.paths import SaveFolder
+    from engine.trainer.promotion import find_form
+    from realm_tui.runtime import orders
+    from realm_tui.runtime.figures import size
+    from realm_tui.runtime.ledger_view import deletion, ledger_view
+    from realm_tui.runtime.opened import opened
+
+    folder = SaveFolder.named(save)
+    with opened(folder) as found:
+        view = ledger_view(found).form(find_form(found.conn, form).id)
+        assert view is not None  # `find_form` finds only what is kept
+        plan = deletion(found, view)
+    if yes:
+        orders.forget(folder, plan.name, progress=say)
+    if as_json:
+        data({**plan.as_dict(), "deleted": yes})
+        return
+    if plan.stays and not yes:
+        raise BlockedError(f"{plan.name} stays", why=plan.stays, fix="choose another form", code="PROTECTED")
+    typer.echo(f"{'deleted' if yes else 'would delete'} {plan.name}, {size(plan.bytes)}")
+    for lost in plan.loses:
+        say(f"lost with it: {lost}")
+    for copy in plan.copies:
+        say(f"its weights also lie in {copy}")
+    if not yes:
+        say(f"nothing was changed; add --yes to delete it: `realm ledger delete {plan.name} --yes`")
 
 
 @app.command()

@@ -82,6 +82,42 @@ def promote(folder: SaveFolder, name: str | None, *, progress: Progress | None =
         return crown(folder, save.conn, form, exam["id"] if exam else None)
 
 
+def take_back(folder: SaveFolder, *, progress: Progress | None = None) -> dict[str, Any]:
+    """Undo the newest crowning; without an engine the ledger is written under the engine's lock.
+
+    Returns:
+        ``uncrowned``, and ``name, step, digest, path`` of the one that reigns again (``name`` None: nobody).
+
+    Raises:
+        BlockedError: nobody reigns.
+    """
+    if engine_alive(folder):
+        return order(folder, Verb.PROMOTE, {"undo": True}, progress=progress).result
+    from engine.trainer.promotion import take_back as uncrown
+
+    with engine_locked(folder), opened(folder, write=True) as save:
+        return uncrown(folder, save.conn, save.campaign.id)
+
+
+def forget(folder: SaveFolder, which: str, *, progress: Progress | None = None) -> dict[str, Any]:
+    """Delete one form for good; `realm_tui.runtime.ledger_view.deletion` says beforehand what that means.
+
+    Returns:
+        ``name, bytes`` of what is gone.
+
+    Raises:
+        UsageError: there is no such form.
+        BlockedError: it must stay.
+    """
+    if engine_alive(folder):
+        return order(folder, Verb.FORGET, {"name": which}, progress=progress).result
+    from engine.trainer.promotion import forget as let_go
+
+    with engine_locked(folder), opened(folder, write=True) as save:
+        gone = let_go(folder, save.conn, which)
+    return {"name": gone.name, "bytes": gone.bytes}
+
+
 def summon(folder: SaveFolder, which: str, *, really: bool) -> dict[str, Any]:
     """Go back to an older form, or say what that would leave behind; see `engine.trainer.summon`.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.loader import load_game, load_hero
+from configs.paths import SaveFolder
 from engine.link.protocol import Verb
 from engine.link.snapshot import BattleText
 from engine.link.state import EngineState
@@ -214,6 +215,8 @@ class FakeLink:
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
         self.answer = "four"
+        self.folder: SaveFolder | None = None
+        """A real save for what is carried out on one; None: it is only written down."""
 
     async def start(self) -> None:
         self.told.append(("start",))
@@ -246,6 +249,10 @@ class FakeLink:
     def add_file(self, path: Path, priority: str) -> str:
         self.told.append(("add", path.name, priority))
         return f"{path.name} is on the board"
+
+    async def carry_out(self, name: str, deed: Any, on_progress: OnProgress, *, writes: bool = True) -> Any:
+        self.told.append((name,))
+        return self.folder if self.folder is None else deed(self.folder, on_progress)
 
 
 class FakeKeeper:

@@ -218,6 +218,18 @@ def test_when_nothing_is_finite_any_more_training_blocks(
     assert game.blocked is not None and game.blocked.code == "NAN_LOSS"
 
 
+def test_a_crown_is_taken_back_while_the_hero_trains(make_world: MakeWorld) -> None:
+    world = make_world()
+    crown, undo = command(Verb.PROMOTE), command(Verb.PROMOTE, undo=True)
+    game = world.train(5, [(4, crown), (5, undo)])
+    assert isinstance(game.channel, Script)
+    answer = game.channel.answers[undo.id][1]
+    assert answer == {"uncrowned": game.channel.answers[crown.id][1]["name"], "name": None}
+    conn = open_save(world.folder, write=False)
+    assert ledger.champion(conn) is None and not any(f.protected for f in ledger.kept_checkpoints(conn))
+    conn.close()
+
+
 def test_forget_removes_a_form_but_never_the_newest(make_world: MakeWorld) -> None:
     world = make_world()
     orders = [(4, command(Verb.CHECKPOINT)), (6, command(Verb.CHECKPOINT))]
