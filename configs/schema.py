@@ -132,6 +132,12 @@ class StrainRules(Model):
     worsening_above: float = Field(0.005, description="strain rate above which the trend is worsening")
     hint_window: int = Field(10, ge=2, le=1000, description="steps whose mean strain the hint looks at")
 
+    @model_validator(mode="after")
+    def _bounds_rise(self) -> StrainRules:
+        if not self.productive < self.stretch < self.overload:
+            raise ValueError("productive, stretch and overload must rise in this order")
+        return self
+
     def zone(self, strain: float) -> Zone:
         """The zone of a strain; bounds are inclusive below, after rounding to six decimals."""
         s = round(strain, 6)

@@ -86,14 +86,21 @@ def engine_holds(folder: SaveFolder) -> bool:
 
 
 @contextmanager
-def alone(folder: SaveFolder) -> Iterator[None]:
-    """Hold every lock of the save, so that neither engine nor face uses it; `BlockedError` names who does."""
+def alone(folder: SaveFolder, *, face: bool = True) -> Iterator[None]:
+    """Hold every lock of the save, so that neither engine nor face uses it; `BlockedError` names who does.
+
+    Args:
+        folder: the save's folder.
+        face: the screen's lock too; False where the caller is the screen that holds it.
+    """
+    locks = [
+        (folder.keeper_lock, "an engine is", f"stop it first: `realm stop --save {folder.name}`"),
+        (folder.trainer_lock, "a trainer is", f"stop it first: `realm stop --save {folder.name}`"),
+    ]
+    if face:
+        locks.append((folder.face_lock, "`realm play` is", "close it first"))
     with ExitStack() as stack:
-        for path, who, fix in (
-            (folder.keeper_lock, "an engine is", f"stop it first: `realm stop --save {folder.name}`"),
-            (folder.trainer_lock, "a trainer is", f"stop it first: `realm stop --save {folder.name}`"),
-            (folder.face_lock, "`realm play` is", "close it first"),
-        ):
+        for path, who, fix in locks:
             lock = FileLock(path)
             if not lock.acquire():
                 raise BlockedError(f"{who} using the save {folder.name}", fix=fix, code="SAVE_IN_USE")

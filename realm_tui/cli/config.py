@@ -1,14 +1,18 @@
-"""``realm config``: the rules in force, where each value comes from, and what it means."""
+"""``realm config``: the rules in force, where each value comes from, what it means, and setting your own."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from realm_tui.cli.output import JsonOption, SaveOption, data, table
+from realm_tui.cli.output import JsonOption, SaveOption, data, say, table
 
-app = typer.Typer(help="The rules: show, explain and check them.", no_args_is_help=True, rich_markup_mode=None)
+if TYPE_CHECKING:
+    from realm_tui.runtime.own_rules import Change
+
+app = typer.Typer(help="The rules: show, explain, set and check them.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()
@@ -60,6 +64,41 @@ def explain(
         bounds = f"  [{rule.bounds}]" if rule.bounds else ""
         typer.echo(f"{rule.key} = {rule.text}{shipped}{bounds}")
         typer.echo(f"    {rule.meaning}")
+
+
+@app.command("set")
+def set_value(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="A rule, e.g. exams.items.")],
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="Its value, as in YAML.")],
+    save: SaveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Set a rule in your own file; it is judged first, and the rest of the file stays as it is."""
+    from realm_tui.runtime.own_rules import set_rule
+
+    _told(set_rule(key, value, save), as_json)
+
+
+@app.command("unset")
+def unset_value(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="A rule that your file sets.")],
+    save: SaveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take your value of a rule back, so that the shipped one holds again."""
+    from realm_tui.runtime.own_rules import unset_rule
+
+    _told(unset_rule(key, save), as_json)
+
+
+def _told(change: Change, as_json: bool) -> None:
+    if as_json:
+        data(change.as_dict())
+        return
+    typer.echo(f"{change.key} = {json.dumps(change.new)} (was {json.dumps(change.old)}), in {change.file}")
+    if change.held_by:
+        say(f"{change.held_by} sets a value of its own, which wins")
+    say("a running engine and an open screen keep their rules until they start again")
 
 
 @app.command()

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from configs.errors import BlockedError, UsageError
 from realm_tui.cli.output import JsonOption, SaveOption, data, say
 
 
@@ -29,30 +28,17 @@ def reset(
     from configs.paths import SaveFolder
     from realm_tui.runtime.figures import size
     from realm_tui.runtime.opened import opened
-    from saves import reset as resets
-    from saves.campaigns import campaign as find
-    from saves.upkeep import alone
+    from realm_tui.runtime.starting_over import depth_of, start_over, would_go
+    from saves.reset import TYPED
 
-    wanted = next((d for d in resets.DEPTHS if d == depth), None)
-    if wanted is None:
-        raise UsageError(f"{depth!r} is no depth", fix=f"choose {', '.join(resets.DEPTHS)}", code="BAD_ARGUMENT")
+    wanted = depth_of(depth)
     folder = SaveFolder.named(save)
-    with opened(folder) as found:
-        meant = find(found.conn, campaign) if campaign else found.campaign
-        plan = resets.plan_reset(folder, found.conn, wanted, meant)
     copy = None
     if really:
-        if wanted in resets.TYPED and confirm != folder.name:
-            raise BlockedError(
-                f"a {wanted} reset wants the save's name",
-                why="it takes every campaign and the board",
-                fix=f"add --confirm {folder.name}",
-                code="NOT_CONFIRMED",
-            )
-        with alone(folder), opened(folder, write=True) as found:
-            meant = find(found.conn, meant.id)
-            plan = resets.plan_reset(folder, found.conn, wanted, meant)
-            copy = resets.carry_out(folder, found.conn, plan, meant)
+        plan, copy = start_over(folder, wanted, campaign, confirm=confirm)
+    else:
+        with opened(folder) as found:
+            plan = would_go(found, wanted, campaign)
     if as_json:
         data({**plan.as_dict(), "done": really, "copy": copy})
         return
@@ -66,5 +52,5 @@ def reset(
     if really:
         say(f"a copy of the database as it was lies in backups/{copy}")
     else:
-        typed = f" --confirm {folder.name}" if wanted in resets.TYPED else ""
+        typed = f" --confirm {folder.name}" if wanted in TYPED else ""
         say(f"nothing was changed; `realm reset {depth} --really{typed}` does it")
