@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from configs import clock
 from saves.connection import transaction
@@ -46,14 +46,15 @@ def _from_facts(conn: sqlite3.Connection, campaign: Campaign, stride: int, level
     sums = live_sums(conn, campaign.id)
     if sums.first_step is None or sums.last_step is None:
         return
-    yield moment(sums.first_step, "first_step", "the first step", _time_of(conn, campaign.id, sums.first_step))
-    for done in range(stride, sums.last_step - campaign.starting_step + 1, stride):
-        step = campaign.starting_step + done
-        yield moment(step, "hero_level", f"hero level {done // level_steps}", _time_of(conn, campaign.id, step))
     best = peaks(conn, campaign.id)
+    levels = range(campaign.starting_step + stride, sums.last_step + 1, stride)
+    times = _times_of(conn, campaign.id, {sums.first_step, *levels, *best.steps.values()})
+    yield moment(sums.first_step, "first_step", "the first step", times[sums.first_step])
+    for step in levels:
+        yield moment(step, "hero_level", f"hero level {(step - campaign.starting_step) // level_steps}", times[step])
     for name, step in best.steps.items():
         value = float(getattr(best, name))
-        yield moment(step, "peak", f"{_PEAKS[name]}: {value:.3f}", _time_of(conn, campaign.id, step), **{name: value})
+        yield moment(step, "peak", f"{_PEAKS[name]}: {value:.3f}", times[step], **{name: value})
     for won in level_ups(conn, campaign.id):
         metrics = {"steps": float(won.steps), "effort": won.effort}
         yield moment(won.step, "level_up", f"{won.skill} level {won.to_level} won", won.at, **metrics)
@@ -66,11 +67,18 @@ def _from_facts(conn: sqlite3.Connection, campaign: Campaign, stride: int, level
         yield moment(row["step"], "champion", f"the first champion: {row['name']}", row["at"])
 
 
-def _time_of(conn: sqlite3.Connection, campaign_id: str, step: int) -> float:
-    """When a live step was done; within a window, its end."""
-    row = conn.execute(
-        """SELECT last_at FROM live_step_windows WHERE run_campaign_id = ? AND last_step >= ?
-           ORDER BY last_step LIMIT 1""",
-        (campaign_id, step),
-    ).fetchone()
-    return float(row["last_at"]) if row is not None else 0.0
+def _times_of(conn: sqlite3.Connection, campaign_id: str, steps: Collection[int]) -> dict[int, float]:
+    """When live steps were done; within a window, its end. One pass over the windows, however many steps are asked for."""
+    wanted = sorted(steps)
+    found: dict[int, float] = {}
+    rows = conn.execute(
+        "SELECT last_step, last_at FROM live_step_windows WHERE run_campaign_id = ? ORDER BY last_step", (campaign_id,)
+    )
+    next_one = 0
+    for last_step, last_at in rows:
+        while next_one < len(wanted) and wanted[next_one] <= last_step:
+            found[wanted[next_one]] = float(last_at)
+            next_one += 1
+        if next_one == len(wanted):
+            break
+    return found | dict.fromkeys(wanted[next_one:], 0.0)

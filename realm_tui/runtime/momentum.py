@@ -11,7 +11,7 @@ from configs.errors import RealmError, UsageError
 from configs.loader import load_hero
 from configs.paths import SaveFolder
 from engine.link.state import EngineState
-from realm_tui.runtime.campaigns import NextAction, next_action, standing
+from realm_tui.runtime.campaigns import NextAction, Standing, next_action, standing
 from realm_tui.runtime.opened import OpenedSave, opened
 from realm_tui.runtime.status import Status, collect_from
 
@@ -77,21 +77,30 @@ def momentum(folder: SaveFolder) -> Momentum:
     """
     try:
         with opened(folder) as save:
-            status = collect_from(save)
-            found = (*_from_status(status), *_from_save(save, status))
-            own = standing(save, save.campaign)
-            what = next_action(
-                status.state in MOVING,
-                status.xp,
-                status.queue.total,
-                bool(save.hero.skills),
-                save.rules.campaign,
-                outcome=own.outcome,
-            )
+            return momentum_of(save)
     except RealmError as error:
         if error.code != "NO_ACTIVE_CAMPAIGN":
             raise
         return _nobody(folder, error)
+
+
+def momentum_of(save: OpenedSave, own: Standing | None = None) -> Momentum:
+    """`momentum` for a save that is open already.
+
+    Args:
+        save: the save.
+        own: the active campaign's standing, when it was read already.
+    """
+    status = collect_from(save)
+    found = (*_from_status(status), *_from_save(save, status))
+    what = next_action(
+        status.state in MOVING,
+        status.xp,
+        status.queue.total,
+        bool(save.hero.skills),
+        save.rules.campaign,
+        outcome=(own or standing(save, save.campaign)).outcome,
+    )
     stopped = any(h.stops for h in found)
     return Momentum("blocked" if stopped else "go" if status.state in MOVING else "idle", found, what)
 
