@@ -99,7 +99,9 @@ class Picker(Drawing, can_focus=True):
         for place in range(self._top, min(len(self._items), self._top + room)):
             row = self._items[place][1](width - 1)
             if place == self._at:
-                body.append(((CURSOR, mark), *((text, "strong" if role in ("text", "") else role) for text, role in row)))
+                body.append(
+                    ((CURSOR, mark), *((text, "strong" if role in ("text", "") else role) for text, role in row))
+                )
             else:
                 body.append(((" ", ""), *row))
         return [*(((" ", ""), *head) for head in heads), *body]
@@ -191,7 +193,9 @@ class SheetView(Drawing, can_focus=True):
         self._count = len(every)
         self._top = max(0, min(self._top, len(every) - height))
         below = len(every) - self._top - height
-        told = f"{self._top + 1}–{min(len(every), self._top + height)} of {len(every)}" if below > 0 or self._top else ""
+        told = (
+            f"{self._top + 1}–{min(len(every), self._top + height)} of {len(every)}" if below > 0 or self._top else ""
+        )
         if (self.border_subtitle or "") != told:
             self.border_subtitle = told
         return every[self._top : self._top + height]

@@ -1,0 +1,194 @@
+"""The Vault's rows: every kept form, one of them closely, two beside each other."""
+
+from __future__ import annotations
+
+from lore.figures import share
+from lore.lexicon import entry, label
+from realm_tui.app.drawing import Look, Row, shorten
+from realm_tui.app.widgets.lines import GAP, columns, heading, levels_text, named, told
+from realm_tui.app.widgets.picker import Item
+from realm_tui.app.words import UNKNOWN, number, rate, whole
+from realm_tui.runtime.figures import moment, size
+from realm_tui.runtime.foreign import clean
+from realm_tui.runtime.ledger_view import Choice, Deletion, FormView, LedgerView, compare, summary
+
+_FIXED = 50
+"""Cells of the columns that do not grow."""
+
+
+def list_head(look: Look, width: int) -> list[Row]:
+    """Column titles of the list."""
+    return [
+        columns(
+            ("", 2, "muted"),
+            (label("training.step", look.names), -10, "muted"),
+            ("saved", 11, "muted"),
+            ("size", -9, "muted"),
+            (label("exam", look.names), 12, "muted"),
+            ("for", max(4, width - _FIXED), "muted"),
+        )
+    ]
+
+
+def mark_of(form: FormView) -> tuple[str, str]:
+    """The sign of a form and its role: champion, best, kept, or on a way that was left."""
+    if form.champion:
+        return entry("champion").icon, "accent-strong"
+    if form.best:
+        return entry("vault.peak").icon, "good"
+    if form.protected:
+        return entry("vault.protected").icon, "text"
+    return (entry("superseded").icon, "faint") if not form.on_the_way else ("", "text")
+
+
+def exam_text(form: FormView) -> str:
+    """The exam a form sat: ``BIN L2 .93``."""
+    exam = form.exam
+    return UNKNOWN if exam is None else f"{exam.skill.upper()} L{exam.level} {share(exam.correct, exam.items)}"
+
+
+def list_items(forms: tuple[FormView, ...], held: int | None) -> list[Item]:
+    """One line a form; the one that others are held against is marked."""
+    return [(str(f.id), lambda width, f=f: _list_row(f, held == f.id, width)) for f in forms]  # type: ignore[misc]
+
+
+def _list_row(form: FormView, held: bool, width: int) -> Row:
+    mark, tone = mark_of(form)
+    faded = "faint" if not form.on_the_way else "text"
+    return columns(
+        (("=" if held else " ") + mark, 2, "tip" if held else tone),
+        (whole(form.step), -10, faded),
+        (moment(form.at)[5:16], 11, "muted"),
+        (size(form.bytes), -9, faded),
+        (clean(exam_text(form)), 12, "good" if form.exam else "faint"),
+        (clean(", ".join(form.reasons)), max(4, width - _FIXED), "muted"),
+    )
+
+
+def empty_rows(view: LedgerView, choice: Choice, look: Look) -> list[Row]:
+    """What stands where no form does."""
+    if view.forms:
+        return [((" no form fits; esc shows all", "faint"),)]
+    return [
+        ((" no form is kept yet", "faint"),),
+        ((" the hero is saved every few minutes,", "faint"),),
+        ((" with every level won, and by ", "faint"), ("c", "key")),
+    ]
+
+
+def subtitle(view: LedgerView, choice: Choice, shown: int) -> str:
+    """What is shown, how much it takes, and what it was chosen by."""
+    chosen = [part for part in (choice.text and f"“{clean(choice.text)}”", choice.reason, choice.campaign) if part]
+    told_ = summary(view, shown)
+    return f"{told_}; {', '.join(chosen)}; by {choice.order}" if chosen else f"{told_}; by {choice.order}"
+
+
+def form_rows(form: FormView | None, look: Look, width: int) -> list[Row]:
+    """One form closely; figures are those of the moment it was saved."""
+    if form is None:
+        return []
+    rows: list[Row] = [((f" {clean(form.name)}", "strong"),)]
+    crowns = f"{form.crowned} times" if form.crowned > 1 else "once" if form.crowned else ""
+    standing = [
+        (label("champion", look.names), "accent-strong") if form.champion else None,
+        (label("vault.peak", look.names), "good") if form.best else None,
+        (label("vault.protected", look.names), "text") if form.protected else None,
+        ("newest", "text") if form.newest else None,
+        (label("superseded", look.names), "warn") if not form.on_the_way else None,
+        (f"crowned {crowns}", "muted") if crowns and not form.champion else None,
+    ]
+    known = [one for one in standing if one is not None]
+    if known:
+        line: list[tuple[str, str]] = [(" ", "")]
+        for i, (text, role) in enumerate(known):
+            line += [(" · ", "faint"), (text, role)] if i else [(text, role)]
+        rows.append(tuple(line))
+    rows += [
+        GAP,
+        named(label("training.step", look.names), whole(form.step)),
+        named("saved", moment(form.at)),
+        *told("for", ", ".join(form.reasons), width),
+        *told(label("campaign", look.names), f"{form.campaign_name} ({form.campaign}), {form.hero}", width),
+        named(label("run", look.names), str(form.run)),
+        GAP,
+        named(label("skill.won", look.names), levels_text(form.won), "good" if form.won else "faint"),
+        named(label("skill.held", look.names), levels_text(form.held)),
+        named(label("exam", look.names), _exam_long(form)),
+        named(label("training.loss", look.names), number(form.loss, 3)),
+        named(label("training.held_out_loss", look.names), number(form.held_out_loss, 3)),
+        named(label("training.learning_rate", look.names), rate(form.learning_rate)),
+        named(label("strain.effort", look.names), number(form.effort, 1)),
+        named("examples", whole(form.examples)),
+    ]
+    if form.quest:
+        rows += told(label("panel.quests", look.names), form.quest, width)
+    rows += [GAP, named("size", f"{size(form.bytes)}, {clean(form.kind)}"), named("digest", form.digest[:16], "muted")]
+    rows += told("lies in", str(form.path), width, "muted")
+    keeps = form.stays or "may go when the ledger is thinned, or by D"
+    rows += told("deleting", keeps if not form.stays else f"refused: {keeps}", width, "muted")
+    return rows
+
+
+def _exam_long(form: FormView) -> str:
+    exam = form.exam
+    if exam is None:
+        return UNKNOWN
+    return (
+        f"{clean(exam.skill).upper()} L{exam.level}: {exam.correct} of {exam.items}, {share(exam.correct, exam.items)}"
+    )
+
+
+def beside_rows(first: FormView, second: FormView, look: Look, width: int) -> list[Row]:
+    """Two forms beside each other; a sign and a colour say where the second is better or worse."""
+    name = 14
+    room = max(10, (width - name - 5) // 3)
+    head = columns(
+        ("", name, ""),
+        (f"= {first.step:,}", room, "accent"),
+        (f"{entry('campaign.cursor').icon} {second.step:,}", room, "accent"),
+        ("change", room, "muted"),
+    )
+    rows: list[Row] = [((" ", ""), *head)]
+    for one in compare(first, second):
+        tone = {True: "good", False: "bad", None: "muted"}[one.better]
+        sign = {True: "+ ", False: "- ", None: ""}[one.better] if one.better is not None else ""
+        rows.append(
+            (
+                (" ", ""),
+                *columns(
+                    (one.what, name, "muted"),
+                    (clean(one.first), room, "text"),
+                    (clean(one.second), room, "text"),
+                    (f"{one.change}{' better' if sign == '+ ' else ' worse' if sign else ''}", room, tone),
+                ),
+            )
+        )
+    rows += [
+        GAP,
+        ((" figures of the moment each was saved; only the ", "faint"), ("gate", "key")),
+    ]
+    rows.append(((" asks both the same questions", "faint"),))
+    return rows
+
+
+def deletion_text(plan: Deletion) -> str:
+    """The question before a form is deleted, with what is lost."""
+    lost = "".join(f"\n- {one}" for one in plan.loses)
+    lost = f"\nLost with it:{lost}" if lost else ""
+    copies = "".join(f"\nIts weights also lie in {clean(str(c))}." for c in plan.copies)
+    return f"Delete {clean(plan.name)} ({size(plan.bytes)}) from the disk? This cannot be undone.{lost}{copies}"
+
+
+def details_heading(look: Look, comparing: bool) -> str:
+    """Title of the panel beside the list."""
+    return label("ledger.beside" if comparing else "ledger.form", look.names)
+
+
+def cut_name(form: FormView | None, width: int) -> str:
+    """A form's name where room is small."""
+    return UNKNOWN if form is None else shorten(clean(form.name), width)
+
+
+def small_heading(text: str) -> Row:
+    """A title within a sheet."""
+    return heading(text)
