@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from lore.lexicon import entries, entry, label
 from realm_tui.app.drawing import Look, Row, shorten, spread
 from realm_tui.app.widgets.hero import bar
-from realm_tui.app.widgets.lines import GAP, columns, heading, levels_text, named, told
+from realm_tui.app.widgets.lines import GAP, columns, drawn, heading, levels_text, named, told
 from realm_tui.app.widgets.picker import Item
 from realm_tui.app.words import UNKNOWN, brief, number, whole
 from realm_tui.runtime.campaign_view import CampaignView
 from realm_tui.runtime.campaigns import Standing
 from realm_tui.runtime.figures import moment
-from realm_tui.runtime.foreign import clean
 from realm_tui.runtime.momentum import Hindrance, Momentum
 from saves.rows import Milestone
 
@@ -57,7 +56,7 @@ def _list_row(one: Standing, width: int) -> Row:
     mark = entry(f"campaign.status.{one.status}").icon
     return columns(
         (mark, 1, _TONES.get(one.status, "text")),
-        (clean(one.name), width - 24, "text"),
+        (drawn(one.name), width - 24, "text"),
         (whole(one.step), -9, "text"),
         (str(sum(one.levels.values())), -5, "good" if one.levels else "faint"),
         (str(sum(one.held.values())), -5, "text"),
@@ -69,7 +68,7 @@ def way_rows(view: CampaignView, look: Look, width: int) -> list[Row]:
     one = view.chosen
     rows: list[Row] = [
         spread(
-            ((f" {shorten(clean(one.name), width - 30)}", "strong"), (f"  {one.id}", "muted")),
+            ((f" {shorten(drawn(one.name), width - 30)}", "strong"), (f"  {one.id}", "muted")),
             ((status_word(one.status, look), _TONES.get(one.status, "text")), (" ", "")),
             width,
         ),
@@ -140,7 +139,7 @@ def _best(one: Standing, look: Look) -> list[Row]:
         named(label("training.loss", look.names), at("train_loss")),
         named(label("training.held_out_loss", look.names), at("held_out_loss")),
         named(label("exam", look.names), at("accuracy", 2)),
-        named(label("champion", look.names), clean(one.champion) if one.champion else UNKNOWN, "accent"),
+        named(label("champion", look.names), drawn(one.champion) if one.champion else UNKNOWN, "accent"),
     ]
 
 
@@ -162,7 +161,7 @@ def _spent(one: Standing, look: Look, width: int) -> list[Row]:
         filled, empty = bar(effort / one.effort if one.effort > 0 else 0.0, room, look.ascii)
         rows.append(
             (
-                (f"  {shorten(clean(name), 10):<10} ", "muted"),
+                (f"  {shorten(drawn(name), 10):<10} ", "muted"),
                 (filled, "curve"),
                 (empty, "line"),
                 (f" {effort:,.1f}", "text"),
@@ -190,7 +189,7 @@ def milestone_rows(marks: Sequence[Milestone], look: Look, width: int) -> list[R
         left: Row = (
             (f" {moment(mark.at)[5:16]} ", "muted"),
             (f"{word.icon} ", "accent" if mark.kind in ("level_up", "champion") else "muted"),
-            (clean(mark.note), "strong" if mark.kind == "note" else "text"),
+            (drawn(mark.note), "strong" if mark.kind == "note" else "text"),
         )
         rows.append(spread(left, ((f" {mark.step:,} ", "muted"),), width))
     return rows

@@ -6,11 +6,10 @@ from lore.figures import share
 from lore.lexicon import entry, label
 from realm_tui.app.drawing import Look, Row, fit, shorten
 from realm_tui.app.widgets.ledger import exam_text, mark_of
-from realm_tui.app.widgets.lines import GAP, columns, heading, joined, levels_text, named, told
+from realm_tui.app.widgets.lines import GAP, columns, drawn, heading, joined, levels_text, named, told
 from realm_tui.app.widgets.picker import Item
 from realm_tui.app.words import UNKNOWN, number, whole
 from realm_tui.runtime.figures import moment, size
-from realm_tui.runtime.foreign import clean
 from realm_tui.runtime.gate_view import Discordant, GateView, Verdict, signed, verdict_text
 from realm_tui.runtime.ledger_view import FormView
 
@@ -34,8 +33,8 @@ def _candidate(form: FormView, width: int) -> Row:
     return columns(
         (mark, 1, tone),
         (whole(form.step), -10, "text"),
-        (clean(exam_text(form)), 12, "good" if form.exam else "faint"),
-        (clean(", ".join(form.reasons)), max(4, width - 27), "muted"),
+        (drawn(exam_text(form)), 12, "good" if form.exam else "faint"),
+        (drawn(", ".join(form.reasons)), max(4, width - 27), "muted"),
     )
 
 
@@ -71,10 +70,10 @@ def _card(form: FormView | None, look: Look, width: int) -> list[Row]:
         return [((" nobody", "faint"),)]
     held = f"{levels_text(form.won)}, {label('skill.held', look.names).lower()} {levels_text(form.held)}"
     return [
-        ((f" {shorten(clean(form.name), width - 1)}", "strong"),),
+        ((f" {shorten(drawn(form.name), width - 1)}", "strong"),),
         named(label("training.step", look.names), f"{form.step:,}, {moment(form.at)[5:16]}"),
         named(label("skill.won", look.names), held),
-        named(label("exam", look.names), clean(exam_text(form))),
+        named(label("exam", look.names), drawn(exam_text(form))),
         named(label("training.loss", look.names), number(form.loss, 3)),
         named("size", size(form.bytes)),
     ]
@@ -91,7 +90,7 @@ def verdict_rows(seen: GateView, look: Look, width: int, items: int) -> list[Row
         rows += [GAP, *_table(seen, look, width)]
     rows += [GAP, *_cost(seen, look, items)]
     if seen.before is not None:
-        rows.append(named("undo", f"crowns {clean(seen.before)} again", "muted"))
+        rows.append(named("undo", f"crowns {drawn(seen.before)} again", "muted"))
     elif seen.champion is not None:
         rows.append(named("undo", "leaves nobody on the throne", "muted"))
     return rows
@@ -166,7 +165,7 @@ def _table(seen: GateView, look: Look, width: int) -> list[Row]:
             (
                 (" ", ""),
                 *columns(
-                    (f"{clean(bout.skill).upper()} L{bout.level}", 8, "skill"),
+                    (f"{drawn(bout.skill).upper()} L{bout.level}", 8, "skill"),
                     (str(pair.items), -6, "text"),
                     (share(pair.both + pair.worse, pair.items), -10, "text"),
                     (share(pair.both + pair.better, pair.items), -10, "text"),
@@ -204,11 +203,11 @@ def discordant_rows(seen: GateView, look: Look, width: int) -> list[Row]:
 
 def _item(one: Discordant, look: Look, width: int) -> list[Row]:
     tone, sign = ("good", "+") if one.won else ("bad", "-")
-    question = clean(one.prompt, newline="↵")
-    said = f"{clean(one.champion, newline='↵') or UNKNOWN} / {clean(one.challenger, newline='↵') or UNKNOWN}"
+    question = drawn(one.prompt, newline="↵")
+    said = f"{drawn(one.champion, newline='↵') or UNKNOWN} / {drawn(one.challenger, newline='↵') or UNKNOWN}"
     return [
         ((f" {sign} ", tone), (f"{one.skill.upper()} L{one.level} ", "skill"), (shorten(question, width - 12), "text")),
-        (("     ", ""), (shorten(said, width - 26), "muted"), ("  right: ", "faint"), (clean(one.expected), "text")),
+        (("     ", ""), (shorten(said, width - 26), "muted"), ("  right: ", "faint"), (drawn(one.expected), "text")),
     ]
 
 

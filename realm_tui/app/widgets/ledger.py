@@ -5,11 +5,10 @@ from __future__ import annotations
 from lore.figures import share
 from lore.lexicon import entry, label
 from realm_tui.app.drawing import Look, Row, shorten
-from realm_tui.app.widgets.lines import GAP, columns, heading, levels_text, named, told
+from realm_tui.app.widgets.lines import GAP, columns, drawn, heading, levels_text, named, told
 from realm_tui.app.widgets.picker import Item
 from realm_tui.app.words import UNKNOWN, number, rate, whole
 from realm_tui.runtime.figures import moment, size
-from realm_tui.runtime.foreign import clean
 from realm_tui.runtime.ledger_view import Choice, Deletion, FormView, LedgerView, compare, summary
 
 _FIXED = 50
@@ -60,8 +59,8 @@ def _list_row(form: FormView, held: bool, width: int) -> Row:
         (whole(form.step), -10, faded),
         (moment(form.at)[5:16], 11, "muted"),
         (size(form.bytes), -9, faded),
-        (clean(exam_text(form)), 12, "good" if form.exam else "faint"),
-        (clean(", ".join(form.reasons)), max(4, width - _FIXED), "muted"),
+        (drawn(exam_text(form)), 12, "good" if form.exam else "faint"),
+        (drawn(", ".join(form.reasons)), max(4, width - _FIXED), "muted"),
     )
 
 
@@ -78,7 +77,7 @@ def empty_rows(view: LedgerView, choice: Choice, look: Look) -> list[Row]:
 
 def subtitle(view: LedgerView, choice: Choice, shown: int) -> str:
     """What is shown, how much it takes, and what it was chosen by."""
-    chosen = [part for part in (choice.text and f"“{clean(choice.text)}”", choice.reason, choice.campaign) if part]
+    chosen = [part for part in (choice.text and f"“{drawn(choice.text)}”", choice.reason, choice.campaign) if part]
     told_ = summary(view, shown)
     return f"{told_}; {', '.join(chosen)}; by {choice.order}" if chosen else f"{told_}; by {choice.order}"
 
@@ -87,7 +86,7 @@ def form_rows(form: FormView | None, look: Look, width: int) -> list[Row]:
     """One form closely; figures are those of the moment it was saved."""
     if form is None:
         return []
-    rows: list[Row] = [((f" {clean(form.name)}", "strong"),)]
+    rows: list[Row] = [((f" {drawn(form.name)}", "strong"),)]
     crowns = f"{form.crowned} times" if form.crowned > 1 else "once" if form.crowned else ""
     standing = [
         (label("champion", look.names), "accent-strong") if form.champion else None,
@@ -122,7 +121,7 @@ def form_rows(form: FormView | None, look: Look, width: int) -> list[Row]:
     ]
     if form.quest:
         rows += told(label("panel.quests", look.names), form.quest, width)
-    rows += [GAP, named("size", f"{size(form.bytes)}, {clean(form.kind)}"), named("digest", form.digest[:16], "muted")]
+    rows += [GAP, named("size", f"{size(form.bytes)}, {drawn(form.kind)}"), named("digest", form.digest[:16], "muted")]
     rows += told("lies in", str(form.path), width, "muted")
     keeps = form.stays or "may go when the ledger is thinned, or by D"
     rows += told("deleting", keeps if not form.stays else f"refused: {keeps}", width, "muted")
@@ -134,7 +133,7 @@ def _exam_long(form: FormView) -> str:
     if exam is None:
         return UNKNOWN
     return (
-        f"{clean(exam.skill).upper()} L{exam.level}: {exam.correct} of {exam.items}, {share(exam.correct, exam.items)}"
+        f"{drawn(exam.skill).upper()} L{exam.level}: {exam.correct} of {exam.items}, {share(exam.correct, exam.items)}"
     )
 
 
@@ -157,8 +156,8 @@ def beside_rows(first: FormView, second: FormView, look: Look, width: int) -> li
                 (" ", ""),
                 *columns(
                     (one.what, name, "muted"),
-                    (clean(one.first), room, "text"),
-                    (clean(one.second), room, "text"),
+                    (drawn(one.first), room, "text"),
+                    (drawn(one.second), room, "text"),
                     (f"{one.change}{' better' if sign == '+ ' else ' worse' if sign else ''}", room, tone),
                 ),
             )
@@ -175,8 +174,8 @@ def deletion_text(plan: Deletion) -> str:
     """The question before a form is deleted, with what is lost."""
     lost = "".join(f"\n- {one}" for one in plan.loses)
     lost = f"\nLost with it:{lost}" if lost else ""
-    copies = "".join(f"\nIts weights also lie in {clean(str(c))}." for c in plan.copies)
-    return f"Delete {clean(plan.name)} ({size(plan.bytes)}) from the disk? This cannot be undone.{lost}{copies}"
+    copies = "".join(f"\nIts weights also lie in {drawn(str(c))}." for c in plan.copies)
+    return f"Delete {drawn(plan.name)} ({size(plan.bytes)}) from the disk? This cannot be undone.{lost}{copies}"
 
 
 def details_heading(look: Look, comparing: bool) -> str:
@@ -186,7 +185,7 @@ def details_heading(look: Look, comparing: bool) -> str:
 
 def cut_name(form: FormView | None, width: int) -> str:
     """A form's name where room is small."""
-    return UNKNOWN if form is None else shorten(clean(form.name), width)
+    return UNKNOWN if form is None else shorten(drawn(form.name), width)
 
 
 def small_heading(text: str) -> Row:

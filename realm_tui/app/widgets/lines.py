@@ -40,7 +40,12 @@ def told(name: str, text: str, width: int, role: str = "text", *, column: int = 
 
 def wrapped(text: str, width: int) -> list[str]:
     """Foreign or long text in lines of at most ``width`` characters."""
-    return textwrap.wrap(clean(text), max(8, width), break_on_hyphens=False)
+    return textwrap.wrap(drawn(text, 2000), max(8, width), break_on_hyphens=False)
+
+
+def drawn(text: str, most: int = 300, *, newline: str = " ") -> str:
+    """Foreign text as it may be drawn; of a very long one only the beginning is looked at."""
+    return clean(text[:most], newline=newline)
 
 
 def heading(text: str) -> Row:
@@ -50,7 +55,7 @@ def heading(text: str) -> Row:
 
 def levels_text(levels: Mapping[str, int]) -> str:
     """``BIN 2, SY 1``; a dash where nothing was won."""
-    return ", ".join(f"{clean(skill).upper()} {level}" for skill, level in levels.items()) or UNKNOWN
+    return ", ".join(f"{drawn(skill).upper()} {level}" for skill, level in levels.items()) or UNKNOWN
 
 
 def joined(parts: Sequence[Row], gap: str = "   ") -> Row:

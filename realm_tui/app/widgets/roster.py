@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from lore.lexicon import entry, label
 from realm_tui.app.drawing import Look, Row, shorten
-from realm_tui.app.widgets.lines import GAP, columns, heading, levels_text, named, told, wrapped
+from realm_tui.app.widgets.lines import GAP, columns, drawn, heading, levels_text, named, told, wrapped
 from realm_tui.app.widgets.picker import Item
 from realm_tui.app.words import UNKNOWN, number, rate, whole
 from realm_tui.runtime.figures import moment
-from realm_tui.runtime.foreign import clean
 from realm_tui.runtime.heroes_view import HeroCard, HeroesView, Legend
 
 _ENDS = {"won": "every level won", "capped": "cap found", "open": "left"}
@@ -31,7 +30,7 @@ def _hero_row(hero: HeroCard, look: Look, width: int) -> Row:
     title = f"{hero.name}, {hero.config.epithet}" if hero.config is not None else hero.id
     parameters = hero.identity.parameters if hero.identity is not None else UNKNOWN
     return columns(
-        (clean(title), max(8, width - 23), "text"),
+        (drawn(title), max(8, width - 23), "text"),
         (parameters, -6, "muted"),
         (state, 14, tone),
     )
@@ -56,7 +55,7 @@ def legend_items(view: HeroesView, look: Look) -> list[Item]:
 
 def _legend_row(one: Legend, width: int) -> Row:
     return columns(
-        (clean(one.name), max(8, width - 23), "text"),
+        (drawn(one.name), max(8, width - 23), "text"),
         (str(sum(one.held.values())), -5, "good" if one.held else "faint"),
         (str(sum(one.won.values())), -5, "text"),
         (whole(one.step), -9, "muted"),
@@ -76,7 +75,7 @@ def hero_rows(hero: HeroCard | None, look: Look, width: int) -> list[Row]:
     if hero is None:
         return []
     if hero.config is None:
-        rows: list[Row] = [((f" {clean(hero.id)}", "strong"),), GAP]
+        rows: list[Row] = [((f" {drawn(hero.id)}", "strong"),), GAP]
         return rows + [((f" {line}", "bad"),) for line in wrapped(hero.trouble, width - 2)]
     config, training = hero.config, hero.config.training
     rows = _portrait(hero, look, width)
@@ -106,7 +105,7 @@ def hero_rows(hero: HeroCard | None, look: Look, width: int) -> list[Row]:
             (
                 (f" {mark} ", "good" if deed.status == "active" else "muted"),
                 *columns(
-                    (clean(deed.name), max(8, width - 36), "text"),
+                    (drawn(deed.name), max(8, width - 36), "text"),
                     (levels_text(deed.won), 14, "good" if deed.won else "faint"),
                     (f"{deed.step:,}", -9, "muted"),
                 ),
@@ -119,17 +118,17 @@ def hero_rows(hero: HeroCard | None, look: Look, width: int) -> list[Row]:
 
 def _portrait(hero: HeroCard, look: Look, width: int) -> list[Row]:
     assert hero.config is not None  # the caller has looked
-    face = [clean(line) for line in hero.config.display.portrait]
+    face = [drawn(line) for line in hero.config.display.portrait]
     wide = max((len(line) for line in face), default=0)
-    name: Row = ((clean(hero.config.name), "accent-strong"), (f", {clean(hero.config.epithet)}", "strong"))
-    who = clean(hero.identity.line(look.names)) if hero.identity is not None else UNKNOWN
+    name: Row = ((drawn(hero.config.name), "accent-strong"), (f", {drawn(hero.config.epithet)}", "strong"))
+    who = drawn(hero.identity.line(look.names)) if hero.identity is not None else UNKNOWN
     kind = hero.identity.hero_class if hero.identity is not None and look.tavern else ""
     blood = hero.identity.bloodline if hero.identity is not None else None
     lines: list[Row] = [
         name,
         ((shorten(who, width - wide - 4), "text"),),
         ((kind, "muted"), (f"{' · ' if kind else ''}{blood} bloodline" if blood and look.tavern else "", "muted")),
-        ((clean(hero.id), "faint"),),
+        ((drawn(hero.id), "faint"),),
     ]
     if not face:
         return [((" ", ""), *line) for line in lines]
@@ -162,7 +161,7 @@ def legend_rows(one: Legend | None, look: Look, width: int) -> list[Row]:
         return number(float(value), digits) if isinstance(value, int | float) else UNKNOWN
 
     return [
-        ((f" {entry('hall_of_legends').icon} ", "accent"), (clean(one.name), "strong"), (f"  {one.id}", "muted")),
+        ((f" {entry('hall_of_legends').icon} ", "accent"), (drawn(one.name), "strong"), (f"  {one.id}", "muted")),
         GAP,
         *told(label("hero", look.names), one.hero, width),
         named(label("campaign.end", look.names), f"{_ENDS.get(one.outcome, UNKNOWN)}, {moment(one.archived_at)}"),
