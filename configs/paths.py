@@ -95,6 +95,10 @@ class SaveFolder:
     def logs(self) -> Path:
         return self.root / "logs"
 
+    def game_cache(self, campaign: str) -> Path:
+        """What the game of a campaign was folded to; may be thrown away at any time."""
+        return self.root / "cache" / f"game-{campaign}.json"
+
     @property
     def ring(self) -> Path:
         return self.run / "live.bin"

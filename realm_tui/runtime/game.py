@@ -1,0 +1,175 @@
+"""The game of a save: folded from its facts, kept in a cache that can be thrown away at any time."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from configs.errors import RealmError
+from lore.fold import KINDS, Annals, Fact, Fold, Game, Setting, fingerprint
+from lore.parts import parts
+from lore.rules import rules as lore_rules
+from realm_tui.runtime.opened import OpenedSave
+from saves import campaigns, decisions, incidents, ledger, milestones, quests, runs, sparring
+from saves.stream import lineage, newest_ids, settled_step, stream, window_straddles
+from skills.registry import get_skill
+
+PASSING = frozenset({"strategy", "drill", "remedy"})
+"""Decisions that retention lets go of."""
+_FORMAT = 1
+_TOLD_EVERY = 20_000
+
+
+@dataclass(slots=True)
+class _Base:
+    """The fold up to a settled step."""
+
+    step: int
+    runs: list[list[int]]
+    """Run and the step up to which its facts are in the fold."""
+    ids: dict[str, int]
+    fold: str
+    """As JSON: what goes on from it must not change it."""
+
+
+class GameReader:
+    """Gives the game of one save again and again; folds only what is new."""
+
+    def __init__(self, *, keep: bool = True) -> None:
+        """
+        Args:
+            keep: write the cache; without it the save's folder is only read.
+        """
+        self._keep = keep
+        self._base: _Base | None = None
+        self._print = ""
+        self._campaign = ""
+
+    def read(self, save: OpenedSave, on_progress: Callable[[int], None] | None = None) -> Game:
+        """The game now.
+
+        Args:
+            save: an open save.
+            on_progress: hears the number of facts folded so far, now and then.
+        """
+        conn, campaign = save.conn, save.campaign.id
+        fold = Fold(parts(), setting_of(save))
+        known = fingerprint(fold.parts, fold.setting)
+        if known != self._print or campaign != self._campaign:
+            self._print, self._campaign, self._base = known, campaign, None
+        settled = settled_step(conn, campaign)
+        base = self._base or self._cached(save)
+        if base is not None and not _sound(save, base, settled):
+            base = None
+        if base is not None:
+            fold.load(json.loads(base.fold))
+        if settled >= 0 and (base is None or base.step < settled):
+            after, ids = (-1, None) if base is None else (base.step, base.ids)
+            fold.take(_told(_facts(stream(conn, campaign, after=after, upto=settled, ids=ids)), on_progress))
+            base = _Base(
+                settled,
+                _reached(save, settled),
+                newest_ids(conn, campaign, settled),
+                json.dumps(fold.dump(), allow_nan=False),
+            )
+            self._write(save, base)
+        self._base = base
+        after, ids = (-1, None) if base is None else (base.step, base.ids)
+        fold.take(_facts(stream(conn, campaign, after=after, ids=ids)))
+        return fold.game()
+
+    # ------------------------------------------------------------------ the cache
+
+    def _cached(self, save: OpenedSave) -> _Base | None:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            data = json.loads(save.folder.game_cache(save.campaign.id).read_text(encoding="utf-8"))
+            if data["format"] == _FORMAT and data["fingerprint"] == self._print:
+                return _Base(int(data["step"]), data["runs"], data["ids"], json.dumps(data["fold"]))
+        return None
+
+    def _write(self, save: OpenedSave, base: _Base) -> None:
+        """Keep the base; a disk that takes nothing only costs folding anew."""
+        if not self._keep:
+            return
+        path = save.folder.game_cache(save.campaign.id)
+        known = {"format": _FORMAT, "fingerprint": self._print, "step": base.step, "runs": base.runs, "ids": base.ids}
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        try:
+            path.parent.mkdir(exist_ok=True)
+            part.write_text(f'{json.dumps(known)[:-1]}, "fold": {base.fold}}}', encoding="utf-8")
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+
+
+def read_game(save: OpenedSave, on_progress: Callable[[int], None] | None = None) -> Game:
+    """The game of a save, for one command; the cache is used and left as it is."""
+    return GameReader(keep=False).read(save, on_progress)
+
+
+def annals_of(save: OpenedSave) -> Annals:
+    """The small tables of the active campaign."""
+    conn, campaign = save.conn, save.campaign
+    return Annals(
+        campaign=campaign,
+        campaigns=tuple(campaigns.campaigns(conn)),
+        runs=tuple(runs.runs(conn, campaign.id)),
+        quests=tuple(quests.quests(conn, removed=True)),
+        champions=tuple(ledger.champions(conn, campaign.id)),
+        incidents=tuple(incidents.incidents(conn, campaign_id=campaign.id)),
+        sparring=tuple(found.sparring for found in sparring.rounds(conn)),
+        milestones=tuple(milestones.milestones(conn, campaign)),
+        findings=tuple(d for d in decisions.recent_decisions(conn, campaign.id) if d.kind not in PASSING),
+    )
+
+
+def setting_of(save: OpenedSave) -> Setting:
+    """What the fold of the active campaign is told beforehand."""
+    multipliers, categories = {}, {}
+    for name in sorted(save.hero.skills):
+        try:
+            config = get_skill(name).config
+        except RealmError:  # a skill that is disabled has no multiplier; its reason is told where skills are listed
+            continue
+        multipliers[name], categories[name] = config.xp_multiplier, config.category
+    return Setting(
+        rules=lore_rules(),
+        exam_rules=save.rules.exams,
+        multipliers=multipliers,
+        skills=tuple(save.hero.skills),
+        categories=categories,
+        starting_step=save.campaign.starting_step,
+    )
+
+
+def _facts(rows: Iterable[tuple[str, tuple[Any, ...]]]) -> Iterator[Fact]:
+    kinds: dict[str, Any] = dict(KINDS)
+    for table, row in rows:
+        yield kinds[table](*row)
+
+
+def _told(facts: Iterator[Fact], on_progress: Callable[[int], None] | None) -> Iterator[Fact]:
+    if on_progress is None:
+        yield from facts
+        return
+    for number, fact in enumerate(facts, 1):
+        if number % _TOLD_EVERY == 0:
+            on_progress(number)
+        yield fact
+
+
+def _reached(save: OpenedSave, step: int) -> list[list[int]]:
+    """Up to which step each run's facts count, as far as ``step``."""
+    found = lineage(save.conn, save.campaign.id)
+    return [[run, step if left is None else min(left, step)] for run, first, left in found if first <= step]
+
+
+def _sound(save: OpenedSave, base: _Base, settled: int) -> bool:
+    """Whether what is folded still counts: no resume left part of it behind, and no window reaches across its end."""
+    if base.step > settled or window_straddles(save.conn, save.campaign.id, base.step):
+        return False
+    return _reached(save, base.step) == base.runs

@@ -1,0 +1,155 @@
+"""The facts of a campaign in one order, read lean: what the game is folded from."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from heapq import merge
+from typing import Any
+
+# What counts of a run: steps that no resume left behind.
+_LIVE = "r.campaign_id = :campaign AND t.{step} <= coalesce(r.superseded_after, t.{step})"
+
+QUERIES: dict[str, tuple[str, str]] = {
+    "step_windows": (
+        """SELECT t.run_id, t.first_step, t.last_step, t.last_at, t.active_s, t.skill, t.steps, t.loss_sum, t.strain_sum,
+            t.zone_recovery, t.zone_productive, t.zone_stretch, t.zone_overload, t.zone_unknown, t.new_bests, t.misses,
+            t.nonfinite, t.longest_streak, t.trained_tokens, t.grad_norm_max
+           FROM runs r CROSS JOIN step_windows t ON t.run_id = r.id AND t.first_step > :after""",
+        "last_step",
+    ),
+    "exams": (
+        """SELECT t.id, t.run_id, t.step, t.skill, t.level, t.kind, t.items, t.correct, t.sequence, t.won_level,
+            t.apprentice, t.plan, t.primitives_json, t.at
+           FROM exams t CROSS JOIN runs r ON r.id = t.run_id""",
+        "step",
+    ),
+    "holds": (
+        """SELECT t.id, t.run_id, t.step, t.skill, t.level, t.items, t.correct, t.lost, t.at
+           FROM holds t CROSS JOIN runs r ON r.id = t.run_id""",
+        "step",
+    ),
+    "drifts": (
+        """SELECT t.id, t.run_id, t.step, t.plan, t.skill, t.level, t.baseline, t.share, t.severity, t.at
+           FROM drifts t CROSS JOIN runs r ON r.id = t.run_id""",
+        "step",
+    ),
+    "trials": (
+        """SELECT t.id, t.run_id, t.step, t.discipline, t.level, t.items, t.correct, t.threshold, t.passed, t.at
+           FROM trials t CROSS JOIN runs r ON r.id = t.run_id""",
+        "step",
+    ),
+    "level_ups": (
+        """SELECT t.id, t.run_id, t.step, t.skill, t.from_level, t.to_level, t.steps, t.effort, t.start_loss, t.end_loss,
+            t.at FROM level_ups t CROSS JOIN runs r ON r.id = t.run_id""",
+        "step",
+    ),
+    "quest_attempts": (
+        """SELECT t.id, t.run_id, t.last_step, t.quest_id, t.state, t.loss_before, t.loss_after, t.examples_done,
+            t.ended_at FROM quest_attempts t CROSS JOIN runs r ON r.id = t.run_id""",
+        "last_step",
+    ),
+    "checkpoints": (
+        "SELECT t.id, t.run_id, t.step, t.at FROM checkpoints t CROSS JOIN runs r ON r.id = t.run_id",
+        "step",
+    ),
+}
+"""By table the columns in the order of its fact in `lore.fold`, and the column that is its step."""
+_ONLY = {
+    "exams": " AND t.checkpoint_id IS NULL AND t.weights IN ('live', 'ema')",
+    "quest_attempts": " AND t.ended_at IS NOT NULL AND t.last_step IS NOT NULL AND t.state <> 'interrupted'",
+}
+_BY_ID = ("exams", "holds", "drifts")
+"""Tables that grow with every exam: what is new among them is found by id."""
+
+Cell = tuple[tuple[int, int, int], str, tuple[Any, ...]]
+
+
+def stream(
+    conn: sqlite3.Connection,
+    campaign_id: str,
+    *,
+    after: int = -1,
+    upto: int | None = None,
+    ids: dict[str, int] | None = None,
+) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Table and columns of every live fact with a step beyond ``after``, in the order of `lore.fold.order`.
+
+    Args:
+        conn: a save.
+        campaign_id: whose facts.
+        after: steps up to here are left out.
+        upto: steps beyond it are left out.
+        ids: by table an id up to which rows need not be looked at, because all of them lie up to ``after``.
+    """
+    known = ids or {}
+    cells = (
+        _cells(conn, campaign_id, table, rank, after, upto, known.get(table, 0) if table in _BY_ID else 0)
+        for rank, table in enumerate(QUERIES)
+    )
+    for _, table, row in merge(*cells, key=lambda cell: cell[0]):
+        yield table, row
+
+
+def _cells(
+    conn: sqlite3.Connection, campaign_id: str, table: str, rank: int, after: int, upto: int | None, past_id: int
+) -> Iterator[Cell]:
+    sql, step = QUERIES[table]
+    where = _LIVE.format(step=step) + f" AND t.{step} > :after" + _ONLY.get(table, "")
+    if upto is not None:
+        where += f" AND t.{step} <= :upto"
+    if table == "step_windows":
+        order = "r.id, t.first_step"
+        place, number = 2, -1
+    else:
+        where += " AND t.id > :past"
+        order = f"t.{step}, t.id"
+        place, number = 2, 0
+    cursor = conn.cursor()
+    cursor.row_factory = None
+    values = {"campaign": campaign_id, "after": after, "upto": upto, "past": past_id}
+    cursor.execute(f"{sql} WHERE {where} ORDER BY {order}", values)
+    while rows := cursor.fetchmany(1000):
+        for row in rows:
+            yield (row[place], rank, 0 if number < 0 else row[number]), table, tuple(row)
+
+
+def newest_ids(conn: sqlite3.Connection, campaign_id: str, upto: int) -> dict[str, int]:
+    """By table an id up to which every live row of the campaign has a step of at most ``upto``."""
+    found = {}
+    for table in _BY_ID:
+        row = conn.execute(
+            f"SELECT min(t.id) FROM {table} t JOIN runs r ON r.id = t.run_id WHERE r.campaign_id = ? AND t.step > ?",
+            (campaign_id, upto),
+        ).fetchone()
+        last = conn.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0]
+        found[table] = last if row[0] is None else row[0] - 1
+    return found
+
+
+def settled_step(conn: sqlite3.Connection, campaign_id: str) -> int:
+    """A step up to which every fact is written: that of the newest live checkpoint but one; -1 before there are two."""
+    rows = conn.execute(
+        """SELECT DISTINCT t.step FROM checkpoints t JOIN runs r ON r.id = t.run_id
+           WHERE r.campaign_id = ? AND t.step <= coalesce(r.superseded_after, t.step) ORDER BY t.step DESC LIMIT 2""",
+        (campaign_id,),
+    ).fetchall()
+    return int(rows[1][0]) if len(rows) == 2 else -1
+
+
+def lineage(conn: sqlite3.Connection, campaign_id: str) -> list[tuple[int, int, int | None]]:
+    """Every run of a campaign: id, first step, and the step after which it was left behind."""
+    rows = conn.execute(
+        "SELECT id, first_step, superseded_after FROM runs WHERE campaign_id = ? ORDER BY id", (campaign_id,)
+    ).fetchall()
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def window_straddles(conn: sqlite3.Connection, campaign_id: str, step: int) -> bool:
+    """Whether a live window begins up to ``step`` and ends beyond it."""
+    row = conn.execute(
+        """SELECT 1 FROM runs r CROSS JOIN step_windows w ON w.run_id = r.id WHERE r.campaign_id = ? AND w.first_step <= ?
+           AND w.last_step > ? AND w.last_step <= coalesce(r.superseded_after, w.last_step) LIMIT 1""",
+        (campaign_id, step, step),
+    ).fetchone()
+    return row is not None
