@@ -106,12 +106,12 @@ def test_what_a_resume_left_behind_is_no_part_of_the_game(save: SaveFolder) -> N
         live(conn, first, 1, 1000)
         before = game_of(save, reader)
         back = next(c for c in _checkpoints(conn) if c.step == 400)
-        run = go_back(conn, back, pid=1)
+        go_back(conn, back, pid=1)
         again = game_of(save, reader)
         assert again.step == 400 and again.part("progress").steps == 400
         assert again.part("progress").disciplines["bin"].xp < before.part("progress").disciplines["bin"].xp
         second = facts.begin(conn, parent=back)
-        assert run is not None and second > first
+        assert second > first
         live(conn, second, 401, 1000)
         assert plain(game_of(save, reader)) == plain(game_of(save))
         assert game_of(save, reader).part("progress").steps == 1000
