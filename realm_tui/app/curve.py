@@ -48,14 +48,6 @@ class Axis:
         return min(self.dots - 1, self.dots - math.ceil((band + 1) / 4 * self.dots)) // 4
 
 
-def bucket_size(steps: int, columns: int) -> int:
-    """Steps in one column of dots: the smallest of 1, 2, 3, 4, 6, 8, 12, … that shows ``steps`` in ``columns``."""
-    size = 1
-    while steps > size * columns:
-        size = size * 3 // 2 if size > 1 and size & (size - 1) == 0 else size * 4 // 3 if size > 1 else 2
-    return size
-
-
 def plot(values: Sequence[float | None], axis: Axis, width: int) -> list[str]:
     """Rows of cells (braille, or a blank where nothing is drawn) for two values per cell; unknown ones are gaps."""
     rows = axis.dots // 4

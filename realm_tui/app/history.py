@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from realm_tui.app.curve import bucket_size
+from realm_tui.runtime.buckets import bucket_size
 
 MOST_BUCKETS = 1024
 RECENT_STEPS = 1024

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realm_tui.app.curve import Axis, bucket_size, plot, plot_ascii
+from realm_tui.app.curve import Axis, plot, plot_ascii
 from realm_tui.app.history import MOST_BUCKETS, History
+from realm_tui.runtime.buckets import bucket_size
 from tests.face.samples import RULES
 
 

@@ -1,0 +1,196 @@
+"""History in stretches of equal length, summed by the database: what charts are drawn from.
+
+A chart of ten million steps is a thousand stretches. A stretch holds the windows that end in it, so its sums are exact
+however coarse history has become; every query finds its rows by key.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Whose steps are meant."""
+
+    campaign_id: str
+    run_id: int | None = None
+    """One run with everything it did, left behind or not; None: the way of the campaign that counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """What trained in the steps that are meant; empty fields leave all in."""
+
+    skill: str = ""
+    quests: bool = False
+    """Only the player's own files."""
+
+
+ALL = Only()
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What the windows of one run that end in one stretch add up to."""
+
+    run_id: int
+    number: int
+    """Stretch ``n`` of size ``s`` holds the steps ``n·s + 1`` to ``(n + 1)·s``."""
+    first_step: int
+    """May lie before the stretch, where history was merged."""
+    last_step: int
+    steps: int
+    finite: int
+    loss_sum: float
+    loss_min: float | None
+    judged: int
+    """Steps whose strain is known."""
+    strain_sum: float
+    recovery: int
+    productive: int
+    stretch: int
+    overload: int
+    grad_norm_sum: float
+    grad_norm_max: float | None
+    rate_sum: float | None
+    """Learning rate times steps."""
+    tokens: int
+    trained_tokens: int
+    active_s: float
+    first_at: float
+    last_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExamMark:
+    """One exam as a chart needs it."""
+
+    id: int
+    step: int
+    skill: str
+    kind: str
+    items: int
+    correct: int
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Held-out loss of a player's quest, where it was measured."""
+
+    attempt_id: int
+    step: int
+    loss: float
+
+
+_SUMS = """w.run_id, (w.last_step - 1) / :size AS number, min(w.first_step), max(w.last_step), sum(w.steps),
+    sum(w.steps - w.nonfinite), sum(w.loss_sum), min(w.loss_min),
+    sum(w.zone_recovery + w.zone_productive + w.zone_stretch + w.zone_overload), sum(w.strain_sum), sum(w.zone_recovery),
+    sum(w.zone_productive), sum(w.zone_stretch), sum(w.zone_overload), sum(w.grad_norm_sum), max(w.grad_norm_max),
+    sum(w.learning_rate * w.steps), sum(w.tokens), sum(w.trained_tokens), sum(w.active_s), min(w.first_at),
+    max(w.last_at)"""
+
+
+def stretches(
+    conn: sqlite3.Connection, lane: Lane, first: int, last: int, size: int, only: Only = ALL
+) -> list[Stretch]:
+    """The stretches of ``size`` steps with windows that overlap the steps ``first`` to ``last``, in order of steps."""
+    where, values = _lane(lane, "w.last_step")
+    if only.skill:
+        where += " AND w.skill = :skill"
+    if only.quests:
+        where += " AND w.quest_attempt_id IS NOT NULL"
+    rows = conn.execute(
+        f"""SELECT {_SUMS} FROM runs r CROSS JOIN step_windows w ON w.run_id = r.id
+            WHERE {where} AND w.last_step >= :first AND w.first_step <= :last
+                AND w.first_step >= coalesce((SELECT max(b.first_step) FROM step_windows b
+                    WHERE b.run_id = r.id AND b.first_step <= :first), :first)
+            GROUP BY w.run_id, number ORDER BY w.run_id, number""",
+        values | {"size": size, "first": first, "last": last, "skill": only.skill},
+    )
+    return [Stretch(*row) for row in rows.fetchall()]
+
+
+def reach(conn: sqlite3.Connection, lane: Lane) -> tuple[int, int] | None:
+    """The first and the last step of a lane's history; None before anything was written."""
+    where, values = _lane(lane, "w.last_step")
+    ends = []
+    for order in ("ASC", "DESC"):
+        row = conn.execute(
+            f"""SELECT w.first_step, w.last_step FROM runs r CROSS JOIN step_windows w ON w.run_id = r.id
+                WHERE {where} ORDER BY r.id {order}, w.first_step {order} LIMIT 1""",
+            values,
+        ).fetchone()
+        if row is None:
+            return None
+        ends.append(row)
+    return int(ends[0][0]), int(ends[1][1])
+
+
+def trained(conn: sqlite3.Connection, lane: Lane) -> tuple[list[str], bool]:
+    """The skills that exams and forged quests of a lane name, and whether a player's own file was trained."""
+    where, values = _lane(lane, "t.first_step")
+    found = conn.execute(
+        f"SELECT DISTINCT t.skill FROM forged_quests t JOIN runs r ON r.id = t.run_id WHERE {where} ORDER BY 1", values
+    )
+    own = conn.execute(
+        f"SELECT 1 FROM quest_attempts t JOIN runs r ON r.id = t.run_id WHERE {where} LIMIT 1", values
+    ).fetchone()
+    return [row[0] for row in found.fetchall()], own is not None
+
+
+def exams_after(conn: sqlite3.Connection, lane: Lane, exam_id: int = 0) -> list[ExamMark]:
+    """Exams of a lane that came after the one called ``exam_id``, in the order in which they were taken."""
+    where, values = _lane(lane, "t.step")
+    rows = conn.execute(
+        f"""SELECT t.id, t.step, t.skill, t.kind, t.items, t.correct, t.duration_s
+            FROM exams t JOIN runs r ON r.id = t.run_id WHERE t.id > :after AND {where} ORDER BY t.id""",
+        values | {"after": exam_id},
+    )
+    return [ExamMark(*row) for row in rows.fetchall()]
+
+
+def held_out(conn: sqlite3.Connection, lane: Lane) -> list[HeldOut]:
+    """Held-out losses before and after the player's quests of a lane, in order of steps."""
+    where, values = _lane(lane, "t.first_step")
+    rows = conn.execute(
+        f"""SELECT t.id, t.first_step, t.loss_before, t.last_step, t.loss_after
+            FROM quest_attempts t JOIN runs r ON r.id = t.run_id WHERE {where} ORDER BY t.id""",
+        values,
+    )
+    found = []
+    for ident, first, before, last, after in rows.fetchall():
+        if before is not None:
+            found.append(HeldOut(ident, first, before))
+        if after is not None and last is not None:
+            found.append(HeldOut(ident, last, after))
+    return sorted(found, key=lambda h: (h.step, h.attempt_id))
+
+
+def checkpoint_steps(conn: sqlite3.Connection, lane: Lane) -> list[int]:
+    """Steps at which a form of a lane was saved, also where it was deleted since."""
+    where, values = _lane(lane, "t.step")
+    rows = conn.execute(
+        f"SELECT DISTINCT t.step FROM checkpoints t JOIN runs r ON r.id = t.run_id WHERE {where} ORDER BY 1", values
+    )
+    return [row[0] for row in rows.fetchall()]
+
+
+def way(conn: sqlite3.Connection, campaign_id: str) -> tuple[tuple[int, int, int | None], ...]:
+    """Each run of a campaign with its first step and how far it counts; differs after every resume and return."""
+    rows = conn.execute(
+        "SELECT id, first_step, superseded_after FROM runs WHERE campaign_id = ? ORDER BY id", (campaign_id,)
+    )
+    return tuple((row[0], row[1], row[2]) for row in rows.fetchall())
+
+
+def _lane(lane: Lane, step: str) -> tuple[str, dict[str, Any]]:
+    """The condition on runs ``r`` and on a fact's ``step``, with its values."""
+    if lane.run_id is not None:
+        return "r.id = :run AND r.campaign_id = :campaign", {"run": lane.run_id, "campaign": lane.campaign_id}
+    return f"r.campaign_id = :campaign AND {step} <= coalesce(r.superseded_after, {step})", {
+        "campaign": lane.campaign_id
+    }
