@@ -27,7 +27,9 @@ class Action:
     @property
     def key_label(self) -> str:
         """The key as it is printed."""
-        return {"question_mark": "?", "colon": ":", "escape": "esc", "ctrl+p": "^p"}.get(self.key, self.key)
+        return {"question_mark": "?", "slash": "/", "colon": ":", "escape": "esc", "ctrl+p": "^p"}.get(
+            self.key, self.key
+        )
 
     def label(self, tavern: bool) -> str:
         return self.tavern if tavern else self.plain

@@ -236,35 +236,15 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Copy a checkpoint as a plain Hugging Face folder, without the trainer's own files."""
-    from configs.errors import UsageError
     from configs.paths import SaveFolder
-    from engine.hero.folder import is_adapter
-    from engine.trainer.promotion import find_form
-    from realm_tui.runtime.opened import opened
-    from realm_tui.runtime.orders import once
-    from saves.checkpoint_folder import export_model
+    from realm_tui.runtime import orders
 
-    folder = target.expanduser().absolute()
-    if folder.exists():
-        raise UsageError(f"{folder} exists already", fix="name a folder that does not exist yet", code="EXISTS")
-    with opened(SaveFolder.named(save)) as found:
-        chosen = find_form(found.conn, form)
-        if merged and not is_adapter(found.folder.root / chosen.path):
-            raise UsageError(
-                f"{chosen.name} is a whole model: there is nothing to merge",
-                fix="export it without --merged",
-                code="NOT_AN_ADAPTER",
-            )
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if not merged:
-            export_model(found.folder.root / chosen.path, folder)
-    if merged:
-        once(SaveFolder.named(save), "merge", {"name": chosen.name, "target": str(folder)}, progress=say)
+    made = orders.export(SaveFolder.named(save), form, target, merged=merged, progress=say)
     if as_json:
-        data({"name": chosen.name, "step": chosen.step, "digest": chosen.digest, "path": str(folder)})
-    else:
-        typer.echo(str(folder))
-        say(f"exported {chosen.name}; transformers loads it: AutoModelForCausalLM.from_pretrained({str(folder)!r})")
+        data(made)
+        return
+    typer.echo(made["path"])
+    say(f"exported {made['name']}; transformers loads it: AutoModelForCausalLM.from_pretrained({made['path']!r})")
 
 
 @app.command()

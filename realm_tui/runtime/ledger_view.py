@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from configs.paths import SaveFolder
 from lore.figures import count, duration, number, share
 from realm_tui.runtime.figures import size
-from realm_tui.runtime.opened import OpenedSave
+from realm_tui.runtime.opened import OpenedSave, opened
 from saves import campaigns, ledger
 from saves.rows import Checkpoint
 
@@ -254,7 +255,7 @@ def compare(first: FormView, second: FormView) -> tuple[Difference, ...]:
     rows += [
         _exam_row(first.exam, second.exam),
         _measured("loss", first.loss, second.loss),
-        _measured("held-out loss", first.held_out_loss, second.held_out_loss),
+        _measured("held-out", first.held_out_loss, second.held_out_loss),
         _plain("effort", first.effort, second.effort, 1),
         _plain("examples", first.examples, second.examples, 0),
         Difference("weights", first.digest[:12], second.digest[:12], "same" if first.digest == second.digest else ""),
@@ -269,8 +270,7 @@ def _when(form: FormView) -> str:
 
 
 def _apart(first: FormView, second: FormView) -> str:
-    later = second.at >= first.at
-    return f"{duration(abs(second.at - first.at))} {'later' if later else 'earlier'}"
+    return f"{'+' if second.at >= first.at else '-'}{duration(abs(second.at - first.at))}"
 
 
 def _whole(what: str, first: int | None, second: int | None) -> Difference:
@@ -342,6 +342,18 @@ def deletion(save: OpenedSave, form: FormView) -> Deletion:
     if form.on_the_way:
         loses.append(f"the way back to step {number(form.step)}")
     return Deletion(form.name, form.step, form.bytes, form.path, form.stays, copies, tuple(loses))
+
+
+def plan_deletion(folder: SaveFolder, form: FormView) -> Deletion:
+    """`deletion` for a save that is not open."""
+    with opened(folder) as save:
+        return deletion(save, form)
+
+
+def free_place(folder: SaveFolder, form: FormView) -> Path:
+    """`export_folder` for a save that is not open."""
+    with opened(folder) as save:
+        return export_folder(save, form)
 
 
 def export_folder(save: OpenedSave, form: FormView) -> Path:

@@ -7,9 +7,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
-from configs.errors import BlockedError, RealmError
+from configs.errors import BlockedError, RealmError, UsageError
 from configs.paths import SaveFolder
 from engine.link.client import Reply, engine_alive, send_command
 from engine.link.protocol import Command, Verb, error_from
@@ -116,6 +117,48 @@ def forget(folder: SaveFolder, which: str, *, progress: Progress | None = None) 
     with engine_locked(folder), opened(folder, write=True) as save:
         gone = let_go(folder, save.conn, which)
     return {"name": gone.name, "bytes": gone.bytes}
+
+
+def export(
+    folder: SaveFolder, which: str, target: Path, *, merged: bool = False, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Copy a form as a plain Hugging Face folder, without the trainer's own files.
+
+    Args:
+        folder: the save's folder.
+        which: a form as `engine.trainer.promotion.find_form` knows it.
+        target: a folder that does not exist yet.
+        merged: of an adapter, merge it into its base's full-precision weights.
+        progress: hears what takes long.
+
+    Returns:
+        ``name, step, digest, path``.
+
+    Raises:
+        UsageError: there is no such form, ``target`` exists, or there is nothing to merge.
+        RealmError: the form is damaged.
+    """
+    from engine.hero.folder import is_adapter
+    from engine.trainer.promotion import find_form
+    from saves.checkpoint_folder import export_model
+
+    place = target.expanduser().absolute()
+    if place.exists():
+        raise UsageError(f"{place} exists already", fix="name a folder that does not exist yet", code="EXISTS")
+    with opened(folder) as save:
+        form = find_form(save.conn, which)
+        if merged and not is_adapter(save.folder.root / form.path):
+            raise UsageError(
+                f"{form.name} is a whole model: there is nothing to merge",
+                fix="export it without --merged",
+                code="NOT_AN_ADAPTER",
+            )
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not merged:
+            export_model(save.folder.root / form.path, place)
+    if merged:
+        once(folder, "merge", {"name": form.name, "target": str(place)}, progress=progress)
+    return {"name": form.name, "step": form.step, "digest": form.digest, "path": str(place)}
 
 
 def summon(folder: SaveFolder, which: str, *, really: bool) -> dict[str, Any]:

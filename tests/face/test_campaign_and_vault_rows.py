@@ -62,7 +62,7 @@ def view_of(folder: SaveFolder, chosen: str | None = None) -> CampaignView:
 
 
 def test_a_campaign_tells_what_next_its_best_and_what_it_cost(played: SaveFolder) -> None:
-    told = text(campaign_rows.way_rows(view_of(played), PLAIN, 74))
+    told = " ".join(text(campaign_rows.way_rows(view_of(played), PLAIN, 74)).split())
     for part in (
         "PIP, the Hatchling", "campaign-001", "with a new hero", "seed 7", "train 1,000 more steps", "idle",
         "0.310 at step 1,050", "1.125 at step 1,000", "BIN 2", "12k tokens trained", "checkpoint-900",
@@ -140,8 +140,8 @@ def test_a_form_closely_and_two_beside_each_other(played: SaveFolder) -> None:
     for part in ("checkpoint-900", "60 of 64, .93", "refused: it is the champion", "2.4 MB, full"):
         assert part in told, part
     beside = text(ledger.beside_rows(forms[400], forms[900], PLAIN, 74))
-    assert "+1 better" in beside and "+500" in beside
-    assert "-1 worse" in text(ledger.beside_rows(forms[900], forms[400], PLAIN, 74))
+    assert "+1 ✓" in beside and "+500" in beside
+    assert "-1 ✗" in text(ledger.beside_rows(forms[900], forms[400], PLAIN, 74))
 
 
 def test_before_a_form_is_deleted_it_is_said_what_is_lost(played: SaveFolder) -> None:

@@ -13,7 +13,7 @@ from textual.events import Key
 from textual.markup import escape
 from textual.screen import ModalScreen
 from textual.widget import Widget
-from textual.widgets import Button, Static
+from textual.widgets import Button, Input, Static
 
 T = TypeVar("T")
 
@@ -78,6 +78,35 @@ class Choice(Dialog[str]):
     @on(Button.Pressed)
     def _chosen(self, event: Button.Pressed) -> None:
         self.dismiss((event.button.id or "").removeprefix("answer-"))
+
+
+class Line(Dialog[str]):
+    """A question answered with one line of text; an empty one answers nothing."""
+
+    def __init__(self, heading: str, question: str, *, value: str = "", hint: str = "") -> None:
+        """
+        Args:
+            heading: title of the box.
+            question: what is asked.
+            value: stands there already.
+            hint: shown while the line is empty.
+        """
+        super().__init__()
+        self._heading, self._question, self._value, self._hint = heading, question, value, hint
+
+    def compose(self) -> ComposeResult:
+        with Container(classes="dialog") as box:
+            box.border_title = escape(self._heading)
+            yield plain(self._question)
+            yield Input(value=self._value, placeholder=self._hint, id="line")
+            yield plain("enter accepts, esc closes", classes="hint")
+
+    def on_mount(self) -> None:
+        self.query_one(Input).focus()
+
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value.strip() or None)
 
 
 def confirm(question: str) -> Choice:

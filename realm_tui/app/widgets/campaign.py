@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lore.lexicon import entries, entry, label
 from realm_tui.app.drawing import Look, Row, shorten, spread
 from realm_tui.app.widgets.hero import bar
-from realm_tui.app.widgets.lines import GAP, columns, drawn, heading, levels_text, named, told
+from realm_tui.app.widgets.lines import GAP, columns, drawn, levels_text, named, told
 from realm_tui.app.widgets.picker import Item
 from realm_tui.app.words import UNKNOWN, brief, number, whole
 from realm_tui.runtime.campaign_view import CampaignView
@@ -39,9 +39,9 @@ def list_head(look: Look, width: int) -> list[Row]:
     return [
         columns(
             ("", 1, "muted"),
-            (label("campaign", look.names), width - 24, "muted"),
-            (label("training.step", look.names), -9, "muted"),
-            (label("skill.won", look.names), -5, "muted"),
+            (label("campaign", look.names), width - 28, "muted"),
+            ("steps", -10, "muted"),
+            (label("skill.won", look.names), -8, "muted"),
             (label("skill.held", look.names), -5, "muted"),
         )
     ]
@@ -56,9 +56,9 @@ def _list_row(one: Standing, width: int) -> Row:
     mark = entry(f"campaign.status.{one.status}").icon
     return columns(
         (mark, 1, _TONES.get(one.status, "text")),
-        (drawn(one.name), width - 24, "text"),
-        (whole(one.step), -9, "text"),
-        (str(sum(one.levels.values())), -5, "good" if one.levels else "faint"),
+        (drawn(one.name), width - 28, "text"),
+        (whole(one.step), -10, "text"),
+        (str(sum(one.levels.values())), -8, "good" if one.levels else "faint"),
         (str(sum(one.held.values())), -5, "text"),
     )
 
@@ -161,7 +161,7 @@ def _spent(one: Standing, look: Look, width: int) -> list[Row]:
         filled, empty = bar(effort / one.effort if one.effort > 0 else 0.0, room, look.ascii)
         rows.append(
             (
-                (f"  {shorten(drawn(name), 10):<10} ", "muted"),
+                (f"   {shorten(drawn(name), 12):<12}  ", "muted"),
                 (filled, "curve"),
                 (empty, "line"),
                 (f" {effort:,.1f}", "text"),
@@ -193,8 +193,3 @@ def milestone_rows(marks: Sequence[Milestone], look: Look, width: int) -> list[R
         )
         rows.append(spread(left, ((f" {mark.step:,} ", "muted"),), width))
     return rows
-
-
-def milestones_heading(look: Look) -> Row:
-    """Where both share a panel."""
-    return heading(label("campaign.milestones", look.names))

@@ -6,7 +6,7 @@ from lore.figures import share
 from lore.lexicon import entry, label
 from realm_tui.app.drawing import Look, Row, fit, shorten
 from realm_tui.app.widgets.ledger import exam_text, mark_of
-from realm_tui.app.widgets.lines import GAP, columns, drawn, heading, joined, levels_text, named, told
+from realm_tui.app.widgets.lines import GAP, columns, drawn, joined, levels_text, named, wrapped
 from realm_tui.app.widgets.picker import Item
 from realm_tui.app.words import UNKNOWN, number, whole
 from realm_tui.runtime.figures import moment, size
@@ -80,13 +80,17 @@ def _card(form: FormView | None, look: Look, width: int) -> list[Row]:
 
 
 def verdict_rows(seen: GateView, look: Look, width: int, items: int) -> list[Row]:
-    """What is shown so far, by all questions and by each set of them, and what more would cost."""
-    rows: list[Row] = []
+    """What is shown so far, who the two are, what each set of questions said, and what more would cost."""
+    tone = _TONES[seen.verdict]
     mark = {"better": "▲", "worse": "▼"}.get(seen.verdict, "·")
-    for i, line in enumerate(told("", verdict_text(seen), width, _TONES[seen.verdict], column=0)):
-        rows.append(((f" {mark if i == 0 else ' '}", _TONES[seen.verdict]), *line[1:]))
+    rows: list[Row] = [
+        ((f" {mark if i == 0 else ' '} ", tone), (line, tone))
+        for i, line in enumerate(wrapped(verdict_text(seen), width - 4))
+    ]
     if seen.whole.items:
-        rows += [GAP, *_counts(seen, look, width), *gauge(seen, width)]
+        rows += [*_counts(seen, look, width), *gauge(seen, width)]
+    rows += [GAP, *fighters(seen, look, width)]
+    if seen.whole.items:
         rows += [GAP, *_table(seen, look, width)]
     rows += [GAP, *_cost(seen, look, items)]
     if seen.before is not None:
@@ -209,8 +213,3 @@ def _item(one: Discordant, look: Look, width: int) -> list[Row]:
         ((f" {sign} ", tone), (f"{one.skill.upper()} L{one.level} ", "skill"), (shorten(question, width - 12), "text")),
         (("     ", ""), (shorten(said, width - 26), "muted"), ("  right: ", "faint"), (drawn(one.expected), "text")),
     ]
-
-
-def discordant_heading(look: Look) -> Row:
-    """A title within the sheet."""
-    return heading(label("gate.items", look.names))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from lore.figures import share
 from lore.lexicon import entry, label
-from realm_tui.app.drawing import Look, Row, shorten
-from realm_tui.app.widgets.lines import GAP, columns, drawn, heading, levels_text, named, told
+from realm_tui.app.drawing import Look, Row
+from realm_tui.app.widgets.lines import GAP, columns, drawn, levels_text, named, told, wrapped
 from realm_tui.app.widgets.picker import Item
 from realm_tui.app.words import UNKNOWN, number, rate, whole
 from realm_tui.runtime.figures import moment, size
 from realm_tui.runtime.ledger_view import Choice, Deletion, FormView, LedgerView, compare, summary
 
-_FIXED = 50
+_FIXED = 49
 """Cells of the columns that do not grow."""
 
 
@@ -115,7 +115,7 @@ def form_rows(form: FormView | None, look: Look, width: int) -> list[Row]:
         named(label("exam", look.names), _exam_long(form)),
         named(label("training.loss", look.names), number(form.loss, 3)),
         named(label("training.held_out_loss", look.names), number(form.held_out_loss, 3)),
-        named(label("training.learning_rate", look.names), rate(form.learning_rate)),
+        named("lr", rate(form.learning_rate)),
         named(label("strain.effort", look.names), number(form.effort, 1)),
         named("examples", whole(form.examples)),
     ]
@@ -138,36 +138,35 @@ def _exam_long(form: FormView) -> str:
 
 
 def beside_rows(first: FormView, second: FormView, look: Look, width: int) -> list[Row]:
-    """Two forms beside each other; a sign and a colour say where the second is better or worse."""
-    name = 14
-    room = max(10, (width - name - 5) // 3)
-    head = columns(
-        ("", name, ""),
-        (f"= {first.step:,}", room, "accent"),
-        (f"{entry('campaign.cursor').icon} {second.step:,}", room, "accent"),
-        ("change", room, "muted"),
-    )
-    rows: list[Row] = [((" ", ""), *head)]
-    for one in compare(first, second):
-        tone = {True: "good", False: "bad", None: "muted"}[one.better]
-        sign = {True: "+ ", False: "- ", None: ""}[one.better] if one.better is not None else ""
-        rows.append(
-            (
-                (" ", ""),
-                *columns(
-                    (one.what, name, "muted"),
-                    (drawn(one.first), room, "text"),
-                    (drawn(one.second), room, "text"),
-                    (f"{one.change}{' better' if sign == '+ ' else ' worse' if sign else ''}", room, tone),
-                ),
-            )
+    """Two forms beside each other; a sign and a colour say by what the second is better or worse."""
+    name = 9
+    room = max(8, (width - name - 4) // 3)
+    change = max(6, width - name - 2 * room - 4)
+
+    def line(cells: tuple[str, str, str, str], tones: tuple[str, str, str]) -> Row:
+        one, two, third = tones
+        return (
+            (" ", ""),
+            *columns(
+                (cells[0], name, "muted"), (cells[1], room, one), (cells[2], room, two), (cells[3], change, third)
+            ),
         )
-    rows += [
-        GAP,
-        ((" figures of the moment each was saved; only the ", "faint"), ("gate", "key")),
-    ]
-    rows.append(((" asks both the same questions", "faint"),))
+
+    cursor = entry("campaign.cursor").icon
+    rows = [line(("", f"= {first.step:,}", f"{cursor} {second.step:,}", "change"), ("accent", "accent", "muted"))]
+    for one in compare(first, second):
+        tone, sign = {True: ("good", " ✓"), False: ("bad", " ✗"), None: ("muted", "")}[one.better]
+        ours, theirs = (one.first, one.second) if one.what != "saved" else (one.first[5:16], one.second[5:16])
+        short = [drawn(value).removeprefix("campaign-") for value in (ours, theirs)]
+        rows.append(line((one.what, short[0], short[1], f"{one.change}{sign}"), ("text", "text", tone)))
+    rows.append(GAP)
+    rows += [((f" {told_}", "faint"),) for told_ in wrapped(_BESIDE, width - 2)]
     return rows
+
+
+_BESIDE = (
+    "✓ better, ✗ worse, by figures of the moment each was saved; only the Champion gate asks both the same questions."
+)
 
 
 def deletion_text(plan: Deletion) -> str:
@@ -181,13 +180,3 @@ def deletion_text(plan: Deletion) -> str:
 def details_heading(look: Look, comparing: bool) -> str:
     """Title of the panel beside the list."""
     return label("ledger.beside" if comparing else "ledger.form", look.names)
-
-
-def cut_name(form: FormView | None, width: int) -> str:
-    """A form's name where room is small."""
-    return UNKNOWN if form is None else shorten(drawn(form.name), width)
-
-
-def small_heading(text: str) -> Row:
-    """A title within a sheet."""
-    return heading(text)

@@ -23,16 +23,16 @@ def columns(*cells: Cell) -> Row:
     for text, width, role in cells:
         cut = shorten(text, abs(width))
         blank = " " * (abs(width) - cell_len(cut))
-        out.append(((blank + cut if width < 0 else cut + blank) + " ", role))
+        out.append(((" " if out else "") + (blank + cut if width < 0 else cut + blank), role))
     return tuple(out)
 
 
-def named(name: str, value: str, role: str = "text", *, width: int = 11) -> Row:
+def named(name: str, value: str, role: str = "text", *, width: int = 15) -> Row:
     """A name in a column of its own, and its value."""
     return ((f" {shorten(name, width):<{width}} ", "muted"), (value, role))
 
 
-def told(name: str, text: str, width: int, role: str = "text", *, column: int = 11) -> list[Row]:
+def told(name: str, text: str, width: int, role: str = "text", *, column: int = 15) -> list[Row]:
     """A name with a text that may take several rows."""
     lines = wrapped(text, width - column - 3) or [UNKNOWN]
     return [named(name if i == 0 else "", line, role, width=column) for i, line in enumerate(lines)]

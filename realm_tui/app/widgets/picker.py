@@ -198,7 +198,10 @@ class SheetView(Drawing, can_focus=True):
         )
         if (self.border_subtitle or "") != told:
             self.border_subtitle = told
-        return every[self._top : self._top + height]
+        shown = list(every[self._top : self._top + height])
+        if below > 0 and height > 2 and self.styles.border_bottom[0] in ("", "none"):
+            shown[-1] = ((f" … {below + 1} more", "faint"),)
+        return shown
 
     def action_scroll_by(self, by: int) -> None:
         self._top = max(0, self._top + by)

@@ -40,9 +40,9 @@ def legend_head(look: Look, width: int) -> list[Row]:
     """Column titles of the Hall."""
     return [
         columns(
-            (label("campaign", look.names), max(8, width - 23), "muted"),
+            (label("campaign", look.names), max(8, width - 26), "muted"),
             (label("skill.held", look.names), -5, "muted"),
-            (label("skill.won", look.names), -5, "muted"),
+            (label("skill.won", look.names), -8, "muted"),
             ("steps", -9, "muted"),
         )
     ]
@@ -55,9 +55,9 @@ def legend_items(view: HeroesView, look: Look) -> list[Item]:
 
 def _legend_row(one: Legend, width: int) -> Row:
     return columns(
-        (drawn(one.name), max(8, width - 23), "text"),
+        (drawn(one.name), max(8, width - 26), "text"),
         (str(sum(one.held.values())), -5, "good" if one.held else "faint"),
-        (str(sum(one.won.values())), -5, "text"),
+        (str(sum(one.won.values())), -8, "text"),
         (whole(one.step), -9, "muted"),
     )
 
