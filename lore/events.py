@@ -2,64 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from configs.errors import RealmError
 from configs.schema import ExamRules
+from lore.deeds import of_decision, of_drift, of_note, of_retired, of_sparring, of_trial
+from lore.event import Event as Event
 from lore.rules import LoreRules
 from lore.rules import rules as lore_rules
 from saves.rows import (
     Champion,
     Checkpoint,
+    Decision,
+    Drift,
     Exam,
     Hold,
     Incident,
     JournalEntry,
     LevelUp,
+    Milestone,
     Quest,
     QuestAttempt,
     Run,
+    Sparring,
     StepWindow,
+    Trial,
 )
 from skills.registry import get_skill
 
 CLOSED = frozenset({"resolved", "wontfix"})
 FALLS = frozenset({"crashed", "killed", "oom", "nan", "cuda", "disk", "data", "config", "unknown"})
 """First words of a run's `end_reason` when it did not end by itself in good order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened, with the row that proves it."""
-
-    type: str
-    """``category.action``, e.g. ``hero.skill_level_up``."""
-    at: float
-    """UTC seconds."""
-    source: str
-    """Table and key of the row, e.g. ``exams:12``; together with `type` unique in a save."""
-    run_id: int | None = None
-    step: int | None = None
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        """Tells one event from every other of the save."""
-        return f"{self.type}@{self.source}"
-
-    def as_dict(self) -> dict[str, Any]:
-        """The machine form, one line of ``realm events --json``."""
-        return {
-            "type": self.type,
-            "time": self.at,
-            "source": self.source,
-            "run": self.run_id,
-            "step": self.step,
-            "data": dict(self.data),
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +55,12 @@ class Chapter:
     champions: Iterable[Champion] = ()
     incidents: Iterable[Incident] = ()
     journal: Iterable[JournalEntry] = ()
+    trials: Iterable[Trial] = ()
+    drifts: Iterable[Drift] = ()
+    sparring: Iterable[Sparring] = ()
+    notes: Iterable[Milestone] = ()
+    """What the player wrote down."""
+    decisions: Iterable[Decision] = ()
 
 
 def events(
@@ -106,8 +88,17 @@ def events(
             else ()
         ),
     )
+    found += _each(
+        chapter.champions,
+        lambda c: of_retired(c, checkpoints[c.checkpoint_id]) if c.checkpoint_id in checkpoints else (),
+    )
     found += _each(chapter.incidents, of_incident)
     found += _each(chapter.journal, of_command)
+    found += _each(chapter.trials, of_trial)
+    found += _each(chapter.drifts, of_drift)
+    found += _each(chapter.sparring, of_sparring)
+    found += _each(chapter.notes, of_note)
+    found += _each(chapter.decisions, of_decision)
     kept = found if since is None else [e for e in found if e.at > since]
     return sorted(kept, key=lambda e: (e.at, -1 if e.step is None else e.step, _RANK.get(e.type, 5), e.source))
 

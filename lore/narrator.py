@@ -13,9 +13,10 @@ from pydantic import Field, model_validator
 
 from configs.base import Model
 from configs.reading import parse, read_yaml
-from lore.events import Event
+from lore.event import Event
 from lore.figures import levels, number, share
-from lore.lexicon import Voice, label
+from lore.lexicon import Voice, entries, label
+from lore.world_rules import named
 
 Tone = Literal["text", "good", "warn", "bad"]
 
@@ -86,6 +87,14 @@ def variant(event: Event) -> str:
             return "examined" if "items" in data else "unexamined"
         case "system.incident":
             return "blocking" if data["blocks"] else "notice"
+        case "hero.trial":
+            return "passed" if data["passed"] else "failed"
+        case "hero.sparred":
+            return "mended" if data["failed"] else "flawless"
+        case "hero.effect_applied":
+            return "blessing" if data.get("buff") else "affliction"
+        case "skill.drifted":
+            return "critical" if data["severity"] == "critical" else "warning"
     return next(iter(templates()[event.type]))
 
 
@@ -96,16 +105,21 @@ def tell(event: Event, hero: str) -> Tale:
         event: any event of `lore.events`.
         hero: the hero's name.
     """
-    return compose(event.type, variant(event), event.at, {**_words(event), "hero": hero})
+    words = {"plain": _words(event, "plain"), "tavern": _words(event, "tavern")}
+    return _compose(event.type, variant(event), event.at, *({**words[v], "hero": hero} for v in ("plain", "tavern")))
 
 
 def compose(kind: str, which: str, at: float, words: Mapping[str, Any]) -> Tale:
     """A line from the template ``which`` of ``kind``; ``words`` fill its braces."""
+    return _compose(kind, which, at, words, words)
+
+
+def _compose(kind: str, which: str, at: float, plain: Mapping[str, Any], tavern: Mapping[str, Any]) -> Tale:
     template = templates()[kind][which]
     return Tale(
         at=at,
-        plain=template.plain.format_map(words),
-        tavern=template.tavern.format_map(words),
+        plain=template.plain.format_map(plain),
+        tavern=template.tavern.format_map(tavern),
         tone=template.tone,
         icon=template.icon,
         ascii=template.ascii,
@@ -140,7 +154,27 @@ def _levels(found: Sequence[Mapping[str, int]]) -> str:
     return f"{levels([x['level'] for x in found])}, lowest {shown[lowest]}"
 
 
-def _words(event: Event) -> dict[str, Any]:
+_NAMED = {"region": "region", "boss": "boss", "talent": "talent", "effect": "effect", "achievement": "achievement"}
+"""Fields of what the fold tells that hold an id, with the chapter of the lexicon that names it."""
+
+
+def _name(chapter: str, data: Mapping[str, Any], voice: Voice) -> str:
+    """What an id is called: by the label told with it (a player's own rule has one), the map, the lexicon, else the id itself."""
+    own = data.get("plain" if voice == "plain" else "label") or data.get("label")
+    name = str(data[chapter])
+    if own:
+        return str(own)
+    if chapter in ("region", "boss", "talent"):
+        return named(chapter, name, voice)
+    known = entries().get(f"{chapter}.{name}")
+    return known.named(voice) if known is not None else name.replace("_", " ").capitalize()
+
+
+def _cut(value: float) -> str:
+    return share(int(value * 10_000 + 1e-6), 10_000)
+
+
+def _words(event: Event, voice: Voice) -> dict[str, Any]:
     data = event.data
     words: dict[str, Any] = {**data, "step": number(event.step)}
     for name in ("steps", "examples"):
@@ -153,8 +187,13 @@ def _words(event: Event) -> dict[str, Any]:
         words["score"] = f"{data['correct']}/{data['items']} = {share(data['correct'], data['items'])}"
     if "levels" in data:
         words["levels"] = _levels(data["levels"])
-    if "severity" in data:
+    if event.type in ("system.incident", "system.resolved"):
         words["monster"] = label(f"incident.{data['severity']}")
+    if event.type == "skill.drifted":
+        words |= {"found": _cut(data["share"]), "best": _cut(data["baseline"])}
+    if event.type == "hero.rank_up":
+        words["xp"] = number(data["xp"])
+    words |= {field: _name(chapter, data, voice) for field, chapter in _NAMED.items() if field in data}
     if "reason" in data:
         reason = data["reason"] or "unknown"
         words["reason"] = _REASONS.get(reason, reason.removeprefix("crashed: "))

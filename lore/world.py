@@ -1,0 +1,242 @@
+"""Where the hero is: regions, guardians and hidden talents, folded from exams, levels and trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
+from typing import Any
+
+from lore.fold import ExamFact, Fact, LevelUpFact, Told, TrialFact, WindowFact
+from lore.world_rules import Gate, WorldRules, world_rules
+
+LADDER_TOP = 10
+"""Level from which on the map knows no higher place."""
+_OPEN = Gate.model_validate({})
+NOT_COUNTED = frozenset({"asked", "pair"})
+"""Kinds of exams that the player orders; asking must not be a way to open gates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """When something was reached, and the row that proves it."""
+
+    step: int
+    at: float
+    """UTC seconds."""
+    source: str
+    """Table and key of the row."""
+
+
+@dataclass(slots=True)
+class WorldState:
+    """What the fold keeps; every part of it is sums and marks that outlive pruning."""
+
+    steps: int = 0
+    levels: dict[str, int] = field(default_factory=dict)
+    """Mastered level per skill, and passed level per discipline, in the order they were first won."""
+    won_at: dict[str, int] = field(default_factory=dict)
+    """Step at which that level was reached."""
+    categories: dict[str, str] = field(default_factory=dict)
+    """What kind of skill each of them is."""
+    tiers: dict[str, list[list[int]]] = field(default_factory=dict)
+    """Per tier ``[correct, items]`` of its newest exams, oldest first, as many as make up the answers a gate asks."""
+    asked: dict[str, float] = field(default_factory=dict)
+    """Per skill and side region (``skill/region``) the share of the newest gate exam that exercised its primitives."""
+    regions: dict[str, list[Any]] = field(default_factory=dict)
+    bosses: dict[str, list[Any]] = field(default_factory=dict)
+    talents: dict[str, list[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One thing a region's gate asks, and how far the hero is; None is unknown."""
+
+    key: str
+    """``steps``, ``level``, ``answers``, ``share`` or ``boss``."""
+    have: float | None
+    need: float
+    met: bool
+    of: str = ""
+    """The tier or guardian it speaks of, or the kinds of skills that count."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The map as it stands."""
+
+    here: str
+    """Id of the region the hero is in."""
+    leading: str | None
+    """The skill that decides it: the one with the highest level, of equal ones the first to reach it."""
+    level: int
+    """Its mastered level."""
+    unlocked: Mapping[str, Deed]
+    bosses: Mapping[str, Deed]
+    """Guardians beaten."""
+    talents: Mapping[str, Deed]
+    tiers: Mapping[str, tuple[int, int]]
+    """Per tier right answers and answers of its newest exams."""
+    gates: Mapping[str, tuple[Condition, ...]]
+    """What each locked region still asks."""
+
+
+class WorldPart:
+    """Folds facts into the map.
+
+    Args:
+        rules: the map; None for the one in force.
+    """
+
+    id = "world"
+    tables = frozenset({"step_windows", "exams", "trials", "level_ups"})
+
+    def __init__(self, rules: WorldRules | None = None) -> None:
+        self._rules = rules or world_rules()
+        self._answers = max((r.opens.answers for r in self._rules.regions.values()), default=1)
+
+    def begin(self) -> WorldState:
+        """A hero at the hearth."""
+        return WorldState()
+
+    def take(self, state: WorldState, fact: Fact, told: Told) -> None:
+        """Take one fact in; what it opens is told."""
+        if isinstance(fact, WindowFact):
+            waiting = state.steps == 0 or self._waits_for_steps(state)
+            state.steps = max(state.steps, fact.last_step - told.setting.starting_step)
+            if waiting:
+                self._open(state, fact, told)
+        elif isinstance(fact, ExamFact):
+            if fact.kind not in NOT_COUNTED and fact.items:
+                self._exam(state, fact, told)
+        elif isinstance(fact, LevelUpFact):
+            self._level(state, fact.skill, fact.to_level, fact, told)
+        elif isinstance(fact, TrialFact):
+            self._fight(state, fact, told)
+            if fact.passed:
+                self._level(state, fact.discipline, fact.level, fact, told)
+
+    def dump(self, state: WorldState) -> dict[str, Any]:
+        """The state as JSON can hold it."""
+        return {f.name: getattr(state, f.name) for f in fields(state)}
+
+    def load(self, data: Mapping[str, Any]) -> WorldState:
+        """The state that `dump` wrote."""
+        return WorldState(**data)
+
+    def fingerprint(self) -> str:
+        """The map itself."""
+        return self._rules.model_dump_json()
+
+    def view(self, state: WorldState) -> World:
+        """The map as the screens show it."""
+        leading = self._leading(state)
+        return World(
+            here=self._here(state, leading),
+            leading=leading,
+            level=state.levels.get(leading or "", 0),
+            unlocked={k: Deed(*v) for k, v in state.regions.items()},
+            bosses={k: Deed(*v) for k, v in state.bosses.items()},
+            talents={k: Deed(*v) for k, v in state.talents.items()},
+            tiers={tier: _pooled(state.tiers.get(tier, [])) for tier in self._rules.tiers},
+            gates={
+                name: tuple(self._conditions(state, region.opens))
+                for name, region in self._rules.regions.items()
+                if name not in state.regions and state.steps
+            },
+        )
+
+    # ------------------------------------------------------------ facts
+
+    def _exam(self, state: WorldState, exam: ExamFact, told: Told) -> None:
+        newest = state.tiers.setdefault(self._rules.tier(exam.level), [])
+        newest.append([exam.correct, exam.items])
+        while sum(items for _, items in newest[1:]) >= self._answers:
+            newest.pop(0)
+        if exam.kind == "gate":
+            for name, region in self._rules.regions.items():
+                if region.side:
+                    asked = sum(p["items"] for key, p in exam.primitives.items() if key in region.asks)
+                    state.asked[f"{exam.skill}/{name}"] = asked / exam.items
+        self._fight(state, exam, told)
+        self._open(state, exam, told)
+
+    def _fight(self, state: WorldState, fact: ExamFact | TrialFact, told: Told) -> None:
+        for name, boss in self._rules.bosses.items():
+            strong = fact.level >= boss.level and fact.items >= boss.items
+            if name not in state.bosses and strong and fact.correct >= boss.share * fact.items:
+                state.bosses[name] = _deed(fact)
+                told.emit("world.boss", boss=name, correct=fact.correct, items=fact.items)
+
+    def _level(self, state: WorldState, skill: str, level: int, fact: LevelUpFact | TrialFact, told: Told) -> None:
+        if level > state.levels.get(skill, 0):
+            state.levels[skill] = level
+            state.won_at[skill] = fact.step
+            state.categories[skill] = told.setting.categories.get(skill, "")
+        for name, talent in self._rules.talents.items():
+            if name not in state.talents and all(state.levels.get(d, 0) >= talent.level for d in talent.disciplines):
+                state.talents[name] = _deed(fact)
+                told.emit("world.talent", talent=name)
+        self._open(state, fact, told)
+
+    # ------------------------------------------------------------ gates
+
+    def _waits_for_steps(self, state: WorldState) -> bool:
+        return any(r.opens.steps > 1 and name not in state.regions for name, r in self._rules.regions.items())
+
+    def _open(self, state: WorldState, fact: Fact, told: Told) -> None:
+        for name, region in self._rules.regions.items():
+            if name not in state.regions and all(c.met for c in self._conditions(state, region.opens)):
+                state.regions[name] = _deed(fact)
+                if region.opens != _OPEN:
+                    told.emit("world.region", region=name)
+
+    def _conditions(self, state: WorldState, gate: Gate) -> Iterator[Condition]:
+        if gate.steps:
+            yield Condition("steps", state.steps, gate.steps, state.steps >= gate.steps)
+        if gate.level:
+            kinds = gate.categories
+            best = max((n for s, n in state.levels.items() if not kinds or state.categories[s] in kinds), default=0)
+            yield Condition("level", best, gate.level, best >= gate.level, " ".join(kinds))
+        if gate.tier:
+            correct, items = _pooled(state.tiers.get(gate.tier, []))
+            yield Condition("answers", items, gate.answers, items >= gate.answers, gate.tier)
+            share = correct / items if items else None
+            yield Condition("share", share, gate.share, items > 0 and correct >= gate.share * items, gate.tier)
+        if gate.boss:
+            beaten = gate.boss in state.bosses
+            yield Condition("boss", float(beaten), 1, beaten, gate.boss)
+
+    # ------------------------------------------------------------ place
+
+    def _leading(self, state: WorldState) -> str | None:
+        order = {skill: place for place, skill in enumerate(state.levels)}
+        return max(
+            state.levels, key=lambda s: (state.levels[s], -state.won_at.get(s, 0), -order[s]), default=None
+        )
+
+    def _here(self, state: WorldState, leading: str | None) -> str:
+        if not state.steps:
+            return next(iter(self._rules.regions))
+        level = min(LADDER_TOP, state.levels.get(leading or "", 0))
+        place = next(iter(self._rules.regions))
+        for name, region in self._rules.regions.items():
+            if region.side and name in state.regions and state.asked.get(f"{leading}/{name}", 0.0) > 0.5:
+                return name
+            if region.levels is not None and region.levels[0] <= level and name in state.regions:
+                place = name
+        return place
+
+
+def _pooled(newest: list[list[int]]) -> tuple[int, int]:
+    return sum(correct for correct, _ in newest), sum(items for _, items in newest)
+
+
+def _deed(fact: Fact) -> list[Any]:
+    key = f"{fact.run_id}-{fact.step}" if isinstance(fact, WindowFact) else str(fact.id)
+    return [fact.step, fact.at, f"{fact.table}:{key}"]
+
+
+def ages(forms: Sequence[tuple[str, str]]) -> int:
+    """Which Age it is: one more than the changes among ``(architecture, domain)`` of a save's campaigns, oldest first."""
+    return 1 + sum(a != b for a, b in pairwise(forms))
