@@ -6,8 +6,9 @@ from typing import Any
 
 from lore.fold import Part
 from lore.progress import ProgressPart
+from lore.world import WorldPart
 
 
 def parts() -> tuple[Part[Any], ...]:
     """Every part, made anew with the rules in force."""
-    return (ProgressPart(),)
+    return (ProgressPart(), WorldPart())

@@ -12,7 +12,6 @@ from lore.world_rules import Gate, WorldRules, world_rules
 
 LADDER_TOP = 10
 """Level from which on the map knows no higher place."""
-_OPEN = Gate.model_validate({})
 NOT_COUNTED = frozenset({"asked", "pair"})
 """Kinds of exams that the player orders; asking must not be a way to open gates."""
 
@@ -22,10 +21,10 @@ class Deed:
     """When something was reached, and the row that proves it."""
 
     step: int
-    at: float
-    """UTC seconds."""
+    at: float | None
+    """UTC seconds; None where steps alone brought it about."""
     source: str
-    """Table and key of the row."""
+    """Table and key of the row; empty where steps alone brought it about."""
 
 
 @dataclass(slots=True)
@@ -184,11 +183,14 @@ class WorldPart:
     def _waits_for_steps(self, state: WorldState) -> bool:
         return any(r.opens.steps > 1 and name not in state.regions for name, r in self._rules.regions.items())
 
-    def _open(self, state: WorldState, fact: Fact, told: Told) -> None:
+    def _open(self, state: WorldState, fact: WindowFact | ExamFact | LevelUpFact | TrialFact, told: Told) -> None:
         for name, region in self._rules.regions.items():
             if name not in state.regions and all(c.met for c in self._conditions(state, region.opens)):
-                state.regions[name] = _deed(fact)
-                if region.opens != _OPEN:
+                if isinstance(fact, WindowFact):
+                    # Merged windows forget the moment of a step, so what steps complete is opened without being told.
+                    state.regions[name] = [told.setting.starting_step + region.opens.steps, None, ""]
+                else:
+                    state.regions[name] = _deed(fact)
                     told.emit("world.region", region=name)
 
     def _conditions(self, state: WorldState, gate: Gate) -> Iterator[Condition]:
@@ -211,9 +213,7 @@ class WorldPart:
 
     def _leading(self, state: WorldState) -> str | None:
         order = {skill: place for place, skill in enumerate(state.levels)}
-        return max(
-            state.levels, key=lambda s: (state.levels[s], -state.won_at.get(s, 0), -order[s]), default=None
-        )
+        return max(state.levels, key=lambda s: (state.levels[s], -state.won_at.get(s, 0), -order[s]), default=None)
 
     def _here(self, state: WorldState, leading: str | None) -> str:
         if not state.steps:
@@ -232,9 +232,8 @@ def _pooled(newest: list[list[int]]) -> tuple[int, int]:
     return sum(correct for correct, _ in newest), sum(items for _, items in newest)
 
 
-def _deed(fact: Fact) -> list[Any]:
-    key = f"{fact.run_id}-{fact.step}" if isinstance(fact, WindowFact) else str(fact.id)
-    return [fact.step, fact.at, f"{fact.table}:{key}"]
+def _deed(fact: ExamFact | LevelUpFact | TrialFact) -> list[Any]:
+    return [fact.step, fact.at, f"{fact.table}:{fact.id}"]
 
 
 def ages(forms: Sequence[tuple[str, str]]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -108,15 +109,23 @@ def player_file() -> Path:
 
 
 @cache
+def shipped_world_rules() -> WorldRules:
+    """The map as the game ships it."""
+    shipped = resources.files("lore") / "world.yaml"
+    return parse(WorldRules, read_yaml(shipped), "the map", [shipped])
+
+
+@cache
 def _in_force() -> tuple[WorldRules, RealmError | None]:
     shipped = resources.files("lore") / "world.yaml"
-    data, mine = read_yaml(shipped), player_file()
+    mine = player_file()
+    if not mine.is_file():
+        return shipped_world_rules(), None
     try:
-        if mine.is_file():
-            return parse(WorldRules, merged(data, read_yaml(mine)), str(mine), [shipped, mine]), None
+        data = merged(read_yaml(shipped), read_yaml(mine))
+        return parse(WorldRules, data, str(mine), [shipped, mine]), None
     except RealmError as error:
-        return parse(WorldRules, data, "the map"), error
-    return parse(WorldRules, data, "the map"), None
+        return shipped_world_rules(), error
 
 
 def world_rules() -> WorldRules:
@@ -139,8 +148,12 @@ def named(kind: str, name: str, voice: Voice, rules: WorldRules | None = None) -
         rules: where its own label may stand; None for the map in force.
     """
     numbers = rules or world_rules()
-    tables = {"region": numbers.regions, "boss": numbers.bosses, "talent": numbers.talents}
+    tables: dict[str, Mapping[str, RegionRule | BossRule | TalentRule]] = {
+        "region": numbers.regions,
+        "boss": numbers.bosses,
+        "talent": numbers.talents,
+    }
     rule = tables.get(kind, {}).get(name)
-    own = getattr(rule, "plain" if voice == "plain" else "label", "") or getattr(rule, "label", "")
+    own = "" if rule is None else (rule.plain if voice == "plain" else rule.label) or rule.label
     known = entries().get(f"{kind}.{name}")
     return own or (known.named(voice) if known is not None else name.replace("_", " ").capitalize())

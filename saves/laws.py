@@ -52,7 +52,9 @@ def _exams(conn: sqlite3.Connection) -> Iterator[Finding]:
 def _ids(conn: sqlite3.Connection) -> Iterator[Finding]:
     for row in conn.execute("SELECT id, name, hero_id FROM campaigns").fetchall():
         if not row["name"].strip() or not _ID.fullmatch(row["id"]) or not _ID.fullmatch(row["hero_id"]):
-            yield Finding("law-12", f"campaign {row['id']}", f"it is called {row['name']!r}, its hero {row['hero_id']!r}")
+            yield Finding(
+                "law-12", f"campaign {row['id']}", f"it is called {row['name']!r}, its hero {row['hero_id']!r}"
+            )
 
 
 def _attempts(conn: sqlite3.Connection) -> Iterator[Finding]:

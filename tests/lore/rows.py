@@ -7,15 +7,20 @@ from typing import Any
 from saves.rows import (
     Champion,
     Checkpoint,
+    Decision,
+    Drift,
     Exam,
     Hold,
     Incident,
     JournalEntry,
     LevelUp,
+    Milestone,
     Quest,
     QuestAttempt,
     Run,
+    Sparring,
     StepWindow,
+    Trial,
 )
 
 START = 1_764_000_000.0
@@ -124,4 +129,39 @@ def command(number: int, step: int, verb: str) -> JournalEntry:
         args={},
         changes_training=False,
         at=at(step),
+    )
+
+
+def trial(
+    number: int, step: int, correct: int, level: int = 1, discipline: str = "logic_weaving", **over: Any
+) -> Trial:
+    base: dict[str, Any] = {
+        "id": number, "run_id": 1, "step": step, "discipline": discipline, "level": level, "items": 100,
+        "correct": correct, "threshold": 0.6, "passed": correct >= 60, "at": at(step),
+    }  # fmt: skip
+    return Trial(**(base | over))
+
+
+def drift(number: int, step: int, severity: str = "warning", **over: Any) -> Drift:
+    base: dict[str, Any] = {
+        "id": number, "run_id": 1, "step": step, "plan": "core_gate", "skill": "bin", "level": 2, "baseline": 0.9,
+        "share": 0.7, "severity": severity, "at": at(step),
+    }  # fmt: skip
+    return Drift(**(base | over))
+
+
+def sparring(number: int, step: int, failed: int) -> Sparring:
+    return Sparring(
+        id=number, run_id=1, step=step, checkpoint_id=None, skill="bin", level=1, asked=20, failed=failed,
+        records=3 * failed, quest_id=None, at=at(step),
+    )  # fmt: skip
+
+
+def note(number: int, step: int, text: str) -> Milestone:
+    return Milestone(id=number, campaign_id="campaign-001", step=step, kind="note", note=text, at=at(step))
+
+
+def decision(number: int, step: int, kind: str, text: str) -> Decision:
+    return Decision(
+        id=number, run_id=1, step=step, kind=kind, skill="bin", decision=text, reason="it says so", at=at(step)
     )

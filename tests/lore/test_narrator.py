@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
 
 from configs.loader import load_game
+from lore.deeds import of_happening
 from lore.events import Chapter, Event, events
+from lore.fold import Happening
 from lore.narrator import Tale, tell, tell_all, templates, variant
 from tests.lore import rows
 
@@ -39,14 +42,39 @@ STORY = Chapter(
     holds=[rows.hold(1, 900, 1, 15), rows.hold(2, 900, 2, 16), rows.hold(3, 900, 3, 50, 80, lost=True)],
     level_ups=[rows.level_up(1, 401, 1)],
     checkpoints=[rows.checkpoint(1, 401, "level_up"), rows.checkpoint(2, 1200)],
-    champions=[rows.champion(1, 1, 2, 1500), rows.champion(2, 2, None, 1600)],
+    champions=[replace(rows.champion(1, 1, 2, 1500), retired_at=rows.at(1600)), rows.champion(2, 2, None, 1600)],
     incidents=[
         rows.incident(1, 700, status="resolved", resolved_at=rows.at(800)),
         rows.incident(2, 1850, "medium", blocks=False),
     ],
     journal=[rows.command(1, 100, "pause"), rows.command(2, 101, "resume"), rows.command(3, 102, "set")],
+    trials=[rows.trial(1, 500, 71), rows.trial(2, 550, 40)],
+    drifts=[rows.drift(1, 560), rows.drift(2, 570, "critical", share=0.5), rows.drift(3, 580, "none")],
+    sparring=[rows.sparring(1, 600, 5), rows.sparring(2, 610, 0)],
+    notes=[rows.note(1, 620, "it rained")],
+    decisions=[
+        rows.decision(1, 630, "strategy", "focus on bin"),
+        rows.decision(2, 640, "maxed", "bin stands at level 3"),
+    ],
 )
+FOLDED = [
+    Happening("hero.rank_up", 700, rows.at(700), "exams:2", {"skill": "bin", "rank": 2, "xp": 5000}),
+    Happening("hero.effect_applied", 701, rows.at(701), "exams:3", {"effect": "confusion", "severity": "medium"}),
+    Happening(
+        "hero.effect_applied", 702, rows.at(702), "exams:3", {"effect": "insight", "severity": "low", "buff": True}
+    ),
+    Happening("hero.effect_expired", 703, rows.at(703), "exams:4", {"effect": "confusion"}),
+    Happening("hero.achievement", 704, rows.at(704), "exams:4", {"achievement": "sharp_eye"}),
+    Happening("hero.title_won", 705, rows.at(705), "level_ups:1", {"title": "Binary Novice"}),
+    Happening("hero.title_lost", 706, rows.at(706), "holds:3", {"title": "Binary Novice"}),
+    Happening("world.region", 707, rows.at(707), "level_ups:4", {"region": "logic_foothills"}),
+    Happening("world.boss", 708, rows.at(708), "exams:9", {"boss": "foothills_guardian", "correct": 60, "items": 64}),
+    Happening("world.talent", 709, rows.at(709), "trials:9", {"talent": "battle_planner"}),
+]
+PAGES = ("away.", "chronicle.", "journey.")
+"""Templates of whole pages, told by tests of their own."""
 TOLD = events(STORY, EXAMS)
+TOLD = sorted([*TOLD, *(of_happening(h) for h in FOLDED)], key=lambda e: e.at)
 
 
 def told(kind: str) -> list[Tale]:
@@ -56,7 +84,7 @@ def told(kind: str) -> list[Tale]:
 def test_every_template_is_used_by_the_story_and_every_event_has_one() -> None:
     used = {(e.type, variant(e)) for e in TOLD}
     assert used == {
-        (kind, name) for kind, variants in templates().items() for name in variants if not kind.startswith("away.")
+        (kind, name) for kind, variants in templates().items() for name in variants if not kind.startswith(PAGES)
     }
 
 
@@ -77,12 +105,12 @@ def test_events_come_in_order_and_each_once() -> None:
 
 def test_the_same_rows_in_another_order_tell_the_same_story() -> None:
     turned = Chapter(**{name: list(getattr(STORY, name))[::-1] for name in Chapter.__slots__})
-    assert events(turned, EXAMS) == TOLD
+    assert events(turned, EXAMS) == events(STORY, EXAMS)
 
 
 def test_since_cuts_what_was_seen() -> None:
     later = events(STORY, EXAMS, since=rows.at(1000))
-    assert later == [e for e in TOLD if e.at > rows.at(1000)] and 0 < len(later) < len(TOLD)
+    assert later == [e for e in events(STORY, EXAMS) if e.at > rows.at(1000)] and 0 < len(later) < len(TOLD)
 
 
 def test_events_are_json() -> None:
@@ -167,3 +195,24 @@ def test_a_level_up_comes_after_its_exam_and_its_screens() -> None:
 def test_names_with_braces_are_told_as_they_are() -> None:
     (event,) = events(Chapter(quests=[rows.quest(1, "{hero}.jsonl")]), EXAMS)
     assert tell_all([event], "PIP")[0].plain == "Queued: {hero}.jsonl (412 examples)"
+
+
+def test_what_the_fold_finds_is_told_by_its_name() -> None:
+    assert [t.plain for t in told("hero.effect_applied")] == ["Repeated misses (medium)", "Accuracy jump in force"]
+    assert told("world.region")[0].tavern == "The way to Logic Foothills is open"
+    assert told("world.boss")[0].plain == "Boss exam passed: L6 boss exam, 60/64 = .93"
+    assert told("hero.rank_up")[0].plain == "BIN rank 2 at 5,000 discipline XP"
+
+
+def test_a_rule_of_the_players_own_is_told_by_its_own_label() -> None:
+    own = Happening(
+        "hero.effect_applied", 1, rows.at(1), "exams:1", {"effect": "hiccups", "label": "Hiccups", "severity": "low"}
+    )
+    assert tell(of_happening(own), "PIP").tavern == "PIP suffers from Hiccups"
+    nameless = Happening("hero.achievement", 1, rows.at(1), "exams:1", {"achievement": "long_road"})
+    assert tell(of_happening(nameless), "PIP").plain == "Achievement: Long road"
+
+
+def test_a_drift_is_never_rounded_up() -> None:
+    (event,) = events(Chapter(drifts=[rows.drift(1, 5, share=0.699, baseline=0.7999)]), EXAMS)
+    assert tell(event, "PIP").plain == "Drift: BIN L2 at .69, best .79"
