@@ -1,0 +1,327 @@
+"""Watches facts by rules: what sets in, what it is made worse by, how far its cure is, and when it ends."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from typing import Any, NamedTuple
+
+from lore.combat import PAYING
+from lore.conditions import Answers, Condition, Reading, WatchRule, Window
+
+WIDEST_TAIL = 999
+"""Answers that are remembered for conditions on answers in a row."""
+
+
+@dataclass(slots=True)
+class Struck:
+    """Something that set in."""
+
+    since: int
+    """Optimizer step at which it set in, or set in again after it had ended."""
+    at: float
+    until: int | None
+    """Step at which it ends by itself; None: it must be cured."""
+    severity: str
+    subjects: list[str]
+    """What it stands on: a skill, ``skill:level``, a discipline; empty for answers."""
+    evidence: str
+    """The reading that brought it, e.g. ``gap 0.41``."""
+
+
+@dataclass(slots=True)
+class Watching:
+    """What a `Watch` remembers."""
+
+    struck: dict[str, Struck] = field(default_factory=dict)
+    """By rule what is in force."""
+    last_struck: dict[str, int] = field(default_factory=dict)
+    """By rule the step at which it last set in, for its cooldown."""
+    runs: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    """By condition and subject: readings in a row that were as asked, and the step of the first of them."""
+    values: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By reading and subject the newest value."""
+    tail: str = ""
+    """Results of the newest answers, as `Exam.sequence` spells them."""
+    ended: dict[str, int] = field(default_factory=dict)
+    """By rule how often it ended."""
+
+
+class Change(NamedTuple):
+    """Something set in or ended."""
+
+    rule: str
+    kind: str
+    """applied, cured or expired."""
+    step: int
+
+
+Tell = Callable[[Change], None]
+
+
+class _Asked(NamedTuple):
+    rule: str
+    part: str
+    """when, until or worse."""
+    key: str
+    condition: Any
+
+
+class Watch:
+    """Rules over readings and answers; knows nothing of tables."""
+
+    def __init__(self, rules: Mapping[str, WatchRule]) -> None:
+        self.rules = rules
+        self._readings: dict[str, list[_Asked]] = {}
+        self._answers: list[_Asked] = []
+        for name, rule in rules.items():
+            for part in ("worse", "when", "until"):
+                for number, condition in enumerate(getattr(rule, part)):
+                    asked = _Asked(name, part, f"{name}/{part}/{number}", condition)
+                    if isinstance(condition, (Reading, Window)):
+                        self._readings.setdefault(condition.reading, []).append(asked)
+                    elif isinstance(condition, Answers):
+                        self._answers.append(asked)
+        self._tail = min(WIDEST_TAIL, max((a.condition.in_a_row for a in self._answers), default=0))
+
+    # ---------------------------------------------------------------- time
+
+    def pass_to(self, state: Watching, step: int, tell: Tell) -> None:
+        """End what ends by itself up to ``step``."""
+        for name in list(state.struck):
+            ends = self.ends_at(state, name)
+            if ends is not None and ends[0] <= step:
+                self._end(state, name, ends[1], ends[0], tell)
+
+    def ends_at(self, state: Watching, name: str) -> tuple[int, str] | None:
+        """Step at which something in force ends if nothing else is read, and how (cured or expired)."""
+        rule, struck = self.rules[name], state.struck[name]
+        found = [] if struck.until is None else [(struck.until, "expired")]
+        for number, condition in enumerate(rule.until):
+            if isinstance(condition, (Reading, Window)) and condition.steps:
+                runs = state.runs.get(f"{name}/until/{number}", {})
+                held = [runs.get(subject) for subject in struck.subjects]
+                if held and all(run is not None and run[0] >= condition.times for run in held):
+                    found.append((max(run[1] for run in held if run is not None) + condition.steps, "cured"))
+        return min(found) if found else None
+
+    # ---------------------------------------------------------------- readings
+
+    def read(
+        self, state: Watching, reading: str, subject: str, value: float, step: int, at: float, tell: Tell
+    ) -> None:
+        """Take in one value of a reading."""
+        asked = self._readings.get(reading)
+        if not asked:
+            return
+        known = state.values.setdefault(reading, {})
+        before, known[subject] = known.get(subject), value
+        worse: set[str] = set()
+        for rule, part, key, condition in asked:
+            runs = state.runs.setdefault(key, {})
+            if not condition.met(value, before):
+                runs.pop(subject, None)
+                continue
+            run = runs.setdefault(subject, [0, step])
+            run[0] += 1
+            if part == "until":
+                self._cured(state, rule, condition, subject, run, step, tell)
+            elif self._holds(condition, runs, known, step):
+                if part == "worse":
+                    worse.add(rule)
+                else:
+                    holding = sorted(s for s, r in runs.items() if self._long_enough(condition, r, step))
+                    self._strike(state, rule, holding, f"{reading} {value:.4g}", step, at, rule in worse, tell)
+
+    @staticmethod
+    def _long_enough(condition: Any, run: list[int], step: int) -> bool:
+        return run[0] >= condition.times and step - run[1] >= condition.steps
+
+    def _holds(self, condition: Any, runs: Mapping[str, list[int]], known: Mapping[str, float], step: int) -> bool:
+        if isinstance(condition, Window):
+            return any(self._long_enough(condition, r, step) for r in runs.values())
+        if step < condition.after_step:
+            return False
+        holding = {s.partition(":")[0] for s, r in runs.items() if self._long_enough(condition, r, step)}
+        if condition.every and holding != {s.partition(":")[0] for s in known}:
+            return False
+        return len(holding) >= condition.skills
+
+    def _cured(
+        self, state: Watching, rule: str, condition: Any, subject: str, run: list[int], step: int, tell: Tell
+    ) -> None:
+        struck = state.struck.get(rule)
+        if struck is None or not self._long_enough(condition, run, step) or subject not in struck.subjects:
+            return
+        struck.subjects.remove(subject)
+        if len({s.partition(":")[0] for s in struck.subjects}) < self._fewest(rule):
+            self._end(state, rule, "cured", step, tell)
+
+    def _fewest(self, rule: str) -> int:
+        """Skills (or other subjects) without which it cannot stand."""
+        when = self.rules[rule].when
+        if any(isinstance(c, Reading) and c.every for c in when):
+            return WIDEST_TAIL
+        return min((c.skills for c in when if isinstance(c, Reading)), default=1)
+
+    # ---------------------------------------------------------------- answers
+
+    def answer(self, state: Watching, sequence: str, step: int, at: float, tell: Tell) -> None:
+        """Take in the results of one exam's answers, in order."""
+        new = sequence.replace("?", "")
+        if not new or not self._answers:
+            return
+        text, old = state.tail + new, len(state.tail)
+        ends = {asked.key: _last_end(asked.condition, text) for asked in self._answers}
+        hits: dict[str, int] = {}
+        for rule, part, key, condition in self._answers:
+            if part == "when" and ends[key] > old:
+                hits[rule] = max(hits.get(rule, 0), ends[key])
+                row = text[ends[key] - condition.in_a_row : ends[key]]
+                worse = any(a.part == "worse" and a.rule == rule and ends[a.key] > old for a in self._answers)
+                self._strike(state, rule, [], f"answers {row}", step, at, worse, tell)
+        for rule, part, key, _ in self._answers:
+            if part == "until" and rule in state.struck and ends[key] > max(old, hits.get(rule, 0)):
+                self._end(state, rule, "cured", step, tell)
+        state.tail = text[-self._tail :]
+
+    # ---------------------------------------------------------------- setting in and ending
+
+    def _strike(
+        self, state: Watching, name: str, subjects: list[str], evidence: str, step: int, at: float, worse: bool, tell: Tell
+    ) -> None:
+        rule, struck = self.rules[name], state.struck.get(name)
+        if struck is not None:
+            struck.subjects = sorted({*struck.subjects, *subjects})
+            if worse:
+                struck.severity = rule.worse_severity
+        if step - state.last_struck.get(name, -rule.cooldown) < rule.cooldown:
+            return
+        state.last_struck[name] = step
+        until = None if rule.lasts is None else step + rule.lasts
+        if struck is not None:
+            struck.until, struck.evidence = until, evidence
+            return
+        severity = rule.worse_severity if worse else rule.severity
+        state.struck[name] = Struck(step, at, until, severity, subjects, evidence)
+        tell(Change(name, "applied", step))
+
+    def _end(self, state: Watching, name: str, kind: str, step: int, tell: Tell) -> None:
+        del state.struck[name]
+        state.ended[name] = state.ended.get(name, 0) + 1
+        # What it stood on must show itself anew, or one old reading would bring it back at once.
+        for key in [k for k in state.runs if k.startswith(f"{name}/")]:
+            del state.runs[key]
+        tell(Change(name, kind, step))
+
+    def progress(self, state: Watching, name: str) -> tuple[int, int] | None:
+        """How far the cure is: done and needed, in answers or readings; None where nothing is counted."""
+        struck = state.struck.get(name)
+        best: tuple[int, int] | None = None
+        for number, condition in enumerate(self.rules[name].until if struck is not None else ()):
+            if isinstance(condition, Answers):
+                done, needed = len(state.tail) - len(state.tail.rstrip(condition.letters)), condition.in_a_row
+            elif isinstance(condition, (Reading, Window)) and condition.times > 1:
+                runs = state.runs.get(f"{name}/until/{number}", {})
+                done = min((runs.get(s, [0])[0] for s in struck.subjects), default=0) if struck else 0
+                needed = condition.times
+            else:
+                continue
+            if best is None or done * best[1] > best[0] * needed:
+                best = (min(done, needed), needed)
+        return best
+
+
+@cache
+def _pattern(letters: str, count: int) -> re.Pattern[str]:
+    return re.compile(f".*[{letters}]{{{count}}}", re.DOTALL)
+
+
+def _last_end(condition: Condition, text: str) -> int:
+    """Where the last stretch as asked ends in ``text``; 0 without one."""
+    assert isinstance(condition, Answers)
+    found = _pattern(condition.letters, condition.in_a_row).match(text)
+    return 0 if found is None else found.end()
+
+
+# ---------------------------------------------------------------- facts to readings
+
+Read = tuple[str, str, float]
+"""Reading, subject, value."""
+
+
+def readings_of(fact: Any) -> Iterator[Read]:
+    """The readings that one fact of the stream gives."""
+    kind = fact.table
+    if kind == "exams":
+        if fact.kind == "gate" and fact.items:
+            share = fact.correct / fact.items
+            yield "accuracy", f"{fact.skill}:{fact.level}", share
+            yield "training_accuracy", fact.skill, share
+            yield "unreadable", fact.skill, fact.format_failures / fact.items
+    elif kind == "holds":
+        yield "lost", f"{fact.skill}:{fact.level}", float(fact.lost)
+    elif kind == "level_ups":
+        yield "lost", f"{fact.skill}:{fact.to_level}", 0.0
+    elif kind == "drifts":
+        fallen = max(0.0, fact.baseline - fact.share) if fact.severity != "none" else 0.0
+        yield "drop", f"{fact.skill}:{fact.level}", round(fallen, 9)
+    elif kind == "trials":
+        yield "trial", fact.discipline, float(fact.passed)
+    elif kind == "quest_attempts":
+        if fact.state in ("completed", "failed"):
+            yield "failed", "", float(fact.state == "failed")
+        if fact.state == "completed" and fact.loss_after is not None:
+            if fact.loss_before is not None:
+                yield "gain", "", fact.loss_before - fact.loss_after
+            if fact.train_loss is not None:
+                yield "gap", "", fact.loss_after - fact.train_loss
+
+
+STREAM_TABLES = frozenset({"exams", "holds", "level_ups", "drifts", "trials", "quest_attempts"})
+
+
+def take(watch: Watch, state: Watching, fact: Any, tell: Tell) -> None:
+    """Take one fact of the stream in."""
+    watch.pass_to(state, fact.step, tell)
+    for reading, subject, value in readings_of(fact):
+        watch.read(state, reading, subject, value, fact.step, fact.at, tell)
+    if fact.table == "exams" and fact.kind in PAYING:
+        watch.answer(state, fact.sequence, fact.step, fact.at, tell)
+
+
+def over_windows(watch: Watch, windows: Iterable[Any]) -> Watching:
+    """What the newest step windows say, oldest first; nothing of it is remembered longer than they are."""
+    state, means = Watching(), dict[str, float]()
+    for w in windows:
+        subject = w.skill or f"quest {w.quest_attempt_id}"
+        finite = w.steps - w.nonfinite
+        found: list[tuple[str, float]] = []
+        if finite > 0:
+            mean = w.loss_sum / finite
+            found.append(("loss", mean))
+            if subject in means:
+                found.append(("loss_rise", mean - means[subject]))
+            means[subject] = mean
+        if w.grad_norm_max is not None:
+            found.append(("grad_norm", w.grad_norm_max))
+        watch.pass_to(state, w.last_step, _untold)
+        for reading, value in found:
+            watch.read(state, reading, subject, value, w.last_step, w.last_at, _untold)
+    return state
+
+
+def _untold(_: Change) -> None:
+    """Windows are read anew each time; what they show is no happening."""
+
+
+def dump(state: Watching) -> dict[str, Any]:
+    """The state as JSON can hold it."""
+    return asdict(state)
+
+
+def load(data: Mapping[str, Any]) -> Watching:
+    """The state that `dump` wrote."""
+    return Watching(**{**data, "struck": {name: Struck(**s) for name, s in data["struck"].items()}})
