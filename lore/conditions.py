@@ -58,7 +58,7 @@ class _Bounds(Model):
 class Reading(_Bounds):
     """A reading of lasting rows is as asked."""
 
-    on: Literal["reading"]
+    of: Literal["reading"]
     reading: LastingReading = Field(description="which one")
     skills: int = Field(1, ge=1, le=100, description="in how many skills (or disciplines) at once")
     every: bool = Field(False, description="in every skill that was read so far")
@@ -68,14 +68,14 @@ class Reading(_Bounds):
 class Window(_Bounds):
     """A reading of the newest step windows is as asked."""
 
-    on: Literal["window"]
+    of: Literal["window"]
     reading: WindowReading = Field(description="which one")
 
 
 class Answers(Model):
     """Answers of gate exams and screenings, one after another over all skills, have these results."""
 
-    on: Literal["answers"]
+    of: Literal["answers"]
     are: tuple[ResultName, ...] = Field(min_length=1, description="results that count")
     in_a_row: int = Field(ge=1, le=1000, description="how many of them without another in between")
 
@@ -88,7 +88,7 @@ class Answers(Model):
 class OpenIncident(Model):
     """An incident of one of these rules is open."""
 
-    on: Literal["incident"]
+    of: Literal["incident"]
     rules: tuple[str, ...] = Field(min_length=1, description="ids of incident rules")
     severity: Literal["low", "medium", "high", "critical"] = Field("low", description="least severity")
     blocks: bool = Field(False, description="only one that stops training")
@@ -97,7 +97,7 @@ class OpenIncident(Model):
 class QuestOnBoard(Model):
     """A quest that was not removed is as asked."""
 
-    on: Literal["quest"]
+    of: Literal["quest"]
     spoilt: bool = Field(False, description="examples of it were trained before its file was refused")
     duplicates: Share | None = Field(None, description="more than this share of its examples are duplicates")
     newest: bool = Field(False, description="only the one that was trained last")
@@ -109,7 +109,7 @@ class QuestOnBoard(Model):
         return self
 
 
-Condition = Annotated[Reading | Window | Answers | OpenIncident | QuestOnBoard, Field(discriminator="on")]
+Condition = Annotated[Reading | Window | Answers | OpenIncident | QuestOnBoard, Field(discriminator="of")]
 Source = Literal["stream", "windows", "annals"]
 
 

@@ -263,7 +263,7 @@ def _standing(rules: Mapping[str, EffectRule], annals: Annals) -> list[ActiveEff
                 if hits:
                     first, worst = hits[0], max(hits, key=lambda i: SEVERITIES.index(i.severity))
                     severity = max(rule.severity, worst.severity, key=SEVERITIES.index)
-                    since = (first.step, first.at, None)
+                    since: tuple[int | None, float | None, None] = (first.step, first.at, None)
                     found.append(ActiveEffect(name, rule, severity, *since, worst.title, f"incidents:{worst.id}"))
                     break
             elif isinstance(condition, QuestOnBoard):

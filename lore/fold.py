@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from configs.schema import ExamRules
 from lore.rules import LoreRules
-from saves.rows import Campaign, Champion, Decision, Incident, Milestone, Quest, Run, Sparring
+from saves.rows import Campaign, Champion, Decision, Incident, Milestone, Quest, Run, Sparring, StepWindow
 
 S = TypeVar("S")
 
@@ -82,6 +82,7 @@ class ExamFact(NamedTuple):
     apprentice: bool
     plan: str
     primitives_json: str
+    format_failures: int
     at: float
 
     @property
@@ -157,6 +158,8 @@ class AttemptFact(NamedTuple):
     loss_before: float | None
     loss_after: float | None
     examples_done: int
+    train_loss: float | None
+    """Training loss at its end, as the form that was saved there knows it; None where none was."""
     at: float
 
     @property
@@ -237,6 +240,10 @@ class Annals:
     milestones: tuple[Milestone, ...] = ()
     findings: tuple[Decision, ...] = ()
     """Lasting decisions of the curriculum: attempts at levels, regressions, a cap that was found."""
+    recent: tuple[StepWindow, ...] = ()
+    """The newest live step windows, oldest first; what is seen in them is not remembered."""
+    unattended_s: float | None = None
+    """Longest time for which a run went on without a command; None before the first run."""
 
 
 # ---------------------------------------------------------------- what is told

@@ -109,9 +109,7 @@ class Watch:
 
     # ---------------------------------------------------------------- readings
 
-    def read(
-        self, state: Watching, reading: str, subject: str, value: float, step: int, at: float, tell: Tell
-    ) -> None:
+    def read(self, state: Watching, reading: str, subject: str, value: float, step: int, at: float, tell: Tell) -> None:
         """Take in one value of a reading."""
         asked = self._readings.get(reading)
         if not asked:
@@ -137,7 +135,7 @@ class Watch:
 
     @staticmethod
     def _long_enough(condition: Any, run: list[int], step: int) -> bool:
-        return run[0] >= condition.times and step - run[1] >= condition.steps
+        return run[0] >= int(condition.times) and step - run[1] >= int(condition.steps)
 
     def _holds(self, condition: Any, runs: Mapping[str, list[int]], known: Mapping[str, float], step: int) -> bool:
         if isinstance(condition, Window):
@@ -147,7 +145,7 @@ class Watch:
         holding = {s.partition(":")[0] for s, r in runs.items() if self._long_enough(condition, r, step)}
         if condition.every and holding != {s.partition(":")[0] for s in known}:
             return False
-        return len(holding) >= condition.skills
+        return len(holding) >= int(condition.skills)
 
     def _cured(
         self, state: Watching, rule: str, condition: Any, subject: str, run: list[int], step: int, tell: Tell
@@ -190,7 +188,15 @@ class Watch:
     # ---------------------------------------------------------------- setting in and ending
 
     def _strike(
-        self, state: Watching, name: str, subjects: list[str], evidence: str, step: int, at: float, worse: bool, tell: Tell
+        self,
+        state: Watching,
+        name: str,
+        subjects: list[str],
+        evidence: str,
+        step: int,
+        at: float,
+        worse: bool,
+        tell: Tell,
     ) -> None:
         rule, struck = self.rules[name], state.struck.get(name)
         if struck is not None:

@@ -91,3 +91,26 @@ def recent(conn: sqlite3.Connection, campaign_id: str, *, limit: int = 50, since
         (campaign_id, since, limit),
     )
     return [read(JournalEntry, row) for row in found.fetchall()]
+
+
+_REST = ("end", "pause", "park", "stop", SUMMON)
+"""Moments after which nothing goes on by itself."""
+
+
+def longest_unattended(conn: sqlite3.Connection, campaign_id: str) -> float | None:
+    """Most seconds for which a run of a campaign went on without a command; None before its first run.
+
+    What a resume left behind counts, too: it was trained all the same.
+    """
+    row = conn.execute(
+        f"""WITH moments AS (
+               SELECT id AS run, started_at AS at, 'start' AS verb FROM runs WHERE campaign_id = :c
+               UNION ALL SELECT j.run_id, j.at, j.verb FROM journal j JOIN runs r ON r.id = j.run_id
+                   WHERE r.campaign_id = :c
+               UNION ALL SELECT r.id, coalesce(r.ended_at, (SELECT w.last_at FROM step_windows w WHERE w.run_id = r.id
+                   ORDER BY w.first_step DESC LIMIT 1), r.started_at), 'end' FROM runs r WHERE r.campaign_id = :c),
+           gaps AS (SELECT verb, lead(at) OVER (PARTITION BY run ORDER BY at) - at AS gap FROM moments)
+           SELECT max(gap) FROM gaps WHERE verb NOT IN ({", ".join(f"'{name}'" for name in _REST)})""",
+        {"c": campaign_id},
+    ).fetchone()
+    return None if row[0] is None else float(row[0])

@@ -108,3 +108,14 @@ def totals(conn: sqlite3.Connection, campaign_id: str) -> Totals:
         (campaign_id,),
     ).fetchone()
     return Totals(live_sums(conn, campaign_id), StepSums(**dict(lifetime)))
+
+
+def newest_windows(conn: sqlite3.Connection, campaign_id: str, count: int) -> list[StepWindow]:
+    """The newest ``count`` live windows of a campaign, oldest first."""
+    found = conn.execute(
+        """SELECT w.* FROM runs r CROSS JOIN step_windows w ON w.run_id = r.id
+           WHERE r.campaign_id = ? AND w.last_step <= coalesce(r.superseded_after, w.last_step)
+           ORDER BY r.id DESC, w.first_step DESC LIMIT ?""",
+        (campaign_id, count),
+    ).fetchall()
+    return [read(StepWindow, row) for row in reversed(found)]

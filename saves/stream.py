@@ -20,7 +20,7 @@ QUERIES: dict[str, tuple[str, str]] = {
     ),
     "exams": (
         """SELECT t.id, t.run_id, t.step, t.skill, t.level, t.kind, t.items, t.correct, t.sequence, t.won_level,
-            t.apprentice, t.plan, t.primitives_json, t.at
+            t.apprentice, t.plan, t.primitives_json, t.format_failures, t.at
            FROM exams t CROSS JOIN runs r ON r.id = t.run_id""",
         "step",
     ),
@@ -46,7 +46,9 @@ QUERIES: dict[str, tuple[str, str]] = {
     ),
     "quest_attempts": (
         """SELECT t.id, t.run_id, t.last_step, t.quest_id, t.state, t.loss_before, t.loss_after, t.examples_done,
-            t.ended_at FROM quest_attempts t CROSS JOIN runs r ON r.id = t.run_id""",
+            (SELECT coalesce(json_extract(c.facts_json, '$.loss_ema'), json_extract(c.facts_json, '$.train_loss'))
+             FROM checkpoints c WHERE c.run_id = t.run_id AND c.step = t.last_step ORDER BY c.id LIMIT 1), t.ended_at
+           FROM quest_attempts t CROSS JOIN runs r ON r.id = t.run_id""",
         "last_step",
     ),
     "checkpoints": (

@@ -15,11 +15,15 @@ from lore.parts import parts
 from lore.rules import rules as lore_rules
 from realm_tui.runtime.opened import OpenedSave
 from saves import campaigns, decisions, incidents, ledger, milestones, quests, runs, sparring
+from saves.journal import longest_unattended
+from saves.steps import newest_windows
 from saves.stream import lineage, newest_ids, settled_step, stream, window_straddles
 from skills.registry import get_skill
 
 PASSING = frozenset({"strategy", "drill", "remedy"})
 """Decisions that retention lets go of."""
+RECENT_WINDOWS = 32
+"""Step windows in which what passes quickly is looked for."""
 _FORMAT = 1
 _TOLD_EVERY = 20_000
 
@@ -57,7 +61,7 @@ class GameReader:
             on_progress: hears the number of facts folded so far, now and then.
         """
         conn, campaign = save.conn, save.campaign.id
-        fold = Fold(parts(), setting_of(save))
+        fold = Fold(parts(save.hero.data.profile), setting_of(save))
         known = fingerprint(fold.parts, fold.setting)
         if known != self._print or campaign != self._campaign:
             self._print, self._campaign, self._base = known, campaign, None
@@ -124,6 +128,8 @@ def annals_of(save: OpenedSave) -> Annals:
         sparring=tuple(found.sparring for found in sparring.rounds(conn)),
         milestones=tuple(milestones.milestones(conn, campaign)),
         findings=tuple(d for d in decisions.recent_decisions(conn, campaign.id) if d.kind not in PASSING),
+        recent=tuple(newest_windows(conn, campaign.id, RECENT_WINDOWS)),
+        unattended_s=longest_unattended(conn, campaign.id),
     )
 
 

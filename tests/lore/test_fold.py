@@ -15,6 +15,7 @@ from configs.paths import SaveFolder
 from configs.schema import RetentionRules
 from lore.combat import combat
 from lore.fold import Game
+from lore.progress import ProgressPart
 from realm_tui.runtime.game import GameReader, annals_of, read_game
 from realm_tui.runtime.opened import OpenedSave, ensure_save, opened
 from saves import retention
@@ -58,7 +59,8 @@ def game_of(folder: SaveFolder, reader: GameReader | None = None) -> Game:
         return (reader or GameReader(keep=False)).read(found)
 
 
-def test_what_is_folded_is_what_the_rows_add_up_to(save: SaveFolder) -> None:
+def test_what_is_folded_is_what_the_rows_add_up_to(save: SaveFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realm_tui.runtime.game.parts", lambda profile=None: (ProgressPart(),))
     with closing(open_save(save, write=True)) as conn:
         live(conn, facts.begin(conn), 1, 1000)
         rows = recent_exams(conn, CAMPAIGN)

@@ -33,7 +33,7 @@ def exam(number: int, step: int, level: int, correct: int, items: int = 64, **ov
     base: dict[str, Any] = {
         "id": number, "run_id": 1, "step": step, "skill": "bin", "level": level, "kind": "gate", "items": items,
         "correct": correct, "sequence": "", "won_level": False, "apprentice": False, "plan": "", "primitives_json": "{}",
-        "at": float(step),
+        "format_failures": 0, "at": float(step),
     }  # fmt: skip
     return ExamFact(**(base | over))
 
