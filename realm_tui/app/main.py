@@ -11,6 +11,9 @@ from contextlib import closing
 from configs.loader import load_game
 from configs.paths import SaveFolder
 
+ANOTHER_CAMPAIGN = -1
+"""What the app is left with (`App.exit`) when another campaign is played from now on; no exit code of a program."""
+
 
 def ascii_terminal() -> bool:
     """Whether the terminal cannot be trusted with more than ASCII."""
@@ -34,12 +37,19 @@ def choose_hero() -> str | None:
 
 
 def run(folder: SaveFolder, *, read_only: bool = False) -> int:
-    """Play until the player leaves; the exit code.
+    """Play until the player leaves; the exit code. Another campaign opens the screen anew.
 
     Args:
         folder: an existing save.
         read_only: another screen has this save open; look, but give no orders.
     """
+    while (code := _play(folder, read_only)) == ANOTHER_CAMPAIGN:
+        pass
+    return code
+
+
+def _play(folder: SaveFolder, read_only: bool) -> int:
+    """One opening of the screen; `ANOTHER_CAMPAIGN` when it should be opened again."""
     gc.disable()  # until the first frame stands: collecting while everything is being imported costs a fifth of the start
     reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="facts")
     from realm_tui.app.source import SaveSource
@@ -77,4 +87,4 @@ def run(folder: SaveFolder, *, read_only: bool = False) -> int:
         app.run()
         reading.submit(source.close).result()
         reading.shutdown()
-    return app.return_code or 0
+    return ANOTHER_CAMPAIGN if app.return_value == ANOTHER_CAMPAIGN else app.return_code or 0

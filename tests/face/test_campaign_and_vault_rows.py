@@ -65,7 +65,7 @@ def test_a_campaign_tells_what_next_its_best_and_what_it_cost(played: SaveFolder
     told = " ".join(text(campaign_rows.way_rows(view_of(played), PLAIN, 74)).split())
     for part in (
         "PIP, the Hatchling", "campaign-001", "with a new hero", "seed 7", "train 1,000 more steps", "idle",
-        "0.310 at step 1,050", "1.125 at step 1,000", "BIN 2", "12k tokens trained", "checkpoint-900",
+        "0.310 at step 1,050", "1.125 at step 1,000", "BIN 2", "tokens trained 12k", "checkpoint-900",
     ):  # fmt: skip
         assert part in told, part
 

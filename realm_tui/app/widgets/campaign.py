@@ -146,11 +146,9 @@ def _best(one: Standing, look: Look) -> list[Row]:
 def _spent(one: Standing, look: Look, width: int) -> list[Row]:
     """Effort by skill; what is left over went into the player's own quests."""
     rows: list[Row] = [
-        named(
-            label("strain.effort", look.names),
-            f"{one.effort:,.1f}   {brief(float(one.trained_tokens))} tokens trained   "
-            f"{whole(one.lifetime_steps)} steps on all its ways",
-        )
+        named(label("strain.effort", look.names), f"{one.effort:,.1f}"),
+        named("tokens trained", brief(float(one.trained_tokens))),
+        named("steps ever made", whole(one.lifetime_steps)),
     ]
     shares = [(s.upper(), e) for s, e in one.effort_by_skill.items()]
     own = one.effort - sum(e for _, e in shares)
