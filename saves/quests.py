@@ -113,6 +113,46 @@ def remove_quest(conn: sqlite3.Connection, quest_id: int) -> None:
         conn.execute("UPDATE quests SET removed_at = ? WHERE id = ? AND removed_at IS NULL", (clock.now(), quest_id))
 
 
+def set_priority(conn: sqlite3.Connection, quest_id: int, priority: str) -> None:
+    """Let a quest be taken sooner or later, durably; one in training is finished first all the same."""
+    with transaction(conn, durable=True):
+        conn.execute("UPDATE quests SET priority = ? WHERE id = ? AND removed_at IS NULL", (priority, quest_id))
+
+
+def again(conn: sqlite3.Connection, quest_id: int) -> int:
+    """Put a quest that ended on the board anew, under a name of its own and with no attempt yet, durably.
+
+    The one that ended leaves the board; its history stays.
+
+    Raises:
+        BlockedError: it has not ended.
+    """
+    with transaction(conn, durable=True):
+        found = quest(conn, quest_id)
+        if found.state not in ("completed", "failed", "skipped"):
+            why = "it was taken off the board" if found.state == "removed" else f"it is {found.state}"
+            raise BlockedError(
+                f"{found.name} has not ended", why=why, fix="choose one that is done, failed or skipped", code="QUEST_WAITS"
+            )
+        name, number = f"{found.name}-again", 2
+        while conn.execute("SELECT 1 FROM quests WHERE name = ?", (name,)).fetchone() is not None:
+            name, number = f"{found.name}-again-{number}", number + 1
+        made = add_quest(
+            conn,
+            name=name,
+            file=found.file,
+            digest=found.digest,
+            format=found.format,
+            priority=found.priority,
+            epochs=found.epochs,
+            counts=dict(found.counts),
+            source=f"again: {found.name}",
+            origin=found.origin,
+        )
+        conn.execute("UPDATE quests SET removed_at = ? WHERE id = ?", (clock.now(), quest_id))
+        return made
+
+
 def start_attempt(
     conn: sqlite3.Connection,
     quest_id: int,

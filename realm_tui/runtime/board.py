@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from configs.errors import UsageError
+from configs.errors import BlockedError, UsageError
 from configs.paths import SaveFolder
 from configs.schema import GameConfig, HeroConfig
 from engine.quests.board import PRIORITIES, import_quest
@@ -15,7 +15,7 @@ from realm_tui.runtime.opened import OpenedSave, opened
 from saves import quests
 from saves.rows import Quest
 
-__all__ = ["PRIORITIES", "add", "check", "listed", "one", "remove"]
+__all__ = ["PRIORITIES", "add", "again", "check", "listed", "one", "prioritise", "remove"]
 
 
 def check(
@@ -114,3 +114,36 @@ def remove(folder: SaveFolder, which: int | str) -> Quest:
             raise UsageError(f"{found.name} is off the board already", fix="see `realm quest list`", code="REMOVED")
         quests.remove_quest(save.conn, found.id)
         return found
+
+
+def prioritise(folder: SaveFolder, which: int | str, priority: str) -> Quest:
+    """Let a waiting quest be taken sooner or later; within a priority the oldest goes first.
+
+    Raises:
+        UsageError: there is no such quest or priority.
+        BlockedError: it does not wait any more.
+    """
+    if priority not in PRIORITIES:
+        raise UsageError(f"no priority is called {priority!r}", fix="choose high, normal or low", code="BAD_PRIORITY")
+    with opened(folder, write=True) as save:
+        found = quests.quest(save.conn, which)
+        if found.state in ("completed", "removed", "processing"):
+            raise BlockedError(
+                f"{found.name} does not wait any more",
+                why=f"it is {found.state}",
+                fix="only quests that wait have a place in the queue",
+                code="QUEST_ENDED",
+            )
+        quests.set_priority(save.conn, found.id, priority)
+        return quests.quest(save.conn, found.id)
+
+
+def again(folder: SaveFolder, which: int | str) -> Quest:
+    """Put a quest that is done, failed or skipped on the board anew; the new one.
+
+    Raises:
+        UsageError: there is no such quest.
+        BlockedError: it has not ended.
+    """
+    with opened(folder, write=True) as save:
+        return quests.quest(save.conn, quests.again(save.conn, quests.quest(save.conn, which).id))

@@ -48,7 +48,7 @@ def drill(save: OpenedSave, name: str, reason: str) -> DrillOrder:
 
     view = course(save, ask_engine=False)
     trained = {skill: (get_skill(skill), one.state) for skill, one in view.skills.items()}
-    return drill_for(name, trained, _drills(), save.rules.primitives, reason)
+    return drill_for(name, trained, catalogue_drills(), save.rules.primitives, reason)
 
 
 def transferred(save: OpenedSave) -> tuple[Transfer, ...]:
@@ -88,7 +88,8 @@ def trained_in(save: OpenedSave) -> set[str]:
     return found
 
 
-def _drills() -> Skill | None:
+def catalogue_drills() -> Skill | None:
+    """The catalogue's drills as a skill; None where they are disabled."""
     from skills.registry import get_skill
 
     try:

@@ -148,7 +148,7 @@ def decide(skill_id: str, *, accept: bool, note: str = "", anyway: bool = False)
     if accept:
         build(declared)
         forged = declared.forged
-        if forged and not anyway and (doubts := _doubts_written(forged)):
+        if forged and not anyway and (doubts := doubts_written(forged)):
             raise BlockedError(
                 f"the samples do not support {skill_id}",
                 why="; ".join(doubts),
@@ -176,7 +176,8 @@ def now() -> str:
     return clock.utc(clock.now()).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _doubts_written(forged: dict[str, Any]) -> Sequence[str]:
+def doubts_written(forged: dict[str, Any]) -> Sequence[str]:
+    """Why the samples do not support a proposal, from what was written beside it; empty: they do, or nothing was written."""
     numbers = {
         key: forged.get(key) for key in ("samples", "explained", "held_out", "held_out_answered", "made", "ambiguous")
     }
