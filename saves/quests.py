@@ -132,7 +132,10 @@ def again(conn: sqlite3.Connection, quest_id: int) -> int:
         if found.state not in ("completed", "failed", "skipped"):
             why = "it was taken off the board" if found.state == "removed" else f"it is {found.state}"
             raise BlockedError(
-                f"{found.name} has not ended", why=why, fix="choose one that is done, failed or skipped", code="QUEST_WAITS"
+                f"{found.name} has not ended",
+                why=why,
+                fix="choose one that is done, failed or skipped",
+                code="QUEST_WAITS",
             )
         name, number = f"{found.name}-again", 2
         while conn.execute("SELECT 1 FROM quests WHERE name = ?", (name,)).fetchone() is not None:

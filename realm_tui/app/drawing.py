@@ -47,6 +47,13 @@ def shorten(text: str, width: int) -> str:
     return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
 
 
+def column(text: str, width: int, *, right: bool = False) -> str:
+    """``text`` in exactly ``width`` cells, at the left of them or at the right."""
+    text = shorten(text, width)
+    blanks = " " * (width - cell_len(text))
+    return blanks + text if right else text + blanks
+
+
 def wrap(text: str, width: int, most: int = 0) -> list[str]:
     """``text`` in lines of at most ``width`` cells, broken between words where that can be.
 

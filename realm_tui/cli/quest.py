@@ -10,7 +10,11 @@ import typer
 from realm_tui.cli.output import JsonOption, SaveOption, data, say, table
 from realm_tui.cli.progress import ProgressLine
 
-app = typer.Typer(help="The quest board: add, check, list, show, remove.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="The quest board: add, check, list, show, move, take again, remove.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A JSONL file of messages or text records.")]
 LongOption = Annotated[
@@ -151,3 +155,63 @@ def remove(quest: QuestArgument, save: SaveOption = None, as_json: JsonOption = 
         data({"id": gone.id, "name": gone.name, "removed": True})
     else:
         typer.echo(f"{gone.name} is off the board")
+
+
+@app.command()
+def move(
+    quest: QuestArgument,
+    priority: Annotated[str, typer.Option("--priority", help="high, normal or low.")],
+    save: SaveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a waiting quest be taken sooner or later; within a priority the oldest goes first."""
+    from configs.paths import SaveFolder
+    from realm_tui.runtime import board
+    from realm_tui.runtime.quest_text import quest_facts
+
+    moved = board.prioritise(SaveFolder.named(save), quest, priority)
+    if as_json:
+        data(quest_facts(moved))
+    else:
+        typer.echo(f"{moved.name}: {moved.priority} priority")
+
+
+@app.command()
+def again(quest: QuestArgument, save: SaveOption = None, as_json: JsonOption = False) -> None:
+    """Put a quest that is done, failed or skipped on the board anew; what it was before stays in the save's history."""
+    from configs.paths import SaveFolder
+    from realm_tui.runtime import board
+    from realm_tui.runtime.quest_text import quest_facts
+
+    made = board.again(SaveFolder.named(save), quest)
+    if as_json:
+        data(quest_facts(made))
+    else:
+        typer.echo(f"{made.name} is on the board, {made.priority} priority")
+
+
+@app.command()
+def examples(
+    quest: QuestArgument,
+    count: Annotated[int, typer.Option("--count", min=1, max=100, help="How many, from all over the file.")] = 5,
+    save: SaveOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a few examples of a quest as its file says them."""
+    from configs.paths import SaveFolder
+    from realm_tui.runtime import board
+    from realm_tui.runtime.board_view import peek
+    from realm_tui.runtime.foreign import clean
+    from realm_tui.runtime.opened import opened
+
+    folder = SaveFolder.named(save)
+    with opened(folder) as found:
+        one = board.one(found, quest)
+    shown = peek(folder, one, count)
+    if as_json:
+        data([example.as_dict() for example in shown])
+        return
+    for example in shown:
+        typer.echo(f"line {example.line}")
+        for role, text in example.turns:
+            typer.echo(f"  {clean(role):<10} {clean(text, newline=' ⏎ ')}")

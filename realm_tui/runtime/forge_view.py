@@ -112,7 +112,9 @@ def _drills(save: OpenedSave, stood: tuple[PrimitiveStanding, ...]) -> tuple[Dri
     for one in stood:
         order: DrillOrder | None = None
         try:
-            order = drill_for(one.primitive, trained, guests, save.rules.primitives, "weak" if one.weak else "asked for")
+            order = drill_for(
+                one.primitive, trained, guests, save.rules.primitives, "weak" if one.weak else "asked for"
+            )
         except UsageError:
             order = None
         found.append(DrillView(one, order))

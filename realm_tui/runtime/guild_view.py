@@ -150,4 +150,3 @@ def _state(level: int, won: bool, lost: bool, screened: bool, training: bool) ->
     if won:
         return "lost" if lost else "held" if screened else "won"
     return "training" if training else "ahead"
-

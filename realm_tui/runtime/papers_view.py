@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 
 from realm_tui.runtime.opened import OpenedSave
@@ -86,11 +87,11 @@ def papers_view(save: OpenedSave, group: str = "all", chosen: int | None = None)
     narrowed = f"AND kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
     rows = save.conn.execute(
         f"""SELECT id, step, skill, level, kind, plan, items, correct, errors, format_failures, repeats, apprentice,
-                won_level, weights, checkpoint_id IS NOT NULL, at
+                won_level, weights, checkpoint_id IS NOT NULL AS of_checkpoint, at
             FROM live_exams WHERE run_campaign_id = ? {narrowed} ORDER BY id DESC LIMIT ?""",
         (save.campaign.id, *kinds, MOST),
     ).fetchall()
-    lines = tuple(PaperLine(*row) for row in rows)
+    lines = tuple(_line(row) for row in rows)
     total, exam_s = save.conn.execute(
         "SELECT count(*), sum(duration_s) FROM live_exams WHERE run_campaign_id = ?", (save.campaign.id,)
     ).fetchone()
@@ -108,6 +109,13 @@ def papers_view(save: OpenedSave, group: str = "all", chosen: int | None = None)
         budget_share=load_exam_plan().budget.share,
         paper=_paper(save, which) if which is not None else None,
     )
+
+
+def _line(row: sqlite3.Row) -> PaperLine:
+    values = {name: row[name] for name in row.keys()}  # noqa: SIM118 - a row of SQLite iterates over its values
+    for name in ("apprentice", "won_level", "of_checkpoint"):
+        values[name] = bool(values[name])
+    return PaperLine(**values)
 
 
 def _paper(save: OpenedSave, exam_id: int) -> Paper | None:
