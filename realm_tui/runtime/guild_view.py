@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from engine.curriculum.forgetting import Budget, budget
 from engine.curriculum.primitives import PrimitiveStanding
 from engine.curriculum.state import NOTHING, Tally
 from realm_tui.runtime.course import CourseView, course
@@ -68,6 +69,8 @@ class GuildView:
     skills: tuple[SkillView, ...]
     primitives: tuple[PrimitiveStanding, ...]
     """Weakest first."""
+    budget: Budget
+    """Levels lost of those won, by the newest screenings."""
     course: CourseView
     turns: Mapping[str, int]
     """How many of the next `AHEAD_STEPS` steps each skill gets."""
@@ -81,9 +84,11 @@ def guild_view(save: OpenedSave, *, ask_engine: bool = False) -> GuildView:
     from realm_tui.runtime.primitives import standing
 
     view = course(save, ask_engine=ask_engine)
+    skills = tuple(_skill(save, skill, view) for skill in save.hero.skills)
     return GuildView(
-        skills=tuple(_skill(save, skill, view) for skill in save.hero.skills),
+        skills=skills,
         primitives=standing(save),
+        budget=budget([(one.won, len(one.lost)) for one in skills], save.rules.forgetting),
         course=view,
         turns=view.preview(Rules.of(save.rules), AHEAD_STEPS) if save.hero.skills else {},
         decisions=tuple(decisions.recent_decisions(save.conn, save.campaign.id, limit=_DECISIONS)),

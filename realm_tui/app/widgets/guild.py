@@ -149,8 +149,8 @@ def course_rows(view: GuildView, look: Look, width: int) -> list[Row]:
         rows += _said("The shares you set yourself stand above the strategy.", width, "warn")
     rows += _said(course.decision.text, width, "accent")
     rows += turns_rows(view.turns, look, width)
-    tone = "bad-strong" if course.budget.exceeded else "text"
-    rows.append(((" forgetting  ", "muted"), (course.budget.text(), tone)))
+    tone = "bad-strong" if view.budget.exceeded else "text"
+    rows.append(((" forgetting  ", "muted"), (view.budget.text(), tone)))
     for skill, one in course.skills.items():
         told = []
         if one.multiplier is not None:
