@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 from typing import Literal
@@ -68,7 +68,7 @@ def chapters() -> tuple[Chapter, ...]:
 
 
 @cache
-def entries() -> Mapping[str, Entry]:
+def entries() -> dict[str, Entry]:
     """Every entry by its dotted key, in the order of the book.
 
     Raises:
@@ -100,10 +100,11 @@ def label(key: str, voice: Voice = "tavern") -> str:
 
 
 def search(text: str, limit: int = 8) -> list[str]:
-    """Keys whose key or words contain ``text``, without regard to case."""
+    """Keys whose key or words contain ``text``, without regard to case; those that end in it first."""
     wanted = text.casefold()
 
     def words(key: str, e: Entry) -> Iterable[str]:
         return (key, e.label, e.plain, e.short)
 
-    return [k for k, e in entries().items() if any(wanted in w.casefold() for w in words(k, e))][:limit]
+    found = [k for k, e in entries().items() if any(wanted in w.casefold() for w in words(k, e))]
+    return sorted(found, key=lambda k: k.rsplit(".", 1)[-1].casefold() != wanted)[:limit]

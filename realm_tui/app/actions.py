@@ -1,8 +1,12 @@
-"""The one registry of actions: keys, footer, help screen and palette are all made from it."""
+"""The one registry of actions: keys, footer, help screen and palette are all made from it, and from each screen's own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Where = Literal["everywhere", "battle", "pages"]
+"""Where an action is offered: on every screen, on the Battle screen alone, or on every other one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +14,7 @@ class Action:
     """Something the player can do."""
 
     id: str
-    """The app answers with its method ``action_<id>``."""
+    """The app, or the screen whose own action it is, answers with its method ``action_<id>``."""
     key: str
     plain: str
     """What it does, in one or two words, in technical terms."""
@@ -22,7 +26,12 @@ class Action:
     confirm: str = ""
     """The question asked first, for what cannot be taken back."""
     footer_order: int = 50
-    """Smaller stands further left and survives longer on a narrow screen."""
+    """Smaller survives longer on a narrow screen."""
+    where: Where = "everywhere"
+
+    def offered(self, *, on_battle: bool) -> bool:
+        """Whether it can be done on the Battle screen, or else on the other ones."""
+        return self.where == "everywhere" or (self.where == "battle") == on_battle
 
     @property
     def key_label(self) -> str:
@@ -36,6 +45,15 @@ class Action:
 
 
 ACTIONS: tuple[Action, ...] = (
+    Action(
+        "home",
+        "escape",
+        "back",
+        "back",
+        "Back to the Battle screen.",
+        where="pages",
+        footer_order=0,
+    ),
     Action(
         "pause_or_resume",
         "p",
@@ -78,7 +96,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "spar",
-        "m",
+        "M",
         "spar",
         "face the mirror",
         "Let the hero answer fresh problems; what it gets wrong becomes a quest that goes first.",
@@ -125,6 +143,7 @@ ACTIONS: tuple[Action, ...] = (
         "zoom the pool",
         "Strain of the whole campaign, or of the newest steps.",
         in_footer=False,
+        where="battle",
     ),
     Action(
         "ascii",
@@ -148,7 +167,7 @@ ACTIONS: tuple[Action, ...] = (
         "palette",
         "palette",
         "Search everything that can be done; `ask …` in it asks at once.",
-        footer_order=10,
+        footer_order=11,
     ),
     Action(
         "help",

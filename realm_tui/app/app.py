@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from textual import work
 from textual.app import App, SystemCommand
@@ -30,13 +30,21 @@ from realm_tui.app.facts import Facts
 from realm_tui.app.link import Link
 from realm_tui.app.palette import ActionCommands
 from realm_tui.app.screens.battle import BattleScreen
+from realm_tui.app.screens.frame import Frame
+from realm_tui.app.screens.page import Page
+from realm_tui.app.screens.registry import HOME, SCREENS, screen
 from realm_tui.app.theme import THEMES
 from realm_tui.runtime.foreign import clean
+from realm_tui.runtime.opened import OpenedSave
 
 if TYPE_CHECKING:
     from lore.lexicon import Voice
     from lore.narrator import Tale
 
+T = TypeVar("T")
+
+_TOASTS = 5
+"""Notices that are seen at once; an older one gives way."""
 _LOOK_S = 30.0
 """How often it is remembered what the player has seen; a killed screen repeats at most that much."""
 _RESTING = frozenset({EngineState.PAUSED, EngineState.PARKED, EngineState.BLOCKED})
@@ -51,6 +59,9 @@ class Source(Protocol):
     def away(self) -> Sequence[Tale]:
         """The away report's lines; empty when nothing happened since the last look."""
 
+    def look_up(self, read: Callable[[OpenedSave], T], known: int | None) -> tuple[int, T] | None:
+        """What ``read`` makes of the save, with the database's version; None when that is still the ``known`` one."""
+
 
 class Keeper(Protocol):
     """Where the screen's own choices are kept."""
@@ -63,15 +74,17 @@ class Keeper(Protocol):
 
 
 class RealmApp(App[int]):
-    """The Battle screen and everything it can do."""
+    """The screens and everything that can be done on all of them."""
 
     TITLE = "Realm of Training"
     CSS_PATH: ClassVar[Any] = sorted(Path(__file__).with_name("styles").glob("*.tcss"))
+    NOTIFICATION_TIMEOUT = 4.0
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     COMMANDS: ClassVar[set[Any]] = {ActionCommands}
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(a.key, a.id, a.plain, show=False, id=a.id) for a in ACTIONS),
+        *(Binding(s.key, s.action, s.id, show=False, id=f"screen.{s.id}") for s in SCREENS if s.key),
         Binding("ctrl+c,ctrl+q", "leave", show=False, priority=True),
     ]
 
@@ -117,15 +130,17 @@ class RealmApp(App[int]):
         self.theme = THEMES[0].name
         self.animation_level = "none"
         self.rules, self.look, self.facts = rules, look, first
-        self._source, self._link, self._keeper = source, link, keeper
+        self._source, self.link, self._keeper = source, link, keeper
         self._start_engine, self._ask_names, self._read_only = start_engine, ask_names, read_only
-        self._away: Sequence[Tale] = ()
+        self.away: Sequence[Tale] = ()
+        """What happened between the last look and this one."""
         self._reader = reader or ThreadPoolExecutor(max_workers=1, thread_name_prefix="facts")
         self._own_reader = reader is None
         self._reading = False
         self._pending: dict[str, str] = {}
         self._trouble = ""
         self._battle = BattleScreen(rules)
+        self._opened: dict[str, Frame] = {HOME: self._battle}
 
     # ------------------------------------------------------------------ life
 
@@ -136,7 +151,7 @@ class RealmApp(App[int]):
         self.set_class(self.look.ascii, "-ascii")
         self.set_class(self.no_color, "-nocolour")
         self._watch_signals()
-        self.theme_changed_signal.subscribe(self, lambda _: self._battle.repaint())
+        self.theme_changed_signal.subscribe(self, lambda _: self._repaint_all())
         if self.facts is not None:
             self._paint()
         self.call_after_refresh(self._begin)
@@ -147,7 +162,7 @@ class RealmApp(App[int]):
         gc.enable()
         self.set_interval(self.rules.face.refresh_s, self.refresh_facts)
         if self._start_engine and not self._read_only:
-            self.do("start", self._link.start, "calling the hero", quiet=True)
+            self.do("start", self.link.start, "calling the hero", quiet=True)
         if self._read_only:
             self.notify("Another screen has this save open; this one only reads.", severity="warning", markup=False)
         self.opening()
@@ -185,13 +200,13 @@ class RealmApp(App[int]):
             self._keep("face.names", names)
             self._paint()
         try:
-            self._away = await asyncio.get_running_loop().run_in_executor(self._reader, self._source.away)
+            self.away = await asyncio.get_running_loop().run_in_executor(self._reader, self._source.away)
         except RealmError as error:
             self.notify(clean(error.text()), severity="error", timeout=10, markup=False)
         self.remember_look()
         self.set_interval(_LOOK_S, self.remember_look)
-        if self._away:
-            await self.push_screen_wait(self._away_screen())
+        if self.away:
+            self.action_go("away")
 
     # ------------------------------------------------------------------ facts
 
@@ -226,8 +241,84 @@ class RealmApp(App[int]):
     def _paint(self) -> None:
         if self.facts is None:
             return
+        top, pending = self.top, ", ".join(self._pending.values())
         with self.batch_update():
-            self._battle.show(self.facts, self.look, ", ".join(self._pending.values()))
+            if top is self._battle:
+                self._battle.show(self.facts, self.look, pending)
+            else:
+                top.show_around(self.facts, self.look, pending)
+
+    def repaint_top(self) -> None:
+        """Draw the facts at hand on the screen in front."""
+        self._paint()
+
+    def _repaint_all(self) -> None:
+        """Paint every open screen anew: equal rows look different now."""
+        for opened in self._opened.values():
+            if opened.is_attached:
+                opened.repaint()
+
+    # ------------------------------------------------------------------ screens
+
+    @property
+    def top(self) -> Frame:
+        """The full screen in front, below whatever dialog is open."""
+        return next((s for s in reversed(self.screen_stack) if isinstance(s, Frame)), self._battle)
+
+    def may_look(self, page: Frame) -> bool:
+        """Whether a page may read now: it is in front, and the terminal keeps up."""
+        return self.is_running and page is self.top and not self._terminal_behind
+
+    async def look_up(self, read: Callable[[OpenedSave], T], known: int | None) -> tuple[int, T] | None:
+        """What ``read`` makes of the save, on the facts thread; None when the database is still at the ``known`` version.
+
+        Raises:
+            RealmError: the save cannot be read.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._source.look_up, read, known)
+
+    def action_go(self, screen_id: str) -> None:
+        """Open a screen in place of the one in front; the Battle screen always lies below."""
+        wanted, top = screen(screen_id), self.top
+        if top.place == wanted.id:
+            return
+        if wanted.id == HOME:
+            self.action_home()
+            return
+        page = self._opened.get(wanted.id)
+        if page is None:
+            page = self._opened[wanted.id] = wanted.made()
+            self.install_screen(page, wanted.id)
+        if self.facts is not None:
+            page.show_around(self.facts, self.look, ", ".join(self._pending.values()))
+        if top is self._battle:
+            self.push_screen(page)
+        else:
+            self.switch_screen(page)
+
+    def action_home(self) -> None:
+        if self.top is not self._battle:
+            self.pop_screen()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """An action that is not offered on the screen in front does nothing there."""
+        one = next((a for a in ACTIONS if a.id == action), None)
+        return one is None or not self.is_running or one.offered(on_battle=self.top is self._battle)
+
+    def notify(self, message: str, **options: Any) -> None:
+        """Tell something in a toast; at most five are seen, the oldest gives way.
+
+        Args:
+            message: the words.
+            options: as in `textual.app.App.notify`.
+        """
+        super().notify(message, **options)
+        self.call_later(self._trim_toasts)
+
+    def _trim_toasts(self) -> None:
+        for old in sorted(self._notifications, key=lambda n: n.raised_at)[:-_TOASTS]:
+            self._unnotify(old, refresh=False)
+        self._refresh_notifications()
 
     # ------------------------------------------------------------------ deeds
 
@@ -281,7 +372,7 @@ class RealmApp(App[int]):
         name = str(verb)
 
         async def deed() -> str:
-            step = await self._link.order(verb, args or {}, self._progress(name))
+            step = await self.link.order(verb, args or {}, self._progress(name))
             return f"{done} (step {step:,})" if step is not None else done
 
         self.do(name, deed, words)
@@ -303,13 +394,13 @@ class RealmApp(App[int]):
         elif self.state in LIVING:
             self._order(Verb.PAUSE, "pausing", "Paused")
         else:
-            self.do("start", self._link.start, "calling the hero", quiet=True)
+            self.do("start", self.link.start, "calling the hero", quiet=True)
 
     def action_checkpoint(self) -> None:
         self._order(Verb.CHECKPOINT, "saving a checkpoint", "Checkpoint saved")
 
     def action_promote(self) -> None:
-        self.do("promote", lambda: self._link.promote(self._progress("promote")), "crowning a champion")
+        self.do("promote", lambda: self.link.promote(self._progress("promote")), "crowning a champion")
 
     @work
     async def action_skip(self) -> None:
@@ -324,7 +415,7 @@ class RealmApp(App[int]):
         again = self.state is EngineState.STOPPING or "stop" in self._pending
         if again or await self._sure("stop"):
             name = "stop now" if again else "stop"
-            self.do(name, lambda: self._link.stop(again, self._progress(name)), "saving and stopping", "Stopped")
+            self.do(name, lambda: self.link.stop(again, self._progress(name)), "saving and stopping", "Stopped")
 
     async def _sure(self, action_id: str) -> bool:
         from realm_tui.app.screens.dialog import confirm
@@ -335,7 +426,7 @@ class RealmApp(App[int]):
     async def action_add_quest(self) -> None:
         from realm_tui.app.screens.add_quest import AddQuestScreen
 
-        added = await self.push_screen_wait(AddQuestScreen(self._link.add_file, Path.cwd()))
+        added = await self.push_screen_wait(AddQuestScreen(self.link.add_file, Path.cwd()))
         if added:
             self.notify(clean(added), markup=False)
             self.refresh_facts()
@@ -344,26 +435,32 @@ class RealmApp(App[int]):
         from realm_tui.app.screens.ask import AskScreen
 
         champion = self.facts.status.champion if self.facts is not None else None
-        self.push_screen(AskScreen(self._link, champion.name if champion is not None else None, question))
+        self.push_screen(AskScreen(self.link, champion.name if champion is not None else None, question))
 
     def action_spar(self) -> None:
         from realm_tui.app.screens.spar import SparScreen
 
-        self.push_screen(SparScreen(self._link))
+        self.push_screen(SparScreen(self.link))
 
     def action_names(self) -> None:
         names: Voice = "plain" if self.look.tavern else "tavern"
         self.look = replace(self.look, names=names)
         self._keep("face.names", names)
+        self._paint_look()
+
+    def _paint_look(self) -> None:
+        """After a change of look: the screen in front, with the data it holds."""
         self._paint()
+        if isinstance(self.top, Page):
+            self.top.repaint_data()
 
     def action_ascii(self) -> None:
         self.look = replace(self.look, ascii=not self.look.ascii)
         self._ascii.enabled = self.look.ascii
         self.set_class(self.look.ascii, "-ascii")
         self._keep("face.ascii", self.look.ascii)
-        self._paint()
-        self._battle.repaint()
+        self._paint_look()
+        self.top.repaint()
         self.refresh_css(animate=False)
 
     def action_zoom(self) -> None:
@@ -382,16 +479,11 @@ class RealmApp(App[int]):
     def action_help(self) -> None:
         from realm_tui.app.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(self.look))
-
-    def _away_screen(self) -> Screen[Any]:
-        from realm_tui.app.screens.away import AwayScreen
-
-        return AwayScreen(self._away, self.look)
+        self.push_screen(HelpScreen(self.look, self.top.keys, on_battle=self.top is self._battle))
 
     def action_away(self) -> None:
-        if self._away:
-            self.push_screen(self._away_screen())
+        if self.away:
+            self.action_go("away")
         else:
             self.notify("Nothing happened while you were away.", markup=False)
 
@@ -399,7 +491,7 @@ class RealmApp(App[int]):
     async def action_leave(self) -> None:
         from realm_tui.app.screens.dialog import leave
 
-        if self._battle.has_class("-tiny"):
+        if self.top.has_class("-tiny"):
             self.exit(0)
             return
         answer = await self.push_screen_wait(leave(self.state in LIVING))
@@ -409,7 +501,7 @@ class RealmApp(App[int]):
             try:
                 self._pending["leave"] = "saving and stopping"
                 self._paint()
-                await self._link.stop(False, self._progress("leave"))
+                await self.link.stop(False, self._progress("leave"))
             except RealmError as error:
                 self._pending.pop("leave", None)
                 self.notify(clean(error.text()), severity="error", timeout=10, markup=False)

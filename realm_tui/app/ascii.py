@@ -70,10 +70,10 @@ _SIGNS = {
 
 @cache
 def _table() -> Mapping[str, str]:
-    """Signs of the lexicon with the twins it names; the house's own lines and bars win."""
+    """Signs of the lexicon with the twins it names, of equal ones the first; the house's own lines and bars win."""
     from lore.lexicon import entries
 
-    return {**{e.icon: e.ascii for e in entries().values()}, **_SIGNS, **_LINES}
+    return {**{e.icon: e.ascii for e in reversed(entries().values())}, **_SIGNS, **_LINES}
 
 
 @lru_cache(maxsize=4096)

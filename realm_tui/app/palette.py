@@ -1,25 +1,51 @@
-"""The command palette's entries: the registry of actions, and ``ask …``, which asks at once."""
+"""The command palette's entries: actions, screens, and ``ask …``, which asks at once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.screen import Screen
+from textual.types import IgnoreReturnCallbackType
 
+from lore.lexicon import entry
 from realm_tui.app.actions import ACTIONS, Action
+from realm_tui.app.screens.frame import Frame
+from realm_tui.app.screens.registry import HOME, SCREENS, ScreenEntry
+
+
+def action_name(one: Action) -> str:
+    """An action in both voices, with its key."""
+    names = one.plain if one.plain == one.tavern else f"{one.plain} · {one.tavern}"
+    return f"{names}  ({one.key_label})"
+
+
+def screen_name(one: ScreenEntry) -> str:
+    """A screen in both voices, with its key."""
+    word = entry(one.word)
+    names = word.named("tavern") if not word.plain or word.plain == word.label else f"{word.plain} · {word.label}"
+    return f"open {names}" + (f"  ({one.key})" if one.key else "")
 
 
 class ActionCommands(Provider):
-    """Every action by its name in either voice."""
+    """The open screen's own actions, those of every screen, and every screen; each by its name in either voice."""
 
-    def _names(self, one: Action) -> str:
-        return one.plain if one.plain == one.tavern else f"{one.plain} · {one.tavern}"
+    def _entries(self) -> Iterator[tuple[str, IgnoreReturnCallbackType, str]]:
+        here: Screen[object] = self.screen
+        if isinstance(here, Frame):
+            for one in here.keys:
+                yield action_name(one), partial(self.app.run_action, one.id, here), one.help
+        on_battle = not isinstance(here, Frame) or here.place == HOME
+        for one in ACTIONS:
+            if one.offered(on_battle=on_battle):
+                yield action_name(one), partial(self.app.run_action, one.id), one.help
+        for place in SCREENS:
+            yield screen_name(place), partial(self.app.run_action, place.action), place.help
 
     async def discover(self) -> Hits:
-        for one in ACTIONS:
-            yield DiscoveryHit(
-                f"{self._names(one)}  ({one.key_label})", partial(self.app.run_action, one.id), help=one.help
-            )
+        for name, deed, says in self._entries():
+            yield DiscoveryHit(name, deed, help=says)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
@@ -33,11 +59,10 @@ class ActionCommands(Provider):
                 text=query,
                 help="Ask the champion, or the live hero.",
             )
-        for one in ACTIONS:
-            name = f"{self._names(one)}  ({one.key_label})"
+        for name, deed, says in self._entries():
             score = matcher.match(name)
             if score > 0:
-                yield Hit(score, matcher.highlight(name), partial(self.app.run_action, one.id), help=one.help)
+                yield Hit(score, matcher.highlight(name), deed, help=says)
 
     @staticmethod
     def _ask_text(question: str) -> str:

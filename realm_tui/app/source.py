@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from configs.errors import RealmError
 from configs.paths import SaveFolder
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from lore.health import Health
     from lore.narrator import Tale
     from lore.titles import Titles
+
+T = TypeVar("T")
 
 _LOG_LINES = 60
 _LOG_WINDOWS_S = 6 * 3600.0
@@ -103,6 +105,12 @@ class SaveSource:
         """The facts now."""
         self._first = False
         return self._facts(self._opened())
+
+    def look_up(self, read: Callable[[OpenedSave], T], known: int | None) -> tuple[int, T] | None:
+        """What ``read`` makes of the save, with the version of its database; None when that is still ``known``."""
+        save = self._opened()
+        version = int(save.conn.execute("PRAGMA data_version").fetchone()[0])
+        return None if version == known else (version, read(save))
 
     def _facts(self, save: OpenedSave) -> Facts:
         status = collect_from(save)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from configs.loader import load_game, load_hero
 from configs.paths import SaveFolder
@@ -22,6 +23,7 @@ from realm_tui.app.drawing import Look
 from realm_tui.app.facts import ExamAnswer, ExamView, Facts, HeroView, QuestLine, StrainView
 from realm_tui.app.history import History
 from realm_tui.app.link import OnProgress
+from realm_tui.runtime.opened import OpenedSave, opened
 from realm_tui.runtime.status import HeroStatus, OperationStatus, QuestStatus, QueueStatus, SkillStatus, Status
 
 NOW = 1_795_200_000.0
@@ -195,11 +197,20 @@ def facts(**changes: Any) -> Facts:
 
 
 class FakeSource:
-    """Gives the facts it holds."""
+    """Gives the facts it holds, and to each page what `pages` has for its id, or what it reads from a real save."""
 
-    def __init__(self, found: Facts, tales: tuple[Tale, ...] = ()) -> None:
+    def __init__(
+        self,
+        found: Facts,
+        tales: tuple[Tale, ...] = (),
+        pages: Mapping[str, Any] | None = None,
+        folder: SaveFolder | None = None,
+    ) -> None:
         self.facts, self.tales = found, tales
+        self.pages, self.folder = dict(pages or {}), folder
         self.reads = 0
+        self.version = 1
+        """Raise it so that pages read anew, as after a write to the save."""
 
     def read(self) -> Facts:
         self.reads += 1
@@ -207,6 +218,17 @@ class FakeSource:
 
     def away(self) -> tuple[Tale, ...]:
         return self.tales
+
+    def look_up(self, read: Callable[[OpenedSave], Any], known: int | None) -> tuple[int, Any] | None:
+        if known == self.version:
+            return None
+        place = getattr(getattr(read, "__self__", None), "place", "")
+        if place in self.pages:
+            return self.version, self.pages[place]
+        if self.folder is None:
+            return self.version, read(cast("OpenedSave", None))
+        with opened(self.folder) as save:
+            return self.version, read(save)
 
 
 class FakeLink:

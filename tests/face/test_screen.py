@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from configs.errors import BlockedError
@@ -42,9 +44,10 @@ async def until(pilot: Pilot[int], true: Callable[[], bool]) -> None:
         await pilot.pause(0.02)
 
 
-def drawn(app: RealmApp, selector: str) -> str:
-    """The text of a panel as it stands on the screen."""
-    return "\n".join("".join(text for text, _ in row) for row in app._battle.query_one(selector, Drawing)._rows)
+def drawn(app: RealmApp, selector: str, screen: Screen[Any] | None = None) -> str:
+    """The text of a part of a screen, of the Battle screen when none is named."""
+    part = (screen or app._battle).query_one(selector, Drawing)
+    return "\n".join("".join(text for text, _ in row) for row in part._rows)
 
 
 def title(app: RealmApp, selector: str) -> str:
@@ -179,8 +182,8 @@ async def test_the_away_report_opens_first_and_can_be_read_again() -> None:
     async with app.run_test(size=WIDE) as pilot:
         await settle(pilot)
         assert isinstance(app.screen, AwayScreen)
-        text = str(app.screen.query(Static).first().content)
-        assert "PIP stands the trial of BIN L3" in text
+        await settle(pilot)
+        assert "PIP stands the trial of BIN L3" in drawn(app, "#tales", app.screen)
         await pilot.press("escape")
         await settle(pilot)
         await pilot.press("w")
@@ -243,7 +246,7 @@ async def test_sparring_shows_the_wrong_answer_and_the_mended_one() -> None:
     link = samples.FakeLink()
     app = samples.app(link=link)
     async with app.run_test(size=WIDE) as pilot:
-        await pilot.press("m")
+        await pilot.press("M")
         await settle(pilot)
         assert isinstance(app.screen, SparScreen)
         shown = str(app.screen.query_one("#bout", Static).content)

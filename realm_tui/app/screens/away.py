@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
-from textual.containers import VerticalScroll
-from textual.widget import Widget
-from textual.widgets import Button
+from textual.app import ComposeResult
 
 from lore.narrator import Tale
 from realm_tui.app.drawing import Look
-from realm_tui.app.screens.dialog import Dialog, plain
+from realm_tui.app.screens.page import Page
+from realm_tui.app.widgets.listing import Item, Listing
+from realm_tui.app.words import clock_time
 from realm_tui.runtime.foreign import clean
+from realm_tui.runtime.opened import OpenedSave
 
 
-class AwayScreen(Dialog[None]):
+@dataclass(frozen=True, slots=True)
+class Away:
+    """What happened meanwhile."""
+
+    tales: tuple[Tale, ...]
+
+
+class AwayScreen(Page[Away]):
     """While you were away."""
 
-    heading = "While you were away"
+    word = "screen.away"
+    lives = True
+    AUTO_FOCUS: ClassVar[str | None] = "#tales"
 
-    def __init__(self, tales: Sequence[Tale], look: Look) -> None:
-        super().__init__()
-        self._lines = [f"{tale.icon} {clean(tale.text(look.names))}" for tale in tales]
+    def read(self, save: OpenedSave) -> Away:
+        return Away(tuple(self.realm.away))
 
-    def body(self) -> Iterable[Widget]:
-        with VerticalScroll(classes="scroll"):
-            yield plain("\n".join(self._lines))
-        yield Button("go on (esc)", id="close", classes="close")
+    def body(self) -> ComposeResult:
+        yield Listing("tales", self.word, empty="Nothing happened while you were away.")
 
-    def on_button_pressed(self) -> None:
-        self.dismiss(None)
+    def show(self, data: Away, look: Look) -> None:
+        items = [
+            Item(
+                f"{i}",
+                (
+                    (f" {clock_time(tale.at)} ", "faint"),
+                    (f"{tale.icon} ", tale.tone),
+                    (clean(tale.text(look.names)), tale.tone),
+                ),
+            )
+            for i, tale in enumerate(data.tales)
+        ]
+        self.query_one(Listing).draw(items, look)

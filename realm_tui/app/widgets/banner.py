@@ -39,12 +39,18 @@ class Banner(Panel):
     def __init__(self, key: str, stale_s: float) -> None:
         super().__init__(key)
         self.stale_s = stale_s
+        self.trouble = ""
+        """Why the screen's own data cannot be read, in words; empty when it can."""
+
+    def _told(self, facts: Facts) -> list[Row]:
+        told: list[Row] = [((" ! ", "alarm"), (f" {self.trouble}", "bad-strong"))] if self.trouble else []
+        return told + banner_rows(facts, self.stale_s)
 
     def show(self, facts: Facts, look: Look) -> None:
-        wanted = bool(banner_rows(facts, self.stale_s))
+        wanted = bool(self._told(facts))
         if self.display != wanted:
             self.display = wanted
         super().show(facts, look)
 
     def paint(self, facts: Facts, look: Look, width: int, height: int) -> Sequence[Row]:
-        return banner_rows(facts, self.stale_s)
+        return self._told(facts)

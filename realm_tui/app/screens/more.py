@@ -1,0 +1,61 @@
+"""The list of all screens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+
+from lore.lexicon import entry
+from realm_tui.app.drawing import Look
+from realm_tui.app.screens.page import Page
+from realm_tui.app.screens.registry import MORE, SCREENS, ScreenEntry
+from realm_tui.app.widgets.listing import Item, Listing
+from realm_tui.runtime.opened import OpenedSave
+
+_NAME_CELLS = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Screens:
+    """The screens that can be opened from here."""
+
+    entries: tuple[ScreenEntry, ...]
+
+
+class MoreScreen(Page[Screens]):
+    """Every screen with its key, its name and what it is for; enter opens it."""
+
+    word = "screen.more"
+    refresh_s = 60.0
+    AUTO_FOCUS: ClassVar[str | None] = "#screens"
+
+    def read(self, save: OpenedSave) -> Screens:
+        keyed = [s for s in SCREENS if s.key and s.id != MORE]
+        return Screens((*(s for s in SCREENS if not s.key), *keyed))
+
+    def body(self) -> ComposeResult:
+        yield Listing("screens", self.word)
+
+    def show(self, data: Screens, look: Look) -> None:
+        self.query_one(Listing).draw([_item(one, look) for one in data.entries], look)
+
+    @on(Listing.Chosen)
+    def open_chosen(self, event: Listing.Chosen) -> None:
+        """Open the screen under the cursor."""
+        self.realm.action_go(event.key)
+
+
+def _item(one: ScreenEntry, look: Look) -> Item:
+    word = entry(one.word)
+    name = f"{word.icon} {word.named(look.names)}"
+    return Item(
+        one.id,
+        (
+            (f" {one.key or ' '} ", "key"),
+            (f" {name:<{_NAME_CELLS}}", "strong" if one.cls else "muted"),
+            (f" {one.help if one.cls else 'Not built yet. ' + one.help}", "text" if one.cls else "faint"),
+        ),
+    )

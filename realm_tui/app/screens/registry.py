@@ -1,0 +1,259 @@
+"""The one registry of screens: their keys, tabs, help lines and palette entries are all made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from realm_tui.app.screens.page import Page
+
+HOME = "battle"
+MORE = "more"
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenEntry:
+    """A screen the player can open."""
+
+    id: str
+    key: str
+    """Opens it from everywhere; empty: it is reached from the list of all screens and from the palette."""
+    word: str
+    """Lexicon key of its name and what it shows."""
+    module: str
+    """Module under ``realm_tui.app.screens``; imported when the screen is first opened."""
+    cls: str
+    """The screen's class, made without arguments; empty while what it shows does not exist."""
+    help: str
+    """One sentence for the help screen, the palette and the list of all screens."""
+    promised: str = ""
+    """What a screen without data will show, and what brings it."""
+
+    @property
+    def action(self) -> str:
+        """The app's action that opens it."""
+        return f"go('{self.id}')"
+
+    def made(self) -> Page[Any]:
+        """A new screen; one that only promises something when there is nothing to show yet."""
+        if not self.cls:
+            from realm_tui.app.screens.promised import PromisedScreen
+
+            page: Page[Any] = PromisedScreen(self)
+        else:
+            page = getattr(import_module(f"realm_tui.app.screens.{self.module}"), self.cls)()
+        page.place = self.id
+        return page
+
+
+SCREENS: tuple[ScreenEntry, ...] = (
+    ScreenEntry(
+        HOME,
+        "1",
+        "screen.battle",
+        "battle",
+        "BattleScreen",
+        "Who is learning, that it is learning, what it reads, and what comes next.",
+    ),
+    ScreenEntry(
+        "board",
+        "2",
+        "screen.board",
+        "",
+        "",
+        "Every quest: what trains, what waits, what is done or failed; change the order, try again, look inside.",
+        promised="The quests of the save, in their order. Until then: `realm quest list`.",
+    ),
+    ScreenEntry(
+        "guild",
+        "3",
+        "screen.guild",
+        "",
+        "",
+        "Skills won, held and lost, the abilities under them, and what the curriculum decides next and why.",
+        promised="Skills, abilities and the curriculum's reasons. Until then: `realm skill list`.",
+    ),
+    ScreenEntry(
+        "campaign",
+        "4",
+        "screen.campaign",
+        "",
+        "",
+        "Peaks, milestones and the next action of this campaign; switch to another, or archive one.",
+        promised="The campaigns of the save. Until then: `realm campaign list`.",
+    ),
+    ScreenEntry(
+        "vault",
+        "5",
+        "screen.vault",
+        "",
+        "",
+        "Every form that was kept: browse, filter, compare two, promote, delete after a dry run, export.",
+        promised="The checkpoints of the save. Until then: `realm checkpoint list`.",
+    ),
+    ScreenEntry(
+        "oracle",
+        "6",
+        "screen.oracle",
+        "",
+        "",
+        "Talk with a form that was kept, and compare the answers of two.",
+        promised="A conversation with the champion or any form of the vault, and two of them side by side on the same "
+        "question. Until it opens, `a` asks the champion, or the living hero, one question at a time.",
+    ),
+    ScreenEntry(
+        "temple",
+        "7",
+        "screen.temple",
+        "",
+        "",
+        "Rites that measure the hero's health in depth, and the blessings they gave.",
+        promised="The orders of the temple: what each measures, when it was last held, what it found, and what it "
+        "cost. Until it opens, the exams measure what the hero can do, and incidents tell what is wrong.",
+    ),
+    ScreenEntry(
+        "forge",
+        "8",
+        "screen.forge",
+        "",
+        "",
+        "Drills for weak abilities, sparring, and the review of forged skills.",
+        promised="Drills, sparring and forged skills. Until then: `realm drill`, `realm spar` and `realm skill`.",
+    ),
+    ScreenEntry(
+        "garrison",
+        "9",
+        "screen.garrison",
+        "",
+        "",
+        "Incidents, disks, and the hosts that work for the hero.",
+        promised="Incidents, disks and hosts. Until then: `realm doctor`.",
+    ),
+    ScreenEntry(
+        "settings",
+        "0",
+        "screen.settings",
+        "",
+        "",
+        "The rules in force, the memory a training takes, and starting over.",
+        promised="The configuration. Until then: `realm config`.",
+    ),
+    ScreenEntry(MORE, "m", "screen.more", "more", "MoreScreen", "All screens, also those without a key of their own."),
+    ScreenEntry(
+        "watchtower",
+        "",
+        "screen.watchtower",
+        "",
+        "",
+        "The raw charts: losses, learning rate, gradient, speed, memory; zoom, smooth, lay two runs over each other.",
+        promised="The charts of a training. Until then: `realm status --watch`.",
+    ),
+    ScreenEntry(
+        "strain",
+        "",
+        "screen.strain",
+        "",
+        "",
+        "Strain over the whole campaign, with the ghost of another laid over it, and what each skill cost.",
+        promised="Strain over the whole campaign. Until then the Battle screen shows the curve; `z` zooms it.",
+    ),
+    ScreenEntry(
+        "evals",
+        "",
+        "screen.evals",
+        "",
+        "",
+        "Every exam with its items, how sure its share is, and what could not be asked.",
+        promised="Every exam. Until then: `realm exam list`.",
+    ),
+    ScreenEntry(
+        "log",
+        "",
+        "screen.log",
+        "",
+        "",
+        "Everything that happened, by channel and by how much it matters.",
+        promised="The battle log. Until then: `realm events`.",
+    ),
+    ScreenEntry(
+        "saga",
+        "",
+        "screen.saga",
+        "",
+        "",
+        "The hero's story, day by day, in either voice.",
+        promised="The story of the hero. Until then: `realm events`.",
+    ),
+    ScreenEntry(
+        "achievements",
+        "",
+        "screen.achievements",
+        "",
+        "",
+        "What was earned, when and by which fact, and how far the rest is.",
+        promised="What was earned, and by which fact.",
+    ),
+    ScreenEntry(
+        "incidents",
+        "",
+        "screen.incidents",
+        "",
+        "",
+        "The bounty board: what goes wrong, since when, on what evidence, and the way out.",
+        promised="Open and settled incidents. Until then: `realm status` and `realm events`.",
+    ),
+    ScreenEntry(
+        "heroes",
+        "",
+        "screen.heroes",
+        "",
+        "",
+        "The heroes there are, and the hall of those whose campaigns ended.",
+        promised="The roster. Until then: `realm hero list`.",
+    ),
+    ScreenEntry(
+        "map",
+        "",
+        "screen.map",
+        "",
+        "",
+        "The regions, what opens each, and where the hero stands.",
+        promised="The map of the realm.",
+    ),
+    ScreenEntry(
+        "lore",
+        "",
+        "screen.lore",
+        "",
+        "",
+        "Every word of the game explained, in either voice.",
+        promised="Every word explained. Until then: `realm lore` and the tooltips.",
+    ),
+    ScreenEntry(
+        "gate",
+        "",
+        "screen.gate",
+        "",
+        "",
+        "A challenger against the champion on the same questions: one key crowns it, one takes the crown back.",
+        promised="Challenger and champion on the same questions. Until then: `P` crowns the best examined form.",
+    ),
+    ScreenEntry(
+        "away",
+        "",
+        "screen.away",
+        "away",
+        "AwayScreen",
+        "What happened while you were away, in order, with the best and the worst moment.",
+    ),
+)
+
+
+def screen(screen_id: str) -> ScreenEntry:
+    """The entry with that id; `KeyError` when there is none."""
+    for one in SCREENS:
+        if one.id == screen_id:
+            return one
+    raise KeyError(screen_id)
