@@ -72,6 +72,13 @@ BENCHMARKS = (
         ("--pairs", "2", "--seconds", "5"),
     ),
     Benchmark(
+        "fold",
+        "benchmarks.fold",
+        "1 min",
+        "the game of a million facts: folded anew, gone on with after a new fact, read from its cache",
+        ("--facts", "20000", "--rounds", "5"),
+    ),
+    Benchmark(
         "parity",
         "benchmarks.parity",
         "10 min",

@@ -16,6 +16,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ from saves.rows import (
     StepWindow,
     Trial,
     columns,
+    insert,
 )
+from saves.steps import add_window
 from skills.registry import get_skill
 
 WINDOW = 50
@@ -73,7 +76,6 @@ class Filler:
         self.windows = max(facts // 5, RUNS * 2 * LEFT_BEHIND)
         self.steps = self.windows * WINDOW
         self.began = ended - self.steps * STEP_S
-        
 
     def at(self, step: int) -> float:
         """When a step ended."""
@@ -183,7 +185,7 @@ class Filler:
                     "at": self.at(step),
                     "deleted_at": self.at(step) + 900 if number < count - 5 else None,
                 }
-                for number, step in enumerate(self._spread(count))
+                for number, step in enumerate(step // WINDOW * WINDOW for step in self._spread(count))
             ],
         )
 
@@ -276,7 +278,12 @@ class Filler:
         yield (
             pattern,
             [
-                {"exam_id": exam, "position": place, "item_index": first + place, "problem_digest": f"{first + place:064x}"}
+                {
+                    "exam_id": exam,
+                    "position": place,
+                    "item_index": first + place,
+                    "problem_digest": f"{first + place:064x}",
+                }
                 for exam, first in reversed(newest)
                 for place in range(64)
             ],
@@ -303,7 +310,7 @@ class Filler:
 
     def _level_ups(self) -> Iterator[tuple[Row, list[dict[str, Any]]]]:
         first = self.conn.execute("SELECT min(id) FROM checkpoints").fetchone()[0]
-        changes = []
+        changes: list[dict[str, Any]] = []
         for skill, levels in LEVELS.items():
             for level in range(1, levels):
                 step = level * self.steps // levels
@@ -347,7 +354,9 @@ class Filler:
 
     def _drifts(self) -> Iterator[tuple[Row, list[dict[str, Any]]]]:
         yield (
-            Drift(run_id=1, step=1, plan="watch", skill="bin", level=1, baseline=0.9, share=0.9, severity="none", at=0.0),
+            Drift(
+                run_id=1, step=1, plan="watch", skill="bin", level=1, baseline=0.9, share=0.9, severity="none", at=0.0
+            ),
             [
                 {
                     "run_id": self.run_of(step),
@@ -363,7 +372,9 @@ class Filler:
         )
 
     def _decisions(self) -> Iterator[tuple[Row, list[dict[str, Any]]]]:
-        pattern = Decision(run_id=1, step=1, kind="strategy", decision="bin 60 %, sy 40 %", reason="bin is behind", at=0.0)
+        pattern = Decision(
+            run_id=1, step=1, kind="strategy", decision="bin 60 %, sy 40 %", reason="bin is behind", at=0.0
+        )
         for kind, count in (("strategy", 2000), ("attempt", self.facts // 2000), ("regression", self.facts // 10_000)):
             yield (
                 pattern,
@@ -395,7 +406,12 @@ class Filler:
                 last_at=0.0,
             ),
             [
-                {**row, "last_at": row["at"], "status": "open" if n % 100 == 3 else "resolved", "resolved_at": row["at"]}
+                {
+                    **row,
+                    "last_at": row["at"],
+                    "status": "open" if n % 100 == 3 else "resolved",
+                    "resolved_at": row["at"],
+                }
                 for n, row in enumerate(when(self.facts // 2000))
             ],
         )
@@ -404,7 +420,9 @@ class Filler:
             when(self.facts // 1000),
         )
         yield (
-            Trial(run_id=1, step=1, discipline="bin", level=1, items=100, correct=91, threshold=0.9, passed=True, at=0.0),
+            Trial(
+                run_id=1, step=1, discipline="bin", level=1, items=100, correct=91, threshold=0.9, passed=True, at=0.0
+            ),
             [{**row, "level": 1 + n, "correct": 91} for n, row in enumerate(when(12))],
         )
         yield (
@@ -468,9 +486,7 @@ def _operations() -> dict[str, str]:
     found = {}
     for skill in LEVELS:
         names = sorted({get_skill(skill).generate(6, index, "exam", "full").operation for index in range(200)})[:5]
-        found[skill] = (
-            "{" + ",".join(f'"{name}":{{"chance":0.1,"correct":9,"items":12}}' for name in names) + "}"
-        )
+        found[skill] = "{" + ",".join(f'"{name}":{{"chance":0.1,"correct":9,"items":12}}' for name in names) + "}"
     return found
 
 
@@ -499,10 +515,45 @@ def make(folder: SaveFolder, *, facts: int = 1_000_000, pruned: bool = False) ->
         return count(conn)
 
 
+class Player:
+    """Writes on where a save ends, as an engine does: a window, and an exam after every second one."""
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        self.conn = conn
+        newest = conn.execute(
+            "SELECT run_id, last_step FROM step_windows ORDER BY run_id DESC, first_step DESC"
+        ).fetchone()
+        self.run, self.step = int(newest[0]), int(newest[1])
+
+    def play(self) -> None:
+        """The next window of steps, and what follows it."""
+        window = replace(_WINDOW, run_id=self.run, first_step=self.step + 1, last_step=self.step + WINDOW)
+        self.step += WINDOW
+        now = clock.now()
+        add_window(
+            self.conn, replace(window, first_at=now - 5, last_at=now, skill="bin", strain_sum=12.0, loss_sum=13.0)
+        )
+        if self.step % (2 * WINDOW) == 0:
+            sequence = "HHCHHHCHMHHHHCHH" * 4
+            exam = replace(_EXAM, run_id=self.run, step=self.step, level=24, correct=60, sequence=sequence, at=now)
+            with transaction(self.conn):
+                insert(self.conn, exam)
+
+
 def count(conn: sqlite3.Connection) -> int:
     """Rows of all tables that hold facts; questions of exams are not counted."""
     tables = (
-        *("step_windows", "exams", "holds", "level_ups", "checkpoints", "quest_attempts", "drifts", "decisions", "trials"),
+        *(
+            "step_windows",
+            "exams",
+            "holds",
+            "level_ups",
+            "checkpoints",
+            "quest_attempts",
+            "drifts",
+            "decisions",
+            "trials",
+        ),
         *("incidents", "journal", "milestones", "runs", "quests", "forged_quests", "balances", "champions", "sparring"),
     )
     return sum(int(conn.execute(f"SELECT count(*) FROM {table}").fetchone()[0]) for table in tables)

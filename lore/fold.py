@@ -286,8 +286,7 @@ class Told:
     def __init__(self, setting: Setting, states: Mapping[str, Any]) -> None:
         self.setting = setting
         self._states = states
-        self._source = ""
-        self._step, self._at = 0, 0.0
+        self._fact: Fact | None = None
         self.happenings: list[Happening] = []
         self.counts: dict[str, int] = {}
         self.multiplier: Callable[[int], float] = _no_effect
@@ -295,8 +294,7 @@ class Told:
 
     def turn_to(self, fact: Fact) -> None:
         """Everything emitted from here on is because of ``fact``."""
-        key = f"{fact.run_id}-{fact.last_step}" if isinstance(fact, WindowFact) else str(fact.id)
-        self._source, self._step, self._at = f"{fact.table}:{key}", fact.step, fact.at
+        self._fact = fact
 
     def state(self, part: str) -> Any:
         """The state of a part, by its id."""
@@ -304,7 +302,11 @@ class Told:
 
     def emit(self, kind: str, *, step: int | None = None, **data: Any) -> None:
         """Tell that something happened at the fact in hand, or at an earlier ``step`` it stands for."""
-        self.happenings.append(Happening(kind, self._step if step is None else step, self._at, self._source, data))
+        fact = self._fact
+        assert fact is not None, "something happens because of a fact"
+        key = f"{fact.run_id}-{fact.last_step}" if isinstance(fact, WindowFact) else str(fact.id)
+        source = f"{fact.table}:{key}"
+        self.happenings.append(Happening(kind, fact.step if step is None else step, fact.at, source, data))
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if len(self.happenings) >= 2 * HAPPENINGS_KEPT:
             del self.happenings[:-HAPPENINGS_KEPT]
@@ -358,12 +360,14 @@ class Fold:
 
     def take(self, facts: Iterable[Fact]) -> None:
         """Take facts in, in the canonical order."""
-        told, states, takers = self.told, self.states, self._takers
+        told, states = self.told, self.states
+        takers = {kind: [(part.take, states[part.id]) for part in found] for kind, found in self._takers.items()}
         for fact in facts:
             told.turn_to(fact)
-            for part in takers[type(fact)]:
-                part.take(states[part.id], fact, told)
-            self.step = max(self.step, fact.step)
+            for take, state in takers[type(fact)]:
+                take(state, fact, told)
+            if fact.step > self.step:
+                self.step = fact.step
 
     def dump(self) -> dict[str, Any]:
         """Everything folded so far, as JSON can hold it."""

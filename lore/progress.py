@@ -11,8 +11,10 @@ from typing import Any
 from lore.combat import PAYING, answer_xp, rank
 from lore.fold import AttemptFact, CheckpointFact, ExamFact, LevelUpFact, Told, WindowFact
 from lore.rules import CombatNumbers, ResultName
+from saves.rows import RESULT_LETTERS
 
 LETTERS: Mapping[str, ResultName] = {"C": "crit", "H": "hit", "G": "glancing", "M": "miss", "X": "crit_miss"}
+_UNANSWERED = {ord(RESULT_LETTERS[None]): None}
 _POINTS: dict[tuple[str, float, int], tuple[dict[str, tuple[int, ...]], int]] = {}
 
 
@@ -168,26 +170,25 @@ def _answers(state: Progress, exam: ExamFact, told: Told) -> None:
     skill, effects = told.setting.multipliers.get(exam.skill, 1.0), told.multiplier(exam.step)
     numbers = told.setting.rules.combat
     points, cap = _points(numbers, exam.level, skill * effects)
-    streak, crit_run, xp = discipline.streak, discipline.crit_run, 0
-    for letter in exam.sequence:
-        earned = points.get(letter)
-        if earned is None:
-            continue
-        xp += earned[streak if streak < cap else cap]
-        discipline.answers += 1
-        if letter == "C":
-            discipline.crits += 1
-            crit_run += 1
-            if crit_run > discipline.best_crit_run:
-                discipline.best_crit_run = crit_run
+    answers = exam.sequence.translate(_UNANSWERED)
+    streak, best, xp = discipline.streak, discipline.best_streak, 0
+    for letter in answers:
+        xp += points[letter][streak if streak < cap else cap]
+        if letter in "CHG":
+            streak += 1
         else:
-            crit_run = 0
-        if letter in "CH":
-            discipline.correct += 1
-        streak = streak + 1 if letter in "CHG" else 0
-        if streak > discipline.best_streak:
-            discipline.best_streak = streak
-    discipline.streak, discipline.crit_run = streak, crit_run
+            if streak > best:
+                best = streak
+            streak = 0
+    crits = answers.count("C")
+    discipline.answers += len(answers)
+    discipline.correct += crits + answers.count("H")
+    discipline.crits += crits
+    discipline.streak, discipline.best_streak = streak, max(best, streak)
+    run = "C" * discipline.crit_run + answers
+    while "C" * (discipline.best_crit_run + 1) in run:
+        discipline.best_crit_run += 1
+    discipline.crit_run = len(run) - len(run.rstrip("C"))
     discipline.xp += xp
     reached = rank(discipline.xp, numbers)
     while discipline.rank < reached:

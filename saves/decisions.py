@@ -7,6 +7,9 @@ import sqlite3
 from saves.connection import transaction
 from saves.rows import Decision, insert, read
 
+PASSING = ("strategy", "drill", "remedy")
+"""Kinds that retention lets go of; the others stay for good."""
+
 
 def add_decision(conn: sqlite3.Connection, decision: Decision) -> int:
     """Write a decision down."""
@@ -38,3 +41,12 @@ def latest_decision(
     """The newest live decision of a kind; None before the first."""
     found = recent_decisions(conn, campaign_id, kind=kind, skill=skill, limit=1)
     return found[0] if found else None
+
+
+def lasting(conn: sqlite3.Connection, campaign_id: str) -> list[Decision]:
+    """Live decisions that stay for good (attempts, regressions, a cap that was found), newest first."""
+    found = conn.execute(
+        f"SELECT * FROM live_decisions WHERE run_campaign_id = ? AND kind NOT IN {PASSING} ORDER BY id DESC",
+        (campaign_id,),
+    )
+    return [read(Decision, row) for row in found.fetchall()]

@@ -32,11 +32,16 @@ def milestones(
         level_steps: steps of a hero level.
         every: hero levels between two milestones.
     """
-    written = conn.execute("SELECT * FROM milestones WHERE campaign_id = ? ORDER BY id", (campaign.id,)).fetchall()
-    found = [read(Milestone, row) for row in written]
     return sorted(
-        [*found, *_from_facts(conn, campaign, level_steps * every, level_steps)], key=lambda m: (m.at, m.step)
+        [*noted(conn, campaign.id), *_from_facts(conn, campaign, level_steps * every, level_steps)],
+        key=lambda m: (m.at, m.step),
     )
+
+
+def noted(conn: sqlite3.Connection, campaign_id: str) -> list[Milestone]:
+    """The moments that were written down, oldest first."""
+    found = conn.execute("SELECT * FROM milestones WHERE campaign_id = ? ORDER BY id", (campaign_id,)).fetchall()
+    return [read(Milestone, row) for row in found]
 
 
 def _from_facts(conn: sqlite3.Connection, campaign: Campaign, stride: int, level_steps: int) -> Iterator[Milestone]:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from configs import clock
 from saves.connection import transaction
+from saves.decisions import PASSING
 from saves.forged import BALANCE
 from saves.rows import Balance, ForgedQuest, StepWindow, insert, read
 
@@ -204,9 +205,9 @@ def drop_decisions(conn: sqlite3.Connection, campaign_id: str, *, kept: int) -> 
     """Drop passing decisions but for the newest ``kept``; returns how many went."""
     with transaction(conn):
         return conn.execute(
-            """DELETE FROM decisions WHERE id IN (
+            f"""DELETE FROM decisions WHERE id IN (
                    SELECT d.id FROM decisions d JOIN runs r ON r.id = d.run_id
-                   WHERE r.campaign_id = ? AND d.kind IN ('strategy', 'drill', 'remedy')
+                   WHERE r.campaign_id = ? AND d.kind IN {PASSING}
                    ORDER BY d.id DESC LIMIT -1 OFFSET ?)""",
             (campaign_id, kept),
         ).rowcount

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from heapq import merge
 from typing import Any
 
@@ -61,7 +61,7 @@ _ONLY = {
     "exams": " AND t.checkpoint_id IS NULL AND t.weights IN ('live', 'ema')",
     "quest_attempts": " AND t.ended_at IS NOT NULL AND t.last_step IS NOT NULL AND t.state <> 'interrupted'",
 }
-_BY_ID = ("exams", "holds", "drifts")
+BY_ID = ("exams", "holds", "drifts")
 """Tables that grow with every exam: what is new among them is found by id."""
 
 Cell = tuple[tuple[int, int, int], str, tuple[Any, ...]]
@@ -73,7 +73,8 @@ def stream(
     *,
     after: int = -1,
     upto: int | None = None,
-    ids: dict[str, int] | None = None,
+    ids: Mapping[str, int] | None = None,
+    windows_after: int | None = None,
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Table and columns of every live fact with a step beyond ``after``, in the order of `lore.fold.order`.
 
@@ -83,10 +84,15 @@ def stream(
         after: steps up to here are left out.
         upto: steps beyond it are left out.
         ids: by table an id up to which rows need not be looked at, because all of them lie up to ``after``.
+        windows_after: windows that begin up to this step are left out too; None: as ``after`` says.
     """
     known = ids or {}
+    begin = after if windows_after is None else windows_after
     cells = (
-        _cells(conn, campaign_id, table, rank, after, upto, known.get(table, 0) if table in _BY_ID else 0)
+        _cells(
+            *(conn, campaign_id, table, rank, begin if table == "step_windows" else after, upto),
+            known.get(table, 0) if table in BY_ID else 0,
+        )
         for rank, table in enumerate(QUERIES)
     )
     for _, table, row in merge(*cells, key=lambda cell: cell[0]):
@@ -119,7 +125,7 @@ def _cells(
 def newest_ids(conn: sqlite3.Connection, campaign_id: str, upto: int) -> dict[str, int]:
     """By table an id up to which every live row of the campaign has a step of at most ``upto``."""
     found = {}
-    for table in _BY_ID:
+    for table in BY_ID:
         row = conn.execute(
             f"SELECT min(t.id) FROM {table} t JOIN runs r ON r.id = t.run_id WHERE r.campaign_id = ? AND t.step > ?",
             (campaign_id, upto),
@@ -149,9 +155,14 @@ def lineage(conn: sqlite3.Connection, campaign_id: str) -> list[tuple[int, int, 
 
 def window_straddles(conn: sqlite3.Connection, campaign_id: str, step: int) -> bool:
     """Whether a live window begins up to ``step`` and ends beyond it."""
+    # Windows of a run do not overlap: of those that begin up to the step only the last can end beyond it.
     row = conn.execute(
-        """SELECT 1 FROM runs r CROSS JOIN step_windows w ON w.run_id = r.id WHERE r.campaign_id = ? AND w.first_step <= ?
-           AND w.last_step > ? AND w.last_step <= coalesce(r.superseded_after, w.last_step) LIMIT 1""",
-        (campaign_id, step, step),
+        """SELECT 1 FROM (
+               SELECT r.superseded_after AS left, (
+                   SELECT w.last_step FROM step_windows w WHERE w.run_id = r.id AND w.first_step <= :step
+                   ORDER BY w.first_step DESC LIMIT 1) AS last
+               FROM runs r WHERE r.campaign_id = :campaign)
+           WHERE last > :step AND last <= coalesce(left, last) LIMIT 1""",
+        {"campaign": campaign_id, "step": step},
     ).fetchone()
     return row is not None

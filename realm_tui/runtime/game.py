@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from configs.errors import RealmError
-from lore.fold import KINDS, Annals, Fact, Fold, Game, Setting, fingerprint
+from lore.fold import KINDS, Annals, Fact, Fold, Game, LevelUpFact, Setting, WindowFact, fingerprint, order
 from lore.parts import parts
 from lore.rules import rules as lore_rules
 from realm_tui.runtime.opened import OpenedSave
 from saves import campaigns, decisions, incidents, ledger, milestones, quests, runs, sparring
 from saves.journal import longest_unattended
 from saves.steps import newest_windows
-from saves.stream import lineage, newest_ids, settled_step, stream, window_straddles
+from saves.stream import BY_ID, lineage, newest_ids, settled_step, stream, window_straddles
 from skills.registry import get_skill
 
-PASSING = frozenset({"strategy", "drill", "remedy"})
-"""Decisions that retention lets go of."""
 RECENT_WINDOWS = 32
 """Step windows in which what passes quickly is looked for."""
 _FORMAT = 1
@@ -40,6 +38,24 @@ class _Base:
     """As JSON: what goes on from it must not change it."""
 
 
+@dataclass(slots=True)
+class _Head:
+    """The fold of everything beyond the base, so that only what came after it must be read."""
+
+    base: int
+    """The base's step."""
+    lineage: list[tuple[int, int, int | None]]
+    ids: dict[str, int]
+    """By table that is read by id, its newest row."""
+    window_end: int
+    """Last step of the newest window."""
+    others: frozenset[tuple[str, int]]
+    """Table and id of the facts of the other tables."""
+    last: tuple[int, int, int]
+    """Where the newest fact stands in the stream."""
+    fold: str
+
+
 class GameReader:
     """Gives the game of one save again and again; folds only what is new."""
 
@@ -50,41 +66,82 @@ class GameReader:
         """
         self._keep = keep
         self._base: _Base | None = None
+        self._head: _Head | None = None
         self._print = ""
         self._campaign = ""
+        self._seen: tuple[OpenedSave, int] | None = None
+        self._game: Game | None = None
 
     def read(self, save: OpenedSave, on_progress: Callable[[int], None] | None = None) -> Game:
-        """The game now.
+        """The game now; the very same object while nobody wrote to the save.
 
         Args:
             save: an open save.
             on_progress: hears the number of facts folded so far, now and then.
         """
+        version = int(save.conn.execute("PRAGMA data_version").fetchone()[0])
+        if self._game is not None and self._seen is not None and self._seen[0] is save and self._seen[1] == version:
+            return self._game
+        self._game = self._read(save, on_progress)
+        self._seen = save, version
+        return self._game
+
+    def _read(self, save: OpenedSave, on_progress: Callable[[int], None] | None) -> Game:
         conn, campaign = save.conn, save.campaign.id
         fold = Fold(parts(save.hero.data.profile), setting_of(save))
         known = fingerprint(fold.parts, fold.setting)
         if known != self._print or campaign != self._campaign:
-            self._print, self._campaign, self._base = known, campaign, None
+            self._print, self._campaign, self._base, self._head = known, campaign, None, None
         settled = settled_step(conn, campaign)
         base = self._base or self._cached(save)
         if base is not None and not _sound(save, base, settled):
             base = None
-        if base is not None:
-            fold.load(json.loads(base.fold))
         if settled >= 0 and (base is None or base.step < settled):
             after, ids = (-1, None) if base is None else (base.step, base.ids)
+            if base is not None:
+                fold.load(json.loads(base.fold))
             fold.take(_told(_facts(stream(conn, campaign, after=after, upto=settled, ids=ids)), on_progress))
-            base = _Base(
-                settled,
-                _reached(save, settled),
-                newest_ids(conn, campaign, settled),
-                json.dumps(fold.dump(), allow_nan=False),
-            )
+            base = _Base(settled, _reached(save, settled), newest_ids(conn, campaign, settled), _dumped(fold))
             self._write(save, base)
+            self._head = None
         self._base = base
-        after, ids = (-1, None) if base is None else (base.step, base.ids)
-        fold.take(_facts(stream(conn, campaign, after=after, ids=ids)))
+        self._head = self._gone_on(save, base) or self._from_base(save, base)
+        fold.load(json.loads(self._head.fold))
         return fold.game()
+
+    # ------------------------------------------------------------------ beyond the base
+
+    def _from_base(self, save: OpenedSave, base: _Base | None) -> _Head:
+        """Everything beyond the base, folded anew."""
+        conn, campaign = save.conn, save.campaign.id
+        fold = Fold(parts(save.hero.data.profile), setting_of(save))
+        if base is not None:
+            fold.load(json.loads(base.fold))
+        step, ids = (-1, dict[str, int]()) if base is None else (base.step, base.ids)
+        facts = list(_facts(stream(conn, campaign, after=step, ids=ids)))
+        fold.take(facts)
+        start = _Head(step, lineage(conn, campaign), dict(ids), step, frozenset(), (step, -1, -1), "")
+        return _after(start, facts, fold)
+
+    def _gone_on(self, save: OpenedSave, base: _Base | None) -> _Head | None:
+        """What came since the last look put on top; None where something came before what is folded already."""
+        head, conn, campaign = self._head, save.conn, save.campaign.id
+        step = -1 if base is None else base.step
+        if head is None or head.base != step or head.lineage != lineage(conn, campaign):
+            return None
+        if head.window_end >= 0 and window_straddles(conn, campaign, head.window_end):
+            return None
+        rows = stream(conn, campaign, after=step, ids=head.ids, windows_after=head.window_end)
+        facts = [f for f in _facts(rows) if isinstance(f, WindowFact) or (f.table, f.id) not in head.others]
+        if not facts:
+            return head
+        # A level-up marks exams that were told before it as those that won it.
+        if any(isinstance(f, LevelUpFact) or order(f) <= head.last for f in facts):
+            return None
+        fold = Fold(parts(save.hero.data.profile), setting_of(save))
+        fold.load(json.loads(head.fold))
+        fold.take(facts)
+        return _after(head, facts, fold)
 
     # ------------------------------------------------------------------ the cache
 
@@ -126,8 +183,8 @@ def annals_of(save: OpenedSave) -> Annals:
         champions=tuple(ledger.champions(conn, campaign.id)),
         incidents=tuple(incidents.incidents(conn, campaign_id=campaign.id)),
         sparring=tuple(found.sparring for found in sparring.rounds(conn)),
-        milestones=tuple(milestones.milestones(conn, campaign)),
-        findings=tuple(d for d in decisions.recent_decisions(conn, campaign.id) if d.kind not in PASSING),
+        milestones=tuple(milestones.noted(conn, campaign.id)),
+        findings=tuple(decisions.lasting(conn, campaign.id)),
         recent=tuple(newest_windows(conn, campaign.id, RECENT_WINDOWS)),
         unattended_s=longest_unattended(conn, campaign.id),
     )
@@ -150,6 +207,25 @@ def setting_of(save: OpenedSave) -> Setting:
         categories=categories,
         starting_step=save.campaign.starting_step,
     )
+
+
+def _after(head: _Head, facts: Sequence[Fact], fold: Fold) -> _Head:
+    """The head once ``facts`` are in ``fold``."""
+    ids, others = dict(head.ids), set(head.others)
+    end = head.window_end
+    for fact in facts:
+        if isinstance(fact, WindowFact):
+            end = max(end, fact.last_step)
+        elif fact.table in BY_ID:
+            ids[fact.table] = max(ids.get(fact.table, 0), fact.id)
+        else:
+            others.add((fact.table, fact.id))
+    last = order(facts[-1]) if facts else head.last
+    return _Head(head.base, head.lineage, ids, end, frozenset(others), last, _dumped(fold))
+
+
+def _dumped(fold: Fold) -> str:
+    return json.dumps(fold.dump(), allow_nan=False)
 
 
 def _facts(rows: Iterable[tuple[str, tuple[Any, ...]]]) -> Iterator[Fact]:

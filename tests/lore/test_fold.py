@@ -184,3 +184,31 @@ def _near(text: str) -> str:
     import re
 
     return re.sub(r"\d+\.\d+", lambda m: f"{float(m[0]):.6f}", text)
+
+
+def test_nothing_is_folded_again_while_nobody_writes(save: SaveFolder) -> None:
+    reader = GameReader()
+    with closing(open_save(save, write=True)) as conn:
+        run = facts.begin(conn)
+        live(conn, run, 1, 600)
+        with opened(save) as found:
+            one = reader.read(found)
+            assert reader.read(found) is one
+            steps = one.part("progress").steps
+            live(conn, run, 601, 650)
+            two = reader.read(found)
+            assert (two.part("progress").steps, one.part("progress").steps) == (650, steps), "a game never changes"
+
+
+def test_a_fact_that_comes_late_stands_where_it_belongs(save: SaveFolder) -> None:
+    reader = GameReader()
+    with closing(open_save(save, write=True)) as conn:
+        run = facts.begin(conn)
+        live(conn, run, 1, 500)
+        game_of(save, reader)
+        facts.exam(conn, run, 480, correct=60)
+        assert plain(game_of(save, reader)) == plain(game_of(save))
+        live(conn, run, 501, 550)
+        retention.prune(conn, CAMPAIGN, TIGHT)
+        live(conn, run, 551, 700)
+        assert _rounded(plain(game_of(save, reader))) == _rounded(plain(game_of(save)))
