@@ -158,6 +158,8 @@ class ActiveEffect:
     """``incidents:7`` or ``quests:3``; empty for what stands on readings."""
     progress: tuple[int, int] | None = None
     """How far the cure is: done and needed; None where nothing is counted."""
+    holds: bool = True
+    """False where the incident it stands on stops nothing this time."""
 
     @property
     def buff(self) -> bool:
@@ -167,7 +169,7 @@ class ActiveEffect:
     @property
     def blocks(self) -> str:
         """What it holds back: training, trials, or nothing."""
-        return self.rule.blocks
+        return self.rule.blocks if self.holds else ""
 
     def named(self, voice: Voice) -> str:
         """The effect, or what it means."""
@@ -193,7 +195,7 @@ class ActiveEffect:
             "cure": self.rule.cure,
             "progress": list(self.progress) if self.progress else None,
             "xp": self.rule.xp,
-            "blocks": self.rule.blocks or None,
+            "blocks": self.blocks or None,
             "source": self.source or None,
         }
 
@@ -264,7 +266,9 @@ def _standing(rules: Mapping[str, EffectRule], annals: Annals) -> list[ActiveEff
                     first, worst = hits[0], max(hits, key=lambda i: SEVERITIES.index(i.severity))
                     severity = max(rule.severity, worst.severity, key=SEVERITIES.index)
                     since: tuple[int | None, float | None, None] = (first.step, first.at, None)
-                    found.append(ActiveEffect(name, rule, severity, *since, worst.title, f"incidents:{worst.id}"))
+                    stops = any(i.blocks for i in hits)
+                    source = f"incidents:{worst.id}"
+                    found.append(ActiveEffect(name, rule, severity, *since, worst.title, source, holds=stops))
                     break
             elif isinstance(condition, QuestOnBoard):
                 quest = next(iter(_quests(condition, annals)), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lore.achievements import Achievements
+from lore.bounties import Bounties
 from lore.effects import Effects
 from lore.fold import Part
 from lore.progress import ProgressPart
@@ -17,4 +18,4 @@ def parts(profile: str | None = None) -> tuple[Part[Any], ...]:
     Args:
         profile: the data profile of the campaign's hero, for effects that only some heroes know.
     """
-    return (ProgressPart(), Effects(profile=profile), Achievements(), WorldPart())
+    return (ProgressPart(), Effects(profile=profile), Achievements(), Bounties(), WorldPart())

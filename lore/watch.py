@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from lore.combat import PAYING
-from lore.conditions import Answers, Condition, Reading, WatchRule, Window
+from lore.conditions import RESULT_LETTER, Answers, Condition, Reading, WatchRule, Window
 
 WIDEST_TAIL = 999
 """Answers that are remembered for conditions on answers in a row."""
@@ -179,7 +179,7 @@ class Watch:
                 hits[rule] = max(hits.get(rule, 0), ends[key])
                 row = text[ends[key] - condition.in_a_row : ends[key]]
                 worse = any(a.part == "worse" and a.rule == rule and ends[a.key] > old for a in self._answers)
-                self._strike(state, rule, [], f"answers {row}", step, at, worse, tell)
+                self._strike(state, rule, [], _spelt(row), step, at, worse, tell)
         for rule, part, key, _ in self._answers:
             if part == "until" and rule in state.struck and ends[key] > max(old, hits.get(rule, 0)):
                 self._end(state, rule, "cured", step, tell)
@@ -238,6 +238,11 @@ class Watch:
             if best is None or done * best[1] > best[0] * needed:
                 best = (min(done, needed), needed)
         return best
+
+
+def _spelt(row: str) -> str:
+    """Results in a row as words, e.g. ``miss ×4, crit_miss ×1``."""
+    return ", ".join(f"{name} ×{row.count(letter)}" for name, letter in RESULT_LETTER.items() if letter in row)
 
 
 @cache

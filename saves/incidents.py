@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import Any
 
 from configs import clock
+from configs.errors import UsageError
 from saves.connection import transaction
 from saves.rows import Incident, encode, insert, read
 
+FIRST_STEP = "first_step"
+"""Where the evidence of an incident that struck again keeps the step of its first strike."""
 COOLDOWN_S = 300.0
 """A rule that strikes again within this time counts up the open incident instead of writing another."""
 
@@ -46,15 +50,16 @@ def raise_incident(
     now = clock.now()
     with transaction(conn, durable=True):
         row = conn.execute(
-            """SELECT id FROM incidents WHERE rule = ? AND status IN ('open', 'investigating') AND last_at > ?
-               ORDER BY id DESC LIMIT 1""",
+            """SELECT id, step, detail_json FROM incidents WHERE rule = ? AND status IN ('open', 'investigating')
+               AND last_at > ? ORDER BY id DESC LIMIT 1""",
             (rule, now - COOLDOWN_S),
         ).fetchone()
         if row is not None:
+            began = json.loads(row[2]).get(FIRST_STEP, row[1])
             conn.execute(
                 """UPDATE incidents SET count = count + 1, last_at = ?, step = coalesce(?, step), title = ?, fix = ?,
                        detail_json = ?, blocks = max(blocks, ?) WHERE id = ?""",
-                (now, step, title, fix, encode(detail or {}), int(blocks), row[0]),
+                (now, step, title, fix, encode({**(detail or {}), FIRST_STEP: began}), int(blocks), row[0]),
             )
             return int(row[0])
         return insert(
@@ -105,6 +110,12 @@ def incidents(conn: sqlite3.Connection, *, since: float = 0.0, campaign_id: str 
     return [read(Incident, row) for row in found.fetchall()]
 
 
+def incident(conn: sqlite3.Connection, incident_id: int) -> Incident | None:
+    """One incident by its number, of any campaign; None when there is none."""
+    row = conn.execute("SELECT * FROM incidents WHERE id = ?", (incident_id,)).fetchone()
+    return None if row is None else read(Incident, row)
+
+
 def resolve(conn: sqlite3.Connection, incident_id: int, *, status: str = "resolved") -> bool:
     """Close an incident (``resolved`` or ``wontfix``), durably; False when it was not open."""
     with transaction(conn, durable=True):
@@ -113,6 +124,37 @@ def resolve(conn: sqlite3.Connection, incident_id: int, *, status: str = "resolv
             (status, clock.now(), incident_id),
         )
         return cursor.rowcount > 0
+
+
+def closable(conn: sqlite3.Connection, number: Any) -> Incident:
+    """The open incident of a number.
+
+    Raises:
+        UsageError: there is none, or it is closed already.
+    """
+    found = incident(conn, number) if isinstance(number, int) else None
+    if found is None:
+        raise UsageError(
+            f"there is no incident {number!r}", fix="take a number from `realm incident list`", code="NO_INCIDENT"
+        )
+    if found.status not in ("open", "investigating"):
+        raise UsageError(
+            f"incident {found.id} is closed already", fix="`realm incident list` shows what is open", code="NO_INCIDENT"
+        )
+    return found
+
+
+def close(conn: sqlite3.Connection, found: Incident, *, wontfix: bool = False) -> dict[str, Any]:
+    """Close an open incident, durably; its number, rule and new status.
+
+    Args:
+        conn: a writable save.
+        found: the incident.
+        wontfix: it is left as it is, and stays so.
+    """
+    status = "wontfix" if wontfix else "resolved"
+    resolve(conn, found.id, status=status)
+    return {"id": found.id, "rule": found.rule, "status": status}
 
 
 def resolve_rule(conn: sqlite3.Connection, rule: str) -> int:

@@ -45,6 +45,7 @@ class Verb(StrEnum):
     SPAR = "spar"
     DRILL = "drill"
     COURSE = "course"
+    RESOLVE = "resolve"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from configs import clock
+from engine.chat.loops import loops_at_its_end
 from engine.hero.model import Hero
 from engine.link.state import EngineState
 from engine.trainer.examiner import Examiner, GateOutcome
@@ -54,6 +55,7 @@ class ExamDay:
             )
         game.values.curricula |= {**outcome.others, skill: outcome.state}
         self.report_errors(skill, outcome.errors)
+        self._report_loops(skill, outcome.gate_exam_id)
         game.last_exam = exams.exam(game.conn, outcome.gate_exam_id)
         now = clock.now()
         with transaction(game.conn, durable=True):
@@ -91,6 +93,25 @@ class ExamDay:
             title=f"{len(errors)} exam items of {skill} could not be asked or judged",
             fix=f"look at the reasons; they count neither as right nor as wrong (`realm exam list --skill {skill}`)",
             detail={"skill": skill, "errors": sorted(set(errors))[:5]},
+            run_id=game.run_id,
+            step=game.values.step,
+        )
+
+    def _report_loops(self, skill: str, exam_id: int) -> None:
+        """Say that the hero repeats itself, where half of an exam's answers or more do."""
+        game = self._game
+        items = [i for i in exams.exam_items(game.conn, exam_id) if i.answer is not None]
+        loops = [i for i in items if not i.correct and loops_at_its_end(i.answer or "")]
+        if not loops or 2 * len(loops) < len(items):
+            return
+        incidents.raise_incident(
+            game.conn,
+            "repetition",
+            category="logic",
+            severity="high",
+            title=f"{len(loops)} of {len(items)} answers in the exam of {skill} repeat themselves without an end",
+            fix="look at the answers and the turn format, or go back to an older form; then close this incident",
+            detail={"skill": skill, "exam": exam_id, "example": (loops[0].answer or "")[-120:]},
             run_id=game.run_id,
             step=game.values.step,
         )

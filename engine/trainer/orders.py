@@ -54,6 +54,7 @@ class Orders:
             Verb.SPAR: self._spar,
             Verb.DRILL: self._drill,
             Verb.COURSE: self._course,
+            Verb.RESOLVE: self._resolve,
         }
 
     def follow(self, orders: Iterable[Mapping[str, Any]]) -> None:
@@ -185,6 +186,18 @@ class Orders:
                 incidents.resolve(game.conn, incident.id)
             game.saving.try_again()
         return {}
+
+    def _resolve(self, command: Command) -> dict[str, Any]:
+        game = self._game
+        found = incidents.closable(game.conn, command.args.get("id"))
+        if found.blocks and game.blocked is not None:
+            raise BlockedError(
+                f"training waits because of incident {found.id}",
+                why=game.blocked.what,
+                fix="mend the cause, then resume (`realm resume`): that closes it, too",
+                code="INCIDENT_BLOCKS",
+            )
+        return incidents.close(game.conn, found, wontfix=bool(command.args.get("wontfix")))
 
     def _park(self, command: Command) -> dict[str, Any]:
         game = self._game

@@ -185,6 +185,30 @@ def summon(folder: SaveFolder, which: str, *, really: bool) -> dict[str, Any]:
         return go_back(folder, save.conn, which, really=True).as_dict()
 
 
+def resolve(folder: SaveFolder, incident_id: int, *, wontfix: bool = False) -> dict[str, Any]:
+    """Close an incident; without an engine it is written under the engine's lock.
+
+    Args:
+        folder: the save's folder.
+        incident_id: its number.
+        wontfix: it is left as it is, and stays so.
+
+    Returns:
+        ``id, rule, status``.
+
+    Raises:
+        UsageError: it does not exist, or is closed already (``NO_INCIDENT``).
+        BlockedError: training waits because of it: resuming closes it (``INCIDENT_BLOCKS``).
+    """
+    if engine_alive(folder):
+        return order(folder, Verb.RESOLVE, {"id": incident_id, "wontfix": wontfix}).result
+    from saves import incidents
+
+    with engine_locked(folder), opened(folder, write=True) as save:
+        found = incidents.closable(save.conn, incident_id)
+        return incidents.close(save.conn, found, wontfix=wontfix)
+
+
 def ask(
     folder: SaveFolder, prompt: str, form: str | None = None, *, progress: Progress | None = None, **how: Any
 ) -> dict[str, Any]:
