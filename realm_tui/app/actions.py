@@ -9,6 +9,19 @@ Where = Literal["everywhere", "battle", "pages"]
 """Where an action is offered: on every screen, on the Battle screen alone, or on every other one."""
 
 
+_PRINTED = {
+    "question_mark": "?",
+    "slash": "/",
+    "colon": ":",
+    "escape": "esc",
+    "ctrl+p": "^p",
+    "left": "←",
+    "right": "→",
+    "up": "↑",
+    "down": "↓",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """Something the player can do."""
@@ -36,9 +49,7 @@ class Action:
     @property
     def key_label(self) -> str:
         """The key as it is printed."""
-        return {"question_mark": "?", "slash": "/", "colon": ":", "escape": "esc", "ctrl+p": "^p"}.get(
-            self.key, self.key
-        )
+        return _PRINTED.get(self.key, self.key)
 
     def label(self, tavern: bool) -> str:
         return self.tavern if tavern else self.plain

@@ -26,7 +26,8 @@ Numbers = Sequence[float | None]
 class Scale(Protocol):
     """Turns a value into a row of dots, 0 at the top."""
 
-    dots: int
+    @property
+    def dots(self) -> int: ...
 
     def dot(self, value: float) -> int: ...
 
@@ -59,20 +60,20 @@ class ValueAxis:
             from_zero: begin at 0 (not with ``log``).
             top: always end there.
         """
-        known = [v for v in values if v is not None and math.isfinite(v) and (not log or v > 0)]
+        known = [v for v in values if v is not None and _drawable(v, log)]
         if not known:
             return cls(1.0 if log else 0.0, 10.0 if log else top or 1.0, dots, log)
         low, high = min(known), max(known)
         if log:
-            bottom, upper = 10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high))
-            return cls(bottom, upper if upper > bottom else bottom * 10, dots, log)
+            bottom, upper = 1 / _round_step(1 / low), _round_step(high)
+            return cls(bottom, upper if upper > bottom * 1.5 else bottom * 10, dots, log)
         if from_zero:
-            low = min(0.0, low)
+            low, high = min(0.0, low), max(0.0, high)
         if top is not None:
             high = max(top, high)
-        if high - low < 1e-12 * max(1.0, abs(high)):
+        if high - low <= 1e-9 * max(abs(low), abs(high)):
             room = abs(high) * 0.5 or 1.0
-            low, high = (0.0, high + room) if from_zero else (low - room, high + room)
+            low, high = (low, high + room) if from_zero else (low - room, high + room)
         step = _round_step((high - low) / 4)
         bottom = math.floor(low / step + 1e-9) * step
         upper = top if top is not None and high <= top else math.ceil(high / step - 1e-9) * step
@@ -88,7 +89,12 @@ class ValueAxis:
 
     def shows(self, value: float | None) -> bool:
         """Whether the value has a place on this axis."""
-        return value is not None and math.isfinite(value) and (not self.log or value > 0)
+        return value is not None and _drawable(value, self.log)
+
+
+def _drawable(value: float, log: bool) -> bool:
+    """Finite, and within what an axis can span; a diverged number is a gap and cannot wreck the axis."""
+    return abs(value) < 1e30 and (not log or value > 1e-30)
 
 
 def _round_step(least: float) -> float:
@@ -115,7 +121,7 @@ def tick(value: float | None) -> str:
         return f"{value:.2f}"
     if size >= 0.01:
         return f"{value:.3f}"
-    return rate(value)
+    return rate(value) if value >= 1e-9 else f"{value:.0e}"
 
 
 def seconds(value: float | None) -> str:
@@ -127,11 +133,10 @@ def seconds(value: float | None) -> str:
     return f"{value:.1f} s" if value < 9.95 else f"{value:.0f} s"
 
 
-def memory(value: float | None) -> str:
-    """Bytes as ``812 M`` or ``2.4 G`` (powers of 1024)."""
-    if value is None or not math.isfinite(value):
+def memory(mib: float | None) -> str:
+    """Mebibytes as ``812 M`` or ``2.4 G``."""
+    if mib is None or not math.isfinite(mib):
         return UNKNOWN
-    mib = value / 1024**2
     return f"{mib:.0f} M" if mib < 999.5 else f"{mib / 1024:.1f} G"
 
 
@@ -210,12 +215,12 @@ def _bits(values: Numbers, scale: Scale, width: int, *, dotted: bool) -> list[li
     rows = scale.dots // 4
     cells = [[0] * width for _ in range(rows)]
     before: int | None = None
-    shows = getattr(scale, "shows", lambda v: v is not None and math.isfinite(v))
+    shows = getattr(scale, "shows", math.isfinite)
     for x, value in enumerate(values[: width * 2]):
-        if not shows(value):
+        if value is None or not shows(value):
             before = None
             continue
-        here = scale.dot(value)  # type: ignore[arg-type]  # `shows` leaves None out
+        here = scale.dot(value)
         low, high = (here, here) if before is None else (min(before, here), max(before, here))
         if before is not None and high > low:
             low, high = (low + 1, high) if before < here else (low, high - 1)
@@ -241,9 +246,10 @@ def draw_line(
 ) -> None:
     """Lay a line over what is drawn; where two share a cell, both lines' dots stand there in the colour of the later one."""
     width = len(cells[0]) if cells else 0
+    shows = getattr(scale, "shows", math.isfinite)
     if ascii_only:
         for x in range(width):
-            pair = [v for v in values[2 * x : 2 * x + 2] if v is not None and math.isfinite(v)]
+            pair = [v for v in values[2 * x : 2 * x + 2] if v is not None and shows(v)]
             if pair and not (dotted and x % 2):
                 y = scale.dot(math.fsum(pair) / len(pair))
                 cells[y // 4][x] = ("o" if dotted else "'**."[y % 4], role)
@@ -258,8 +264,9 @@ def draw_line(
 def draw_points(cells: Cells, points: Iterable[tuple[int, float]], scale: Scale, role: str, sign: str = POINT) -> None:
     """Signs at (column of dots, value)."""
     width = len(cells[0]) if cells else 0
+    shows = getattr(scale, "shows", math.isfinite)
     for column, value in points:
-        if 0 <= column < width * 2 and math.isfinite(value):
+        if 0 <= column < width * 2 and shows(value):
             cells[scale.dot(value) // 4][column // 2] = (sign, role)
 
 
@@ -295,12 +302,15 @@ def spans(cells: Sequence[tuple[str, str]]) -> Row:
 
 
 def framed(cells: Cells, scale: ValueAxis, show: Callable[[float | None], str]) -> list[Row]:
-    """The area with its axis at the left: the highest, the lowest and, where there is room, the middle value."""
+    """The area with its axis at the left: the highest and the lowest value, and as many between them as there is room for."""
     rows = len(cells)
-    middle = math.sqrt(scale.low * scale.high) if scale.log else (scale.low + scale.high) / 2
     labels = {0: scale.high, rows - 1: scale.low}
-    if rows >= 5 and rows % 2:
-        labels[rows // 2] = middle
+    parts = next((n for n in (4, 2) if rows >= 4 * n and (rows - 1) % n == 0), 2 if rows >= 5 and rows % 2 else 1)
+    for i in range(1, parts):
+        part = 1 - i / parts
+        labels[(rows - 1) * i // parts] = (
+            scale.low * (scale.high / scale.low) ** part if scale.log else scale.low + (scale.high - scale.low) * part
+        )
     out: list[Row] = []
     for y, row in enumerate(cells):
         text = show(labels[y]) if y in labels else ""

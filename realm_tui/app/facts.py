@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.link.snapshot import BattleText
 from realm_tui.app.history import Curve
+from realm_tui.runtime.samples import Sample
 from realm_tui.runtime.status import Status
 
 if TYPE_CHECKING:
@@ -123,3 +124,5 @@ class Facts:
     """Newest first."""
     course: CourseView | None = None
     """None before anything was decided."""
+    samples: tuple[Sample, ...] = ()
+    """Memory and temperature since the game was opened, oldest first."""

@@ -24,6 +24,7 @@ from lore.strain import hint, trend
 from realm_tui.app.facts import CourseView, ExamAnswer, ExamView, Facts, HeroView, QuestLine, StrainView, TokenFlow
 from realm_tui.app.history import RECENT_STEPS, History
 from realm_tui.runtime.opened import OpenedSave, opened
+from realm_tui.runtime.samples import Samples
 from realm_tui.runtime.status import Status, collect_from
 from saves import campaigns, exams, incidents, quests, steps
 from saves.rows import LevelUp, StepWindow
@@ -84,6 +85,7 @@ class SaveSource:
         self._history = History()
         self._complete = False
         self._first = True
+        self._samples = Samples()
 
     def opening(self) -> Opening:
         """What the first frame needs, and no more: titles and log follow with the first look after it.
@@ -114,6 +116,8 @@ class SaveSource:
 
     def _facts(self, save: OpenedSave) -> Facts:
         status = collect_from(save)
+        if not self._first and status.state in LIVING:
+            self._samples.take(status.step, status.memory_bytes)
         saved = self._from_database(save)
         battle = self._from_ring(status)
         return Facts(
@@ -126,6 +130,7 @@ class SaveSource:
             quests=saved.quests,
             log=saved.log,
             course=saved.course,
+            samples=self._samples.all(),
         )
 
     def close(self) -> None:

@@ -1,0 +1,78 @@
+"""Strain over a campaign: floor and zones, levels won and forms saved, a ghost, and what the effort bought."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+
+from realm_tui.app.actions import Action
+from realm_tui.app.drawing import Look
+from realm_tui.app.screens.spans import SPAN_KEYS, SpanPage
+from realm_tui.app.widgets.sheet import Sheet
+from realm_tui.app.widgets.strain_page import Now, strain_page_rows
+from realm_tui.runtime.lanes import Rival
+from realm_tui.runtime.opened import OpenedSave
+from realm_tui.runtime.strain_view import StrainData, StrainReader
+
+
+class StrainScreen(SpanPage[StrainData]):
+    """How hard the whole way was."""
+
+    word = "screen.strain"
+    keys: ClassVar[tuple[Action, ...]] = (
+        *SPAN_KEYS,
+        Action(
+            "compare",
+            "o",
+            "ghost",
+            "call a ghost",
+            "Lay the personal best, another campaign, a run or a recipe over the curve.",
+            footer_order=0,
+        ),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reader = StrainReader()
+        self._unset = True
+
+    def read(self, save: OpenedSave) -> StrainData:
+        self._reader.tower.follow(save, self.living)
+        return self._reader.read(save, self.wish, unset=self._unset)
+
+    def body(self) -> ComposeResult:
+        yield Sheet("strain-page", self.word)
+
+    def show(self, data: StrainData, look: Look) -> None:
+        facts = self.facts
+        now = Now() if facts is None else Now.of(facts.status, facts.strain.trend, facts.strain.hint)
+        rules, smoothing = self._rules.strain, self.smoothing
+        self.query_one(Sheet).draw(
+            lambda width, height: strain_page_rows(data, now, look, width, height, rules, smoothing=smoothing), look
+        )
+
+    def on_unmount(self) -> None:
+        self._reader.tower.close()
+
+    def edges(self) -> tuple[int, int] | None:
+        data = self.data
+        if data is None or data.last is None:
+            return None
+        whole = data.ghost is not None and data.wish.span.width is None
+        return data.first, max(data.last, data.curve.grid.last if whole else data.last)
+
+    def filters(self) -> Sequence[str]:
+        return self.data.filters if self.data is not None else ()
+
+    def rivals(self) -> Sequence[Rival]:
+        return self.data.rivals if self.data is not None else ()
+
+    def laid_over(self) -> str:
+        ghost = self.data.ghost if self.data is not None else None
+        return "" if ghost is None else ghost.key
+
+    def compared(self, key: str) -> None:
+        self._unset = False
+        super().compared(key)
