@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Collection, Iterable, Mapping
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -151,6 +152,7 @@ class Achievements:
         self.rules = achievement_rules() if rules is None else rules
         self._lasting = {name: rule for name, rule in self.rules.items() if rule.lasting}
         self._items = sorted({n.items for r in self.rules.values() for n in r.when if isinstance(n, BestExam)})
+        self._looked: tuple[Deeds, tuple[float, ...], float] | None = None
 
     def begin(self) -> Deeds:
         """Nothing is done."""
@@ -168,7 +170,7 @@ class Achievements:
             state.levels[fact.skill] = max(state.levels.get(fact.skill, 0), fact.to_level)
         elif isinstance(fact, TrialFact):
             state.trials_passed += fact.passed
-        if len(state.earned) == len(self._lasting):
+        if len(state.earned) == len(self._lasting) or not self._news(state, fact, told):
             return
         totals: dict[str, float] | None = None
         for name, rule in self._lasting.items():
@@ -182,6 +184,30 @@ class Achievements:
                 source = f"{fact.table}:{fact.id}"
                 state.earned[name] = [step, fact.at, source]
                 told.emit("hero.achievement", step=step, achievement=name)
+
+    def _news(self, state: Deeds, fact: Any, told: Told) -> bool:
+        """Whether something that deeds are made of changed since the last fact; only then can one be done."""
+        progress, effects = told.state("progress"), told.state("effects")
+        now = (
+            *(progress.checkpoints, progress.quests_completed, state.trials_passed, sum(effects.ended.values())),
+            *state.levels.values(),
+            *state.shares.values(),
+            *[d.best_crit_run for d in progress.disciplines.values()],
+        )
+        known = self._looked
+        if known is not None and known[0] is state and known[1] == now and fact.step < known[2]:
+            return False
+        later = (s for s in self._thresholds(told.setting) if s > fact.step)
+        self._looked = state, now, min(later, default=math.inf)
+        return True
+
+    def _thresholds(self, setting: Setting) -> Iterator[int]:
+        """Steps from which on a deed may be done that asks for steps."""
+        for rule in self._lasting.values():
+            for need in rule.when:
+                steps = _steps_asked(need, setting)
+                if steps is not None:
+                    yield setting.starting_step + steps
 
     @staticmethod
     def exact_step(rule: AchievementRule, setting: Setting) -> int | None:

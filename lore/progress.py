@@ -172,11 +172,14 @@ def _answers(state: Progress, exam: ExamFact, told: Told) -> None:
     points, cap = _points(numbers, exam.level, skill * effects)
     answers = exam.sequence.translate(_UNANSWERED)
     streak, best, xp = discipline.streak, discipline.best_streak, 0
+    kept = {letter: points[letter] for letter in "CHG"}.get
     for letter in answers:
-        xp += points[letter][streak if streak < cap else cap]
-        if letter in "CHG":
+        worth = kept(letter)
+        if worth is not None:
+            xp += worth[streak if streak < cap else cap]
             streak += 1
         else:
+            xp += points[letter][streak if streak < cap else cap]
             if streak > best:
                 best = streak
             streak = 0

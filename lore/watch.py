@@ -172,16 +172,18 @@ class Watch:
         if not new or not self._answers:
             return
         text, old = state.tail + new, len(state.tail)
-        ends = {asked.key: _last_end(asked.condition, text) for asked in self._answers}
         hits: dict[str, int] = {}
-        for rule, part, key, condition in self._answers:
-            if part == "when" and ends[key] > old:
-                hits[rule] = max(hits.get(rule, 0), ends[key])
-                row = text[ends[key] - condition.in_a_row : ends[key]]
-                worse = any(a.part == "worse" and a.rule == rule and ends[a.key] > old for a in self._answers)
+        for rule, part, _, condition in self._answers:
+            end = _last_end(condition, text, old) if part == "when" else 0
+            if end:
+                hits[rule] = max(hits.get(rule, 0), end)
+                row = text[end - condition.in_a_row : end]
+                worse = any(
+                    a.part == "worse" and a.rule == rule and _last_end(a.condition, text, old) for a in self._answers
+                )
                 self._strike(state, rule, [], _spelt(row), step, at, worse, tell)
-        for rule, part, key, _ in self._answers:
-            if part == "until" and rule in state.struck and ends[key] > max(old, hits.get(rule, 0)):
+        for rule, part, _, condition in self._answers:
+            if part == "until" and rule in state.struck and _last_end(condition, text, old) > hits.get(rule, 0):
                 self._end(state, rule, "cured", step, tell)
         state.tail = text[-self._tail :]
 
@@ -250,10 +252,10 @@ def _pattern(letters: str, count: int) -> re.Pattern[str]:
     return re.compile(f".*[{letters}]{{{count}}}", re.DOTALL)
 
 
-def _last_end(condition: Condition, text: str) -> int:
-    """Where the last stretch as asked ends in ``text``; 0 without one."""
+def _last_end(condition: Condition, text: str, old: int) -> int:
+    """Where the last stretch as asked ends in ``text``, beyond its first ``old`` letters; 0 without one."""
     assert isinstance(condition, Answers)
-    found = _pattern(condition.letters, condition.in_a_row).match(text)
+    found = _pattern(condition.letters, condition.in_a_row).match(text, max(0, old + 1 - condition.in_a_row))
     return 0 if found is None else found.end()
 
 

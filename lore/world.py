@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from lore.fold import ExamFact, Fact, LevelUpFact, Told, TrialFact, WindowFact
-from lore.world_rules import Gate, WorldRules, world_rules
+from lore.world_rules import Gate, RegionRule, WorldRules, world_rules
 
 LADDER_TOP = 10
 """Level from which on the map knows no higher place."""
@@ -93,6 +93,12 @@ class WorldPart:
     def __init__(self, rules: WorldRules | None = None) -> None:
         self._rules = rules or world_rules()
         self._answers = max((r.opens.answers for r in self._rules.regions.values()), default=1)
+        self._by_exam = {
+            tier: {n: r for n, r in self._rules.regions.items() if _may_open(r.opens, tier)}
+            for tier in self._rules.tiers
+        }
+        """By tier of an exam the regions that it can open."""
+        self._sides = {name: region for name, region in self._rules.regions.items() if region.side}
 
     def begin(self) -> WorldState:
         """A hero at the hearth."""
@@ -148,17 +154,20 @@ class WorldPart:
     # ------------------------------------------------------------ facts
 
     def _exam(self, state: WorldState, exam: ExamFact, told: Told) -> None:
-        newest = state.tiers.setdefault(self._rules.tier(exam.level), [])
+        tier = self._rules.tier(exam.level)
+        newest = state.tiers.setdefault(tier, [])
         newest.append([exam.correct, exam.items])
-        while sum(items for _, items in newest[1:]) >= self._answers:
+        asked = sum([items for _, items in newest]) - newest[0][1]
+        while asked >= self._answers:
             newest.pop(0)
+            asked -= newest[0][1]
         if exam.kind == "gate":
-            for name, region in self._rules.regions.items():
-                if region.side:
-                    asked = sum(p["items"] for key, p in exam.primitives.items() if key in region.asks)
-                    state.asked[f"{exam.skill}/{name}"] = asked / exam.items
+            primitives = exam.primitives
+            for name, region in self._sides.items():
+                told_of = sum([p["items"] for key, p in primitives.items() if key in region.asks])
+                state.asked[f"{exam.skill}/{name}"] = told_of / exam.items
         self._fight(state, exam, told)
-        self._open(state, exam, told)
+        self._open(state, exam, told, self._by_exam.get(tier))
 
     def _fight(self, state: WorldState, fact: ExamFact | TrialFact, told: Told) -> None:
         for name, boss in self._rules.bosses.items():
@@ -183,15 +192,27 @@ class WorldPart:
     def _waits_for_steps(self, state: WorldState) -> bool:
         return any(r.opens.steps > 1 and name not in state.regions for name, r in self._rules.regions.items())
 
-    def _open(self, state: WorldState, fact: WindowFact | ExamFact | LevelUpFact | TrialFact, told: Told) -> None:
-        for name, region in self._rules.regions.items():
-            if name not in state.regions and all(c.met for c in self._conditions(state, region.opens)):
+    def _open(
+        self,
+        state: WorldState,
+        fact: WindowFact | ExamFact | LevelUpFact | TrialFact,
+        told: Told,
+        some: Mapping[str, RegionRule] | None = None,
+    ) -> None:
+        for name, region in (self._rules.regions if some is None else some).items():
+            if name not in state.regions and self._opens(state, region.opens):
                 if isinstance(fact, WindowFact):
                     # Merged windows forget the moment of a step, so what steps complete is opened without being told.
                     state.regions[name] = [told.setting.starting_step + region.opens.steps, None, ""]
                 else:
                     state.regions[name] = _deed(fact)
                     told.emit("world.region", region=name)
+
+    def _opens(self, state: WorldState, gate: Gate) -> bool:
+        """Whether all of a gate's conditions are met; the cheap ones are looked at first."""
+        if state.steps < gate.steps or (gate.boss and gate.boss not in state.bosses):
+            return False
+        return all(c.met for c in self._conditions(state, gate))
 
     def _conditions(self, state: WorldState, gate: Gate) -> Iterator[Condition]:
         if gate.steps:
@@ -226,6 +247,11 @@ class WorldPart:
             if region.levels is not None and region.levels[0] <= level and name in state.regions:
                 place = name
         return place
+
+
+def _may_open(gate: Gate, tier: str) -> bool:
+    """Whether an exam of a tier can be the last thing that a gate waited for."""
+    return gate.tier == tier or bool(gate.boss) or not (gate.level or gate.tier)
 
 
 def _pooled(newest: list[list[int]]) -> tuple[int, int]:
