@@ -1,0 +1,224 @@
+"""The saga, the battle log, the chronicle and the journey of a save: what screens and the command line show of its story."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from configs import clock
+from lore.away import Mark, away_report
+from lore.chronicle import Chronicle, bounds, chronicle
+from lore.deeds import of_happening
+from lore.event import Event
+from lore.events import FALLS, Chapter, events
+from lore.fold import Game
+from lore.journey import Journey, moments
+from lore.narrator import tell
+from lore.rules import rules as lore_rules
+from lore.saga import ALERTS, Alert, Channel, Line, battle_log, matching, saga
+from lore.world import WorldPart
+from realm_tui.runtime.campaigns import standing
+from realm_tui.runtime.opened import OpenedSave
+from saves import incidents, runs, steps
+from saves.between import FOREVER, Between, Day, days, rows_between, stand_at
+from saves.rows import Campaign
+
+_FIRST_LOOK = 200
+"""Rows of each large table that are read at first; more when they do not fill what is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which lines are asked for."""
+
+    everything: bool = False
+    """The battle log; else the saga."""
+    text: str = ""
+    """Only lines that hold it, in either voice."""
+    channels: frozenset[Channel] = frozenset()
+    """Only these; empty: all."""
+    alert: Alert = "whisper"
+    """Only lines at least so loud."""
+    day: str | None = None
+    """Only this UTC day, ``YYYY-MM-DD``."""
+
+
+def newest_lines(save: OpenedSave, game: Game | None, count: int, wanted: Wanted | None = None) -> list[Line]:
+    """The newest lines of the active campaign's story, newest first.
+
+    Args:
+        save: an open save.
+        game: what was folded from it; None leaves out what only the fold knows.
+        count: most lines.
+        wanted: which lines; None for the whole saga.
+
+    Raises:
+        UsageError: the day asked for is none.
+    """
+    asked = wanted or Wanted()
+    since, until = bounds(asked.day) if asked.day else (0.0, FOREVER)
+    limit: int | None = max(_FIRST_LOOK, 2 * count)
+    while True:
+        # The last moment of a day belongs to it, the first moment of the next one does not.
+        rows = rows_between(
+            save.conn,
+            save.campaign.id,
+            since=since - 1e-6,
+            until=until - 1e-6,
+            limit=limit,
+            notable=not asked.everything,
+            level_steps=lore_rules().hero.level_steps,
+        )
+        found = _chosen(_events(save, game, rows), save.hero.name, asked)
+        if len(found) >= count or rows.reached <= rows.since:
+            return found[::-1][:count]
+        limit = None if limit is None or limit > 1_000_000 else limit * 4
+
+
+def page(save: OpenedSave, game: Game | None, number: int, size: int, wanted: Wanted | None = None) -> list[Line]:
+    """A page of the story, newest first; ``number`` counts from 1."""
+    return newest_lines(save, game, number * size, wanted)[(number - 1) * size :]
+
+
+def _chosen(found: list[Event], hero: str, asked: Wanted) -> list[Line]:
+    lines = battle_log(found, hero) if asked.everything else saga(found, hero)
+    if asked.text:
+        lines = matching(lines, asked.text)
+    if asked.channels:
+        lines = [line for line in lines if line.channel in asked.channels]
+    least = ALERTS.index(asked.alert)
+    return [line for line in lines if ALERTS.index(line.alert) >= least] if least else lines
+
+
+def _events(save: OpenedSave, game: Game | None, rows: Between) -> list[Event]:
+    """Every event of the rows and of the fold, oldest first; only where nothing is missing."""
+    found = events(_chapter(rows), save.rules.exams)
+    if game is not None:
+        found += [of_happening(h) for h in game.happenings]
+    kept = [e for e in found if rows.reached < e.at <= rows.until]
+    return sorted(kept, key=lambda e: (e.at, -1 if e.step is None else e.step))
+
+
+def _chapter(rows: Between) -> Chapter:
+    return Chapter(
+        runs=rows.runs,
+        windows=rows.windows,
+        quests=rows.quests,
+        attempts=rows.attempts,
+        exams=rows.exams,
+        holds=rows.holds,
+        level_ups=rows.level_ups,
+        checkpoints=rows.checkpoints,
+        champions=rows.champions,
+        incidents=rows.incidents,
+        journal=rows.journal,
+        trials=rows.trials,
+        drifts=rows.drifts,
+        sparring=rows.sparring,
+        notes=rows.notes,
+        decisions=rows.decisions,
+    )
+
+
+# ---------------------------------------------------------------- the chronicle
+
+
+def trained_days(save: OpenedSave) -> list[Day]:
+    """The days on which something was trained, newest first."""
+    return days(save.conn, save.campaign.id)
+
+
+def day_page(save: OpenedSave, game: Game | None, day: str) -> Chronicle:
+    """The chronicle's page of a day.
+
+    Raises:
+        UsageError: ``day`` is not a date.
+    """
+    since, until = bounds(day)
+    now = clock.now()
+    conn, campaign = save.conn, save.campaign.id
+    rows = rows_between(conn, campaign, since=since - 1e-6, until=until - 1e-6)
+    first, last = stand_at(conn, campaign, since - 1e-6), stand_at(conn, campaign, until - 1e-6)
+    ends = min(until - 1e-6, max(now, since))
+    told = saga(_events(save, game, rows), save.hero.name)
+    before, after = Mark(since - 1e-6, first.step, first.mastered), Mark(ends, last.step, last.mastered)
+    return chronicle(day, before, after, _chapter(rows), save.rules.exams, told, is_open=now < until)
+
+
+# ---------------------------------------------------------------- the journey
+
+
+def journey(save: OpenedSave, game: Game | None, campaign: Campaign | None = None) -> Journey:
+    """What a campaign was so far.
+
+    Args:
+        save: an open save.
+        game: what was folded from its active campaign.
+        campaign: which one; None for the active one.
+    """
+    told, conn = campaign or save.campaign, save.conn
+    active = told.id == save.campaign.id
+    stand, sums = standing(save, told), steps.live_sums(conn, told.id)
+    lives, troubles = runs.runs(conn, told.id), incidents.incidents(conn, campaign_id=told.id)
+    first, newest = steps.first_window(conn, told.id), steps.windows(conn, told.id, 1)
+    skills = dict.fromkeys(told.hero.get("skills", {}), 0) | stand.levels
+    counted = conn.execute(
+        "SELECT count(*) AS n FROM live_exams WHERE run_campaign_id = ? AND kind = 'gate'", (told.id,)
+    ).fetchone()
+    ended = conn.execute(
+        """SELECT coalesce(sum(state = 'completed'), 0) AS done, coalesce(sum(state = 'failed'), 0) AS failed
+           FROM live_quest_attempts WHERE run_campaign_id = ?""",
+        (told.id,),
+    ).fetchone()
+    return Journey(
+        campaign=told.name,
+        created_at=told.created_at,
+        archived_at=told.archived_at,
+        parent=told.parent_id,
+        starting_step=told.starting_step,
+        step=stand.step,
+        steps=sums.steps,
+        active_s=sums.active_s,
+        trained_tokens=sums.trained_tokens,
+        effort=sums.strain_sum,
+        loss_first=_mean(first),
+        loss_last=_mean(newest[0] if newest else None),
+        loss_lowest=sums.loss_min,
+        levels=skills,
+        held=stand.held,
+        effort_by_skill=stand.effort_by_skill,
+        exams=int(counted["n"]),
+        best_exam=stand.peaks["accuracy"],
+        quests_completed=int(ended["done"]),
+        quests_failed=int(ended["failed"]),
+        runs=len(lives),
+        crashes=sum((r.end_reason or "").split(":")[0] in FALLS for r in lives if r.ended_at is not None),
+        incidents=len(troubles),
+        incidents_resolved=sum(i.resolved_at is not None for i in troubles),
+        champion=stand.champion,
+        caps=stand.caps,
+        world=WorldPart().view(game.part("world")) if game is not None and active else None,
+        earned=_earned(game) if active else (),
+        moments=_moments(save, told, stand.step),
+    )
+
+
+def _mean(window: object) -> float | None:
+    total, count = getattr(window, "loss_sum", 0.0), getattr(window, "steps", 0) - getattr(window, "nonfinite", 0)
+    return total / count if count else None
+
+
+def _earned(game: Game | None) -> tuple[str, ...]:
+    """The achievements told by the fold, by their names, oldest first."""
+    if game is None:
+        return ()
+    found = [tell(of_happening(h), "").tavern for h in game.happenings if h.kind == "hero.achievement"]
+    return tuple(text.partition(": ")[2] for text in found)
+
+
+def _moments(save: OpenedSave, campaign: Campaign, step: int) -> dict[str, object]:
+    rows = rows_between(
+        save.conn, campaign.id, limit=_FIRST_LOOK, notable=True, level_steps=lore_rules().hero.level_steps
+    )
+    before, now = Mark(0.0, campaign.starting_step), Mark(clock.now(), step)
+    report = away_report(before, now, _chapter(rows), save.rules.exams)
+    return moments(report, tell, save.hero.name)
