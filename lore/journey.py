@@ -10,7 +10,7 @@ from configs import clock
 from lore.away import AwayReport
 from lore.figures import count, duration, number
 from lore.lexicon import Voice
-from lore.narrator import Tale, compose
+from lore.narrator import Tale, compose, tell
 from lore.world import World
 from lore.world_rules import named, world_rules
 
@@ -70,8 +70,8 @@ class Journey:
         return [line.text(voice) for line in self.lines(hero)]
 
 
-def moments(report: AwayReport | None, tell: Any, hero: str) -> dict[str, Tale]:
-    """The best and the worst event of a report as tales; ``tell`` makes a tale of an event."""
+def moments(report: AwayReport | None, hero: str) -> dict[str, Tale]:
+    """The best and the worst event of a report, told."""
     if report is None:
         return {}
     found = {"best": report.best, "worst": report.worst}
@@ -127,7 +127,9 @@ def _lines(j: Journey, hero: str) -> list[Tale]:
         )
     _map(j, hero, at, out)
     if j.earned:
-        say("deeds", "counted", deeds=f"{len(j.earned)} ({', '.join(j.earned[-3:])}{' …' if len(j.earned) > 3 else ''})")
+        say(
+            "deeds", "counted", deeds=f"{len(j.earned)} ({', '.join(j.earned[-3:])}{' …' if len(j.earned) > 3 else ''})"
+        )
     for which, tale in j.moments.items():
         say(f"away.{which}", which, plain=tale.plain, tavern=tale.tavern)
     for cap in j.caps:

@@ -93,6 +93,8 @@ def variant(event: Event) -> str:
             return "mended" if data["failed"] else "flawless"
         case "hero.effect_applied":
             return "blessing" if data.get("buff") else "affliction"
+        case "hero.effect_expired":
+            return "faded" if data.get("buff") else "ended"
         case "skill.drifted":
             return "critical" if data["severity"] == "critical" else "warning"
     return next(iter(templates()[event.type]))
@@ -159,13 +161,17 @@ _NAMED = {"region": "region", "boss": "boss", "talent": "talent", "effect": "eff
 
 
 def _name(chapter: str, data: Mapping[str, Any], voice: Voice) -> str:
-    """What an id is called: by the label told with it (a player's own rule has one), the map, the lexicon, else the id itself."""
-    own = data.get("plain" if voice == "plain" else "label") or data.get("label")
+    """What an id is called: by its rule, which may be the player's own, else by the lexicon, else the id in words."""
     name = str(data[chapter])
-    if own:
-        return str(own)
     if chapter in ("region", "boss", "talent"):
         return named(chapter, name, voice)
+    # Both know the events, which are told here.
+    from lore.achievements import achievement_rules
+    from lore.effects import effect_rules
+
+    rule = effect_rules().get(name) if chapter == "effect" else achievement_rules().get(name)
+    if rule is not None:
+        return rule.plain if voice == "plain" and rule.plain else rule.label
     known = entries().get(f"{chapter}.{name}")
     return known.named(voice) if known is not None else name.replace("_", " ").capitalize()
 

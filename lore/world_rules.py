@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from importlib import resources
-from pathlib import Path
 
 from pydantic import Field, model_validator
 
 from configs.base import Model
 from configs.discipline import Category
 from configs.errors import RealmError
-from configs.paths import config_dir
-from configs.reading import merged, parse, read_yaml
 from configs.schema import Share
 from lore.lexicon import LABEL_CELLS, Voice, entries
+from lore.own_file import in_force
 
 
 class Gate(Model):
@@ -103,39 +99,17 @@ class WorldRules(Model):
         return sorted(self.tiers.values()).index(self.tiers[tier]) + 1
 
 
-def player_file() -> Path:
-    """Where the player's own map may lie."""
-    return config_dir() / "world.yaml"
-
-
-@cache
-def shipped_world_rules() -> WorldRules:
-    """The map as the game ships it."""
-    shipped = resources.files("lore") / "world.yaml"
-    return parse(WorldRules, read_yaml(shipped), "the map", [shipped])
-
-
-@cache
-def _in_force() -> tuple[WorldRules, RealmError | None]:
-    shipped = resources.files("lore") / "world.yaml"
-    mine = player_file()
-    if not mine.is_file():
-        return shipped_world_rules(), None
-    try:
-        data = merged(read_yaml(shipped), read_yaml(mine))
-        return parse(WorldRules, data, str(mine), [shipped, mine]), None
-    except RealmError as error:
-        return shipped_world_rules(), error
+FILE = "world.yaml"
 
 
 def world_rules() -> WorldRules:
     """The map in force: the shipped one under the player's ``config/world.yaml``; without it when that file is not valid."""
-    return _in_force()[0]
+    return in_force(WorldRules, FILE).rules
 
 
 def map_complaint() -> RealmError | None:
     """What is wrong with the player's ``config/world.yaml``, with file, line and field; None when nothing is."""
-    return _in_force()[1]
+    return in_force(WorldRules, FILE).problem
 
 
 def named(kind: str, name: str, voice: Voice, rules: WorldRules | None = None) -> str:

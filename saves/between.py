@@ -104,7 +104,9 @@ def rows_between(
     found.holds = live(Hold, "t.lost" if notable else "1", large=True, time="t.at")
     found.level_ups = live(LevelUp, time="t.at")
     found.checkpoints = [] if notable else live(Checkpoint, large=True, time="t.at")
-    found.journal = [] if notable else live(JournalEntry, "t.verb IN ('pause', 'park', 'resume')", large=True, time="t.at")
+    found.journal = (
+        [] if notable else live(JournalEntry, "t.verb IN ('pause', 'park', 'resume')", large=True, time="t.at")
+    )
     found.trials = live(Trial, time="t.at")
     found.drifts = live(Drift, "t.severity <> 'none'", large=True, time="t.at")
     found.sparring = live(Sparring, time="t.at")

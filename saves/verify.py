@@ -82,7 +82,7 @@ def verify_save(folder: SaveFolder, *, on_progress: Callable[[str], None] | None
                 for q in board
                 if q.state in ("queued", "processing") and not (folder.quests / q.file).is_file()
             ]
-            findings += _check_champion(folder, conn)
+            findings += check_champions(folder, conn)
             return Report(findings, len(kept), len(board))
     except RealmError as error:
         if error.code != "SAVE_BROKEN":
@@ -215,7 +215,7 @@ def _check_checkpoint(folder: SaveFolder, conn: sqlite3.Connection, form: Checkp
     return [Finding("checkpoint", form.name, text)]
 
 
-def _check_champion(folder: SaveFolder, conn: sqlite3.Connection) -> list[Finding]:
+def check_champions(folder: SaveFolder, conn: sqlite3.Connection) -> list[Finding]:
     """Law 11: every campaign's champion exists and has a place."""
     found: list[Finding] = []
     for reigning in ledger.reigning(conn):

@@ -48,6 +48,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "save": ("realm_tui.cli.save", "app"),
     "config": ("realm_tui.cli.config", "app"),
     "vram": ("realm_tui.cli.vram", "vram"),
+    "saga": ("realm_tui.cli.saga", "app"),
+    "lore": ("realm_tui.cli.lore", "lore"),
     "doctor": ("realm_tui.cli.doctor", "doctor"),
     "log": ("realm_tui.cli.doctor", "log"),
 }

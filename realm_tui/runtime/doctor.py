@@ -90,10 +90,26 @@ def _configuration() -> Iterator[Finding]:
     from realm_tui.runtime.rules import check_configuration
 
     wrong = [c for c in check_configuration(only_files=True) if not c.ok]
-    if not wrong:
+    broken = [problem for problem in _lore_problems() if problem is not None]
+    if not wrong and not broken:
         yield Finding("config", "ok", "rules and heroes are valid")
+    for problem in broken:
+        yield Finding(
+            "lore", "note", f"{problem.what}: {problem.why}", "mend the file; the shipped rules are used instead"
+        )
     for checked in wrong:
         yield Finding("config", "bad", checked.reason or checked.source, "`realm config check` lists every file")
+
+
+def _lore_problems() -> Iterator[RealmError | None]:
+    """What keeps the player's own files of the lore from being used."""
+    from lore.achievements import achievements_in_force
+    from lore.effects import effects_in_force
+    from lore.world_rules import map_complaint
+
+    yield effects_in_force().problem
+    yield achievements_in_force().problem
+    yield map_complaint()
 
 
 def _save(folder: SaveFolder) -> Iterator[Finding]:
@@ -118,6 +134,7 @@ def _save(folder: SaveFolder) -> Iterator[Finding]:
             yield Finding("save", "bad", f"{folder.name} is damaged: {broken[0]}", fix)
         else:
             yield Finding("save", "ok", f"{folder.name}: {hero}, in {folder.root}")
+            yield from _laws(folder)
     for name, path in (("keeper", folder.keeper_lock), ("trainer", folder.trainer_lock), ("face", folder.face_lock)):
         owner = holder(path)
         if owner is not None:
@@ -133,6 +150,31 @@ def _save(folder: SaveFolder) -> Iterator[Finding]:
             yield Finding(
                 "ring", "bad", error.what, error.fix or f"`realm stop --save {folder.name}`, then start again"
             )
+
+
+_LAWS_NAMED = 5
+"""Breaches that are named one by one."""
+
+
+def _laws(folder: SaveFolder) -> Iterator[Finding]:
+    """Whether the save keeps the laws of the world; a breach is told, with the entity and the law, and never repaired."""
+    from lore.laws import laws
+    from realm_tui.runtime.foreign import clean
+    from realm_tui.runtime.game import read_game
+    from realm_tui.runtime.laws import breaches
+    from realm_tui.runtime.opened import opened
+
+    with opened(folder) as save:
+        found = breaches(save, read_game(save))
+    if not found:
+        yield Finding("laws", "ok", f"all {len(laws())} laws of the world hold")
+    for breach in found[:_LAWS_NAMED]:
+        text = f"{breach.law}: {clean(breach.entity)}: {clean(breach.text)}"
+        yield Finding(
+            "law", "note", text, f"`realm lore --laws` names the law; `realm save verify {folder.name}` says more"
+        )
+    if len(found) > _LAWS_NAMED:
+        yield Finding("law", "note", f"{len(found) - _LAWS_NAMED} more breaches")
 
 
 def _terminal(tty: bool, encoding: str | None) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from configs import clock
+from lore.achievements import achievements
 from lore.away import Mark, away_report
 from lore.chronicle import Chronicle, bounds, chronicle
 from lore.deeds import of_happening
@@ -12,15 +13,16 @@ from lore.event import Event
 from lore.events import FALLS, Chapter, events
 from lore.fold import Game
 from lore.journey import Journey, moments
-from lore.narrator import tell
+from lore.narrator import Tale
 from lore.rules import rules as lore_rules
 from lore.saga import ALERTS, Alert, Channel, Line, battle_log, matching, saga
 from lore.world import WorldPart
 from realm_tui.runtime.campaigns import standing
+from realm_tui.runtime.game import annals_of, setting_of
 from realm_tui.runtime.opened import OpenedSave
 from saves import incidents, runs, steps
 from saves.between import FOREVER, Between, Day, days, rows_between, stand_at
-from saves.rows import Campaign
+from saves.rows import Campaign, StepWindow
 
 _FIRST_LOOK = 200
 """Rows of each large table that are read at first; more when they do not fill what is asked for."""
@@ -197,28 +199,30 @@ def journey(save: OpenedSave, game: Game | None, campaign: Campaign | None = Non
         champion=stand.champion,
         caps=stand.caps,
         world=WorldPart().view(game.part("world")) if game is not None and active else None,
-        earned=_earned(game) if active else (),
+        earned=_earned(save, game) if active else (),
         moments=_moments(save, told, stand.step),
     )
 
 
-def _mean(window: object) -> float | None:
-    total, count = getattr(window, "loss_sum", 0.0), getattr(window, "steps", 0) - getattr(window, "nonfinite", 0)
-    return total / count if count else None
+def _mean(window: StepWindow | None) -> float | None:
+    if window is None or window.steps <= window.nonfinite:
+        return None
+    return window.loss_sum / (window.steps - window.nonfinite)
 
 
-def _earned(game: Game | None) -> tuple[str, ...]:
-    """The achievements told by the fold, by their names, oldest first."""
+def _earned(save: OpenedSave, game: Game | None) -> tuple[str, ...]:
+    """The achievements that are earned, by their names; those whose step is known come in its order, before the others."""
     if game is None:
         return ()
-    found = [tell(of_happening(h), "").tavern for h in game.happenings if h.kind == "hero.achievement"]
-    return tuple(text.partition(": ")[2] for text in found)
+    found = [a for a in achievements(game, setting_of(save), annals_of(save)) if a.earned]
+    found.sort(key=lambda a: (a.step is None, a.step or 0))
+    return tuple(a.rule.label for a in found)
 
 
-def _moments(save: OpenedSave, campaign: Campaign, step: int) -> dict[str, object]:
+def _moments(save: OpenedSave, campaign: Campaign, step: int) -> dict[str, Tale]:
     rows = rows_between(
         save.conn, campaign.id, limit=_FIRST_LOOK, notable=True, level_steps=lore_rules().hero.level_steps
     )
     before, now = Mark(0.0, campaign.starting_step), Mark(clock.now(), step)
     report = away_report(before, now, _chapter(rows), save.rules.exams)
-    return moments(report, tell, save.hero.name)
+    return moments(report, save.hero.name)

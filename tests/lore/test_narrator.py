@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
 from configs.loader import load_game
+from configs.paths import config_dir
 from lore.deeds import of_happening
+from lore.effects import effect_rules
 from lore.events import Chapter, Event, events
 from lore.fold import Happening
 from lore.narrator import Tale, tell, tell_all, templates, variant
+from lore.own_file import forget
 from tests.lore import rows
 
 EXAMS = load_game().exams
@@ -64,6 +68,7 @@ FOLDED = [
         "hero.effect_applied", 702, rows.at(702), "exams:3", {"effect": "insight", "severity": "low", "buff": True}
     ),
     Happening("hero.effect_expired", 703, rows.at(703), "exams:4", {"effect": "confusion"}),
+    Happening("hero.effect_expired", 703, rows.at(703), "exams:5", {"effect": "insight", "buff": True}),
     Happening("hero.achievement", 704, rows.at(704), "exams:4", {"achievement": "sharp_eye"}),
     Happening("hero.title_won", 705, rows.at(705), "level_ups:1", {"title": "Binary Novice"}),
     Happening("hero.title_lost", 706, rows.at(706), "holds:3", {"title": "Binary Novice"}),
@@ -198,19 +203,34 @@ def test_names_with_braces_are_told_as_they_are() -> None:
 
 
 def test_what_the_fold_finds_is_told_by_its_name() -> None:
-    assert [t.plain for t in told("hero.effect_applied")] == ["Repeated misses (medium)", "Accuracy jump in force"]
+    effects = effect_rules()
+    assert [t.plain for t in told("hero.effect_applied")] == [
+        f"{effects['confusion'].plain} (medium)",
+        f"{effects['insight'].plain} in force",
+    ]
     assert told("world.region")[0].tavern == "The way to Logic Foothills is open"
     assert told("world.boss")[0].plain == "Boss exam passed: L6 boss exam, 60/64 = .93"
     assert told("hero.rank_up")[0].plain == "BIN rank 2 at 5,000 discipline XP"
 
 
-def test_a_rule_of_the_players_own_is_told_by_its_own_label() -> None:
-    own = Happening(
-        "hero.effect_applied", 1, rows.at(1), "exams:1", {"effect": "hiccups", "label": "Hiccups", "severity": "low"}
-    )
-    assert tell(of_happening(own), "PIP").tavern == "PIP suffers from Hiccups"
+def test_what_no_rule_knows_any_more_is_told_by_its_id() -> None:
     nameless = Happening("hero.achievement", 1, rows.at(1), "exams:1", {"achievement": "long_road"})
     assert tell(of_happening(nameless), "PIP").plain == "Achievement: Long road"
+
+
+def test_a_rule_of_the_players_own_is_told_by_its_own_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALM_HOME", str(tmp_path))
+    monkeypatch.delenv("REALM_CONFIG_DIR", raising=False)
+    config_dir().mkdir(parents=True)
+    (config_dir() / "achievements.yaml").write_text(
+        "achievements: {long_road: {label: A Long Road, plain: 7 steps, deed: walk, when: [{of: total, total: steps, at_least: 7}]}}"
+    )
+    forget()
+    try:
+        own = tell(of_happening(Happening("hero.achievement", 1, 0.0, "exams:1", {"achievement": "long_road"})), "PIP")
+    finally:
+        forget()
+    assert (own.plain, own.tavern) == ("Achievement: 7 steps", "A deed that stays: A Long Road")
 
 
 def test_a_drift_is_never_rounded_up() -> None:

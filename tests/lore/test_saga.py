@@ -50,7 +50,7 @@ def test_an_affliction_is_louder_than_a_boon() -> None:
 
     assert alert(effect="staggered", severity="low") == "warning"
     assert alert(effect="repetition", severity="high") == "alarm"
-    assert alert(effect="momentum", severity="low", buff=True) == "notice"
+    assert alert(effect="momentum", severity="low", buff=True) == "whisper"
 
 
 def test_search_reads_both_voices() -> None:

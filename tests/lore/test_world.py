@@ -14,6 +14,7 @@ from configs.loader import load_game
 from configs.paths import config_dir
 from lore import lexicon, world_rules
 from lore.fold import ExamFact, Fact, Fold, LevelUpFact, Setting, TrialFact, WindowFact
+from lore.own_file import forget
 from lore.rules import rules
 from lore.world import World, WorldPart, ages
 
@@ -176,7 +177,7 @@ def test_an_age_begins_with_another_body() -> None:
 
 
 def test_everything_on_the_map_has_words() -> None:
-    found = world_rules.shipped_world_rules()
+    found = world_rules.world_rules()
     keys = [f"{kind}.{name}" for kind, names in (
         ("region", found.regions), ("boss", found.bosses), ("talent", found.talents), ("tier", found.tiers)
     ) for name in names]  # fmt: skip
@@ -192,9 +193,9 @@ def own_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("REALM_HOME", str(tmp_path))
     monkeypatch.delenv("REALM_CONFIG_DIR", raising=False)
     config_dir().mkdir(parents=True)
-    world_rules._in_force.cache_clear()
-    yield world_rules.player_file()
-    world_rules._in_force.cache_clear()
+    forget()
+    yield config_dir() / world_rules.FILE
+    forget()
 
 
 def test_a_player_adds_a_region_without_code(own_map: Path) -> None:
@@ -220,5 +221,5 @@ def test_a_broken_map_is_named_and_the_shipped_one_used(own_map: Path, text: str
     own_map.write_text(text)
     complaint = world_rules.map_complaint()
     assert isinstance(complaint, RealmError) and said in f"{complaint.what} {complaint.why}"
-    assert world_rules.world_rules() == world_rules.shipped_world_rules()
+    assert "mithril" not in world_rules.world_rules().tiers and len(world_rules.world_rules().regions) == 6
     assert own_map.read_text() == text
