@@ -60,7 +60,7 @@ def parsed(command: CommandLine) -> None:
     while getattr(found, "commands", None) and words and not words[0].startswith("-"):
         found = found.get_command(context, words.pop(0))
         assert found is not None, f"{command}: there is no such command"
-    if getattr(found, "commands", None):
+    if getattr(found, "commands", None) and not found.invoke_without_command:
         assert not command.whole and not words, f"{command}: what of it?"
         return
     known = {name for option in found.params for name in (*option.opts, *option.secondary_opts)} | {"--help"}
