@@ -7,6 +7,7 @@ of the skill. Items that both got right or both got wrong say nothing about a di
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -232,7 +233,7 @@ def _refused(champion: FormView | None, challenger: FormView | None) -> str:
     return ""
 
 
-def _before(conn: Any, campaign_id: str) -> str | None:
+def _before(conn: sqlite3.Connection, campaign_id: str) -> str | None:
     reigning = ledger.champion(conn, campaign_id)
     if reigning is None:
         return None
@@ -271,17 +272,38 @@ def _bouts(save: OpenedSave, champion: FormView, challenger: FormView) -> list[B
 
 def _exams_of(save: OpenedSave, form: FormView) -> dict[_Key, Exam]:
     """The exams that a form answered, by their questions: those asked of it, and those of the live hero at its very step."""
-    rows = save.conn.execute(
-        """SELECT * FROM exams WHERE checkpoint_id = ? OR (run_id = ? AND step = ? AND checkpoint_id IS NULL)
+    conn = save.conn
+    asked = conn.execute("SELECT * FROM exams WHERE checkpoint_id = ? ORDER BY id", (form.id,)).fetchall()
+    first = _first_exam_since(conn, form.at - _AROUND_S)
+    live = conn.execute(
+        """SELECT * FROM exams WHERE id BETWEEN ? AND ? AND run_id = ? AND step = ? AND checkpoint_id IS NULL
            ORDER BY id""",
-        (form.id, form.run, form.step),
+        (first, first + _AROUND_ROWS, form.run, form.step),
     ).fetchall()
     found: dict[_Key, Exam] = {}
-    for exam in (read(Exam, row) for row in rows):
+    for exam in (read(Exam, row) for row in (*live, *asked)):
         if exam.sequence and (exam.checkpoint_id == form.id or exam.weights in _LIVE):
             key = (exam.skill, exam.level, exam.mix, exam.first_index, len(exam.sequence), exam.skill_version)
             found[key] = exam
     return found
+
+
+_AROUND_S = 3600.0
+_AROUND_ROWS = 2000
+"""How long before a form was saved, and among how many exams, the live hero's answers of the same step are looked for."""
+
+
+def _first_exam_since(conn: sqlite3.Connection, at: float) -> int:
+    """Id of the first exam later than ``at``, by halving: exams are written in order of time, and time has no index."""
+    low, high = 0, conn.execute("SELECT coalesce(max(id), 0) + 1 FROM exams").fetchone()[0]
+    while low < high:
+        middle = (low + high) // 2
+        row = conn.execute("SELECT id, at FROM exams WHERE id >= ? ORDER BY id LIMIT 1", (middle,)).fetchone()
+        if row is None or row["at"] >= at:
+            high = middle
+        else:
+            low = row["id"] + 1
+    return int(low)
 
 
 _SHOWN = 24
