@@ -360,7 +360,9 @@ class RealmApp(App[int]):
             self._paint()
             self.refresh_facts()
 
-    def _progress(self, name: str) -> Callable[[str], None]:
+    def progress(self, name: str) -> Callable[[str], None]:
+        """Hears what a deed under way says of itself; the header shows it."""
+
         def tell(text: str) -> None:
             if name in self._pending:
                 self._pending[name] = clean(text)
@@ -372,7 +374,7 @@ class RealmApp(App[int]):
         name = str(verb)
 
         async def deed() -> str:
-            step = await self.link.order(verb, args or {}, self._progress(name))
+            step = await self.link.order(verb, args or {}, self.progress(name))
             return f"{done} (step {step:,})" if step is not None else done
 
         self.do(name, deed, words)
@@ -400,7 +402,7 @@ class RealmApp(App[int]):
         self._order(Verb.CHECKPOINT, "saving a checkpoint", "Checkpoint saved")
 
     def action_promote(self) -> None:
-        self.do("promote", lambda: self.link.promote(self._progress("promote")), "crowning a champion")
+        self.do("promote", lambda: self.link.promote(self.progress("promote")), "crowning a champion")
 
     @work
     async def action_skip(self) -> None:
@@ -415,7 +417,7 @@ class RealmApp(App[int]):
         again = self.state is EngineState.STOPPING or "stop" in self._pending
         if again or await self._sure("stop"):
             name = "stop now" if again else "stop"
-            self.do(name, lambda: self.link.stop(again, self._progress(name)), "saving and stopping", "Stopped")
+            self.do(name, lambda: self.link.stop(again, self.progress(name)), "saving and stopping", "Stopped")
 
     async def _sure(self, action_id: str) -> bool:
         from realm_tui.app.screens.dialog import confirm
@@ -501,7 +503,7 @@ class RealmApp(App[int]):
             try:
                 self._pending["leave"] = "saving and stopping"
                 self._paint()
-                await self.link.stop(False, self._progress("leave"))
+                await self.link.stop(False, self.progress("leave"))
             except RealmError as error:
                 self._pending.pop("leave", None)
                 self.notify(clean(error.text()), severity="error", timeout=10, markup=False)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from configs.errors import BlockedError
 from configs.loader import load_game, load_hero
 from configs.paths import SaveFolder
 from engine.link.protocol import Verb
@@ -238,7 +239,7 @@ class FakeLink:
         self.told: list[tuple[Any, ...]] = []
         self.answer = "four"
         self.folder: SaveFolder | None = None
-        """A real save for what is carried out on one; None: it is only written down."""
+        """A real save for what is carried out on one; None: it is written down and refused."""
 
     async def start(self) -> None:
         self.told.append(("start",))
@@ -274,7 +275,9 @@ class FakeLink:
 
     async def carry_out(self, name: str, deed: Any, on_progress: OnProgress, *, writes: bool = True) -> Any:
         self.told.append((name,))
-        return self.folder if self.folder is None else deed(self.folder, on_progress)
+        if self.folder is None:
+            raise BlockedError("this link knows no save", code="NO_SAVE")
+        return deed(self.folder, on_progress)
 
 
 class FakeKeeper:

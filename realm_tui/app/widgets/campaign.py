@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from lore.lexicon import entries, entry, label
 from realm_tui.app.drawing import Look, Row, shorten, spread
 from realm_tui.app.widgets.hero import bar
-from realm_tui.app.widgets.lines import GAP, columns, drawn, levels_text, named, told
+from realm_tui.app.widgets.lines import GAP, columns, date, drawn, levels_text, named, told, when
 from realm_tui.app.widgets.picker import Item
 from realm_tui.app.words import UNKNOWN, brief, number, whole
 from realm_tui.runtime.campaign_view import CampaignView
 from realm_tui.runtime.campaigns import Standing
-from realm_tui.runtime.figures import moment
 from realm_tui.runtime.momentum import Hindrance, Momentum
 from saves.rows import Milestone
 
@@ -95,12 +94,12 @@ def _beginning(view: CampaignView) -> str:
         how = "with a new hero"
     again = f", by the recipe of {view.recipe}" if view.recipe else ""
     raced = f"; races {view.ghost}" if view.ghost and one.status == "active" else ""
-    return f"{moment(one.created_at)}, {one.hero}, {how}{again}, seed {view.seed}{raced}"
+    return f"{date(one.created_at)}, {one.hero}, {how}{again}, seed {view.seed}{raced}"
 
 
 def _end(one: Standing) -> str:
     ends = {"won": "every level won", "capped": "its cap was found", "open": "left before its end"}
-    return f"{moment(one.archived_at)}, {ends.get(one.outcome, one.outcome)}"
+    return f"{date(one.archived_at)}, {ends.get(one.outcome, one.outcome)}"
 
 
 def momentum_rows(moving: Momentum, look: Look, width: int) -> list[Row]:
@@ -185,7 +184,7 @@ def milestone_rows(marks: Sequence[Milestone], look: Look, width: int) -> list[R
     for mark in marks:
         word = entry(_MARKS[mark.kind]) if mark.kind in _MARKS else entry("campaign.note")
         left: Row = (
-            (f" {moment(mark.at)[5:16]} ", "muted"),
+            (f" {when(mark.at)} ", "muted"),
             (f"{word.icon} ", "accent" if mark.kind in ("level_up", "champion") else "muted"),
             (drawn(mark.note), "strong" if mark.kind == "note" else "text"),
         )

@@ -6,10 +6,10 @@ from lore.figures import share
 from lore.lexicon import entry, label
 from realm_tui.app.drawing import Look, Row, fit, shorten
 from realm_tui.app.widgets.ledger import exam_text, mark_of
-from realm_tui.app.widgets.lines import GAP, columns, drawn, joined, levels_text, named, wrapped
+from realm_tui.app.widgets.lines import GAP, columns, drawn, joined, levels_text, named, when, wrapped
 from realm_tui.app.widgets.picker import Item
 from realm_tui.app.words import UNKNOWN, number, whole
-from realm_tui.runtime.figures import moment, size
+from realm_tui.runtime.figures import size
 from realm_tui.runtime.gate_view import Discordant, GateView, Verdict, signed, verdict_text
 from realm_tui.runtime.ledger_view import FormView
 
@@ -71,7 +71,7 @@ def _card(form: FormView | None, look: Look, width: int) -> list[Row]:
     held = f"{levels_text(form.won)}, {label('skill.held', look.names).lower()} {levels_text(form.held)}"
     return [
         ((f" {shorten(drawn(form.name), width - 1)}", "strong"),),
-        named(label("training.step", look.names), f"{form.step:,}, {moment(form.at)[5:16]}"),
+        named(label("training.step", look.names), f"{form.step:,}, {when(form.at)}"),
         named(label("skill.won", look.names), held),
         named(label("exam", look.names), drawn(exam_text(form))),
         named(label("training.loss", look.names), number(form.loss, 3)),
@@ -153,9 +153,9 @@ def _table(seen: GateView, look: Look, width: int) -> list[Row]:
         (
             (" ", ""),
             *columns(
-                (label("skill", look.names), 8, "muted"),
+                ("", 8, "muted"),
                 ("items", -6, "muted"),
-                (label("champion", look.names), -10, "muted"),
+                (label("champion", look.names), -15, "muted"),
                 (label("gate.challenger", look.names), -10, "muted"),
                 (label("gate.won", look.names), -6, "muted"),
                 (label("gate.lost", look.names), -6, "muted"),
@@ -171,7 +171,7 @@ def _table(seen: GateView, look: Look, width: int) -> list[Row]:
                 *columns(
                     (f"{drawn(bout.skill).upper()} L{bout.level}", 8, "skill"),
                     (str(pair.items), -6, "text"),
-                    (share(pair.both + pair.worse, pair.items), -10, "text"),
+                    (share(pair.both + pair.worse, pair.items), -15, "text"),
                     (share(pair.both + pair.better, pair.items), -10, "text"),
                     (str(pair.better), -6, "good" if pair.better else "faint"),
                     (str(pair.worse), -6, "bad" if pair.worse else "faint"),

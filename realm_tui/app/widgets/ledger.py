@@ -5,10 +5,10 @@ from __future__ import annotations
 from lore.figures import share
 from lore.lexicon import entry, label
 from realm_tui.app.drawing import Look, Row
-from realm_tui.app.widgets.lines import GAP, columns, drawn, levels_text, named, told, wrapped
+from realm_tui.app.widgets.lines import GAP, columns, date, drawn, levels_text, named, told, when, wrapped
 from realm_tui.app.widgets.picker import Item
 from realm_tui.app.words import UNKNOWN, number, rate, whole
-from realm_tui.runtime.figures import moment, size
+from realm_tui.runtime.figures import size
 from realm_tui.runtime.ledger_view import Choice, Deletion, FormView, LedgerView, compare, summary
 
 _FIXED = 49
@@ -57,7 +57,7 @@ def _list_row(form: FormView, held: bool, width: int) -> Row:
     return columns(
         (("=" if held else " ") + mark, 2, "tip" if held else tone),
         (whole(form.step), -10, faded),
-        (moment(form.at)[5:16], 11, "muted"),
+        (when(form.at), 11, "muted"),
         (size(form.bytes), -9, faded),
         (drawn(exam_text(form)), 12, "good" if form.exam else "faint"),
         (drawn(", ".join(form.reasons)), max(4, width - _FIXED), "muted"),
@@ -103,12 +103,8 @@ def form_rows(form: FormView | None, look: Look, width: int) -> list[Row]:
             line += [(" · ", "faint"), (text, role)] if i else [(text, role)]
         rows.append(tuple(line))
     rows += [
-        GAP,
-        named(label("training.step", look.names), whole(form.step)),
-        named("saved", moment(form.at)),
+        named(label("training.step", look.names), f"{form.step:,}, saved {date(form.at)}"),
         *told("for", ", ".join(form.reasons), width),
-        *told(label("campaign", look.names), f"{form.campaign_name} ({form.campaign}), {form.hero}", width),
-        named(label("run", look.names), str(form.run)),
         GAP,
         named(label("skill.won", look.names), levels_text(form.won), "good" if form.won else "faint"),
         named(label("skill.held", look.names), levels_text(form.held)),
@@ -121,8 +117,13 @@ def form_rows(form: FormView | None, look: Look, width: int) -> list[Row]:
     ]
     if form.quest:
         rows += told(label("panel.quests", look.names), form.quest, width)
-    rows += [GAP, named("size", f"{size(form.bytes)}, {drawn(form.kind)}"), named("digest", form.digest[:16], "muted")]
-    rows += told("lies in", str(form.path), width, "muted")
+    rows += [
+        GAP,
+        *told(label("campaign", look.names), f"{form.campaign_name} ({form.campaign}), {form.hero}", width),
+        named(label("run", look.names), str(form.run)),
+    ]
+    rows += [named("size", f"{size(form.bytes)}, {drawn(form.kind)}"), named("digest", form.digest[:16], "muted")]
+    rows += told("lies in", "/".join(("…", *form.path.parts[-3:])), width, "muted")
     keeps = form.stays or "may go when the ledger is thinned, or by D"
     rows += told("deleting", keeps if not form.stays else f"refused: {keeps}", width, "muted")
     return rows
@@ -156,7 +157,7 @@ def beside_rows(first: FormView, second: FormView, look: Look, width: int) -> li
     rows = [line(("", f"= {first.step:,}", f"{cursor} {second.step:,}", "change"), ("accent", "accent", "muted"))]
     for one in compare(first, second):
         tone, sign = {True: ("good", " ✓"), False: ("bad", " ✗"), None: ("muted", "")}[one.better]
-        ours, theirs = (one.first, one.second) if one.what != "saved" else (one.first[5:16], one.second[5:16])
+        ours, theirs = (one.first, one.second) if one.what != "saved" else (when(first.at), when(second.at))
         short = [drawn(value).removeprefix("campaign-") for value in (ours, theirs)]
         rows.append(line((one.what, short[0], short[1], f"{one.change}{sign}"), ("text", "text", tone)))
     rows.append(GAP)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from rich.cells import cell_len
 
@@ -46,6 +47,16 @@ def wrapped(text: str, width: int) -> list[str]:
 def drawn(text: str, most: int = 300, *, newline: str = " ") -> str:
     """Foreign text as it may be drawn; of a very long one only the beginning is looked at."""
     return clean(text[:most], newline=newline)
+
+
+def when(at: float | None) -> str:
+    """The player's date and wall clock for a moment in the save: ``11-24 16:20``."""
+    return UNKNOWN if at is None else datetime.fromtimestamp(at).astimezone().strftime("%m-%d %H:%M")
+
+
+def date(at: float | None) -> str:
+    """The same with its year."""
+    return UNKNOWN if at is None else datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def heading(text: str) -> Row:

@@ -200,7 +200,7 @@ class SheetView(Drawing, can_focus=True):
             self.border_subtitle = told
         shown = list(every[self._top : self._top + height])
         if below > 0 and height > 2 and self.styles.border_bottom[0] in ("", "none"):
-            shown[-1] = ((f" … {below + 1} more", "faint"),)
+            shown[-1] = ((f" … {below + 1} more (tab, arrows)", "faint"),)
         return shown
 
     def action_scroll_by(self, by: int) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from lore.lexicon import entry, label
 from realm_tui.app.drawing import Look, Row, shorten
-from realm_tui.app.widgets.lines import GAP, columns, drawn, heading, levels_text, named, told, wrapped
+from realm_tui.app.widgets.lines import GAP, columns, date, drawn, heading, levels_text, named, told, wrapped
 from realm_tui.app.widgets.picker import Item
 from realm_tui.app.words import UNKNOWN, number, rate, whole
-from realm_tui.runtime.figures import moment
 from realm_tui.runtime.heroes_view import HeroCard, HeroesView, Legend
 
 _ENDS = {"won": "every level won", "capped": "cap found", "open": "left"}
@@ -164,7 +163,7 @@ def legend_rows(one: Legend | None, look: Look, width: int) -> list[Row]:
         ((f" {entry('hall_of_legends').icon} ", "accent"), (drawn(one.name), "strong"), (f"  {one.id}", "muted")),
         GAP,
         *told(label("hero", look.names), one.hero, width),
-        named(label("campaign.end", look.names), f"{_ENDS.get(one.outcome, UNKNOWN)}, {moment(one.archived_at)}"),
+        named(label("campaign.end", look.names), f"{_ENDS.get(one.outcome, UNKNOWN)}, {date(one.archived_at)}"),
         named(label("skill.won", look.names), levels_text(one.won), "good" if one.won else "faint"),
         named(label("skill.held", look.names), levels_text(one.held)),
         named(label("training.loss", look.names), peak("train_loss", 3)),
