@@ -151,7 +151,12 @@ class Watch:
         self, state: Watching, rule: str, condition: Any, subject: str, run: list[int], step: int, tell: Tell
     ) -> None:
         struck = state.struck.get(rule)
-        if struck is None or not self._long_enough(condition, run, step) or subject not in struck.subjects:
+        if struck is None or not self._long_enough(condition, run, step):
+            return
+        if any(isinstance(c, Reading) and c.every for c in self.rules[rule].when):
+            self._end(state, rule, "cured", step, tell)
+            return
+        if subject not in struck.subjects:
             return
         struck.subjects.remove(subject)
         if len({s.partition(":")[0] for s in struck.subjects}) < self._fewest(rule):
@@ -159,10 +164,7 @@ class Watch:
 
     def _fewest(self, rule: str) -> int:
         """Skills (or other subjects) without which it cannot stand."""
-        when = self.rules[rule].when
-        if any(isinstance(c, Reading) and c.every for c in when):
-            return WIDEST_TAIL
-        return min((c.skills for c in when if isinstance(c, Reading)), default=1)
+        return min((c.skills for c in self.rules[rule].when if isinstance(c, Reading)), default=1)
 
     # ---------------------------------------------------------------- answers
 
@@ -293,7 +295,8 @@ def readings_of(fact: Any) -> Iterator[Read]:
                 yield "gap", "", fact.loss_after - fact.train_loss
 
 
-STREAM_TABLES = frozenset({"exams", "holds", "level_ups", "drifts", "trials", "quest_attempts"})
+STREAM_TABLES = frozenset({"exams", "holds", "level_ups", "drifts", "trials", "quest_attempts", "checkpoints"})
+"""Tables with readings, and checkpoints, at which time passes."""
 
 
 def take(watch: Watch, state: Watching, fact: Any, tell: Tell) -> None:
