@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len, chop_cells, set_cell_size
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from textual.events import Resize
 from textual.geometry import Region
@@ -52,29 +52,6 @@ def column(text: str, width: int, *, right: bool = False) -> str:
     text = shorten(text, width)
     blanks = " " * (width - cell_len(text))
     return blanks + text if right else text + blanks
-
-
-def wrap(text: str, width: int, most: int = 0) -> list[str]:
-    """``text`` in lines of at most ``width`` cells, broken between words where that can be.
-
-    Args:
-        text: clean text; its blanks are drawn as one.
-        width: cells of a line.
-        most: lines at most, the last one ending in an ellipsis; 0: as many as it takes.
-    """
-    lines: list[str] = []
-    width = max(1, width)
-    line = ""
-    for word in text.split():
-        for piece in chop_cells(word, width) if cell_len(word) > width else [word]:
-            if line and cell_len(line) + 1 + cell_len(piece) > width:
-                lines.append(line)
-                line = piece
-            else:
-                line = f"{line} {piece}" if line else piece
-            if most and len(lines) >= most:
-                return [*lines[: most - 1], shorten(f"{lines[most - 1]} …", width)]
-    return [*lines, line] if line else lines
 
 
 def fit(row: Row, width: int) -> Row:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lore.lexicon import entry, label
-from realm_tui.app.drawing import Look, Row, column, shorten, wrap
+from realm_tui.app.drawing import Look, Row, column, shorten
 from realm_tui.app.widgets.hero import bar
+from realm_tui.app.widgets.sheet import folded
 from realm_tui.app.words import UNKNOWN, age, brief, number, percent, span, whole
 from realm_tui.runtime.board_view import BoardView, Peek, QuestStory, QuestView
 from realm_tui.runtime.foreign import clean
@@ -25,10 +26,9 @@ _PRIORITY_TONES = {"high": "accent", "normal": "muted", "low": "faint"}
 _SHOWN_ATTEMPTS = 6
 
 
-def board_head(look: Look, width: int) -> Row:
+def board_head(width: int) -> Row:
     """The columns' names."""
-    texts = ["state", "priority", "examples", "steps", "left" if not look.tavern else "time left"]
-    return _columns("quest", texts, ["faint"] * 5, width, "faint")
+    return _columns(" quest", ["state", "priority", "examples", "steps", "left"], ["faint"] * 5, width, "faint")
 
 
 def quest_row(quest: QuestView, look: Look, width: int) -> Row:
@@ -59,20 +59,12 @@ def _columns(name: str, texts: Sequence[str], tones: Sequence[str], width: int, 
     return tuple(cells)
 
 
-def board_empty(look: Look) -> list[Row]:
-    """What stands on an empty board."""
-    called = label("quest.inbox", look.names)
-    return [
-        (),
-        (("  The board is empty.", "muted"),),
-        (),
-        (("  d", "key"), ("  adds a file of yours; it is checked and copied, yours is not touched", "muted")),
-        ((f"  Files dropped into the save's inbox ({called}) come here by themselves.", "muted"),),
-        (("  Until then the hero practises problems that are made for its level.", "muted"),),
-    ]
+def board_empty_words(look: Look) -> str:
+    """What is said on an empty board."""
+    return f"Nothing hangs here. `d` adds a file of yours; files in the save's inbox ({label('quest.inbox', look.names)}) come by themselves."
 
 
-def board_summary(view: BoardView, look: Look) -> str:
+def board_summary(view: BoardView) -> str:
     """The queue in a line: ``2 wait, about 0:42``."""
     waiting = [q for q in view.quests if q.place is not None]
     if not waiting:
@@ -92,7 +84,7 @@ def story_rows(view: QuestView, story: QuestStory | None, look: Look, width: int
     rows: list[Row] = [((f" {shorten(clean(one.name), width - 2)}", "strong"),)]
 
     def fact(name: str, text: str, tone: str = "text") -> None:
-        lines = wrap(text, max(10, width - 14))
+        lines = folded(text, max(10, width - 14))
         for i, line in enumerate(lines or [UNKNOWN]):
             rows.append(((column("" if i else f" {name}", 13), "muted"), (line, tone)))
 
@@ -169,7 +161,7 @@ def _samples(view: QuestView, width: int) -> list[Row]:
         for name in ("prompt", "before", "answer", "after", "expected"):
             if sample.get(name) is not None:
                 text = clean(str(sample[name])[:2000], newline=" ↵ ").strip() or "(nothing)"
-                lines = wrap(text, max(10, width - 14), 3)
+                lines = folded(text, max(10, width - 14), 3)
                 for i, line in enumerate(lines):
                     tone = {"after": "good", "before": "muted"}.get(name, "text")
                     rows.append(((column("" if i else f" {name}", 13), "muted"), (line, tone)))
@@ -186,6 +178,6 @@ def peek_rows(found: Sequence[Peek], width: int) -> list[Row]:
         for role, text in one.turns:
             said = clean(text, newline=" ↵ ").strip() or "(nothing)"
             tone = "good" if role == "assistant" else "text"
-            for i, line in enumerate(wrap(said, max(10, width - 11), 8)):
+            for i, line in enumerate(folded(said, max(10, width - 11), 8)):
                 rows.append(((column("" if i else clean(role), 11), "muted"), (line, tone)))
     return rows

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from lore.figures import share
 from lore.lexicon import entry, label
-from realm_tui.app.drawing import Look, Row, Span, column, wrap
+from realm_tui.app.drawing import Look, Row, Span, column
+from realm_tui.app.widgets.sheet import folded
 from realm_tui.app.words import UNKNOWN, age, fraction, whole
 from realm_tui.runtime.foreign import clean
 from realm_tui.runtime.forge_view import DrillView, ForgeView, ProposalView
@@ -38,13 +39,11 @@ def drill_row(one: DrillView, look: Look, width: int) -> Row:
     )
 
 
-def drills_empty() -> list[Row]:
-    """Before any exam asked a primitive."""
-    return [
-        (),
-        (("  Nothing to drill yet: exams have not asked a primitive.", "muted"),),
-        (("  After the first exams the weakest stand here, each with its drill.", "faint"),),
-    ]
+DRILLS_EMPTY = "Nothing to drill yet: exams have not asked a primitive. After the first exams the weakest stand here, each with its drill."
+PROPOSALS_EMPTY = (
+    "No skill of your own yet. `realm skill new --from FILE` forges one from questions and answers; it comes here, and nobody "
+    "trains it before you accept it."
+)
 
 
 def suggestion(view: ForgeView) -> str:
@@ -119,16 +118,6 @@ def _explained(one: ProposalView) -> str:
     return f"{forged.get('explained', UNKNOWN)} of {forged.get('samples', UNKNOWN)} samples explained"
 
 
-def proposals_empty() -> list[Row]:
-    """When the player has no skill of their own."""
-    return [
-        (),
-        (("  No skill of your own yet.", "muted"),),
-        (("  `realm skill new --from FILE` forges one from questions and answers;", "faint"),),
-        (("  it comes here, and nobody trains it before you accept it.", "faint"),),
-    ]
-
-
 def proposal_rows(
     one: ProposalView | None, problems: Sequence[tuple[int, str, str]] | None, look: Look, width: int
 ) -> list[Row]:
@@ -170,4 +159,4 @@ def _gain(gain: object, width: int) -> list[Row]:
 
 
 def _said(text: str, width: int, tone: str, most: int = 6) -> list[Row]:
-    return [((f" {line}", tone),) for line in wrap(text, max(10, width - 2), most)]
+    return [((f" {line}", tone),) for line in folded(text, max(10, width - 2), most)]

@@ -8,8 +8,9 @@ from engine.curriculum.primitives import PrimitiveStanding
 from engine.curriculum.state import Tally
 from lore.figures import share
 from lore.lexicon import label
-from realm_tui.app.drawing import Look, Row, Span, column, wrap
+from realm_tui.app.drawing import Look, Row, Span, column
 from realm_tui.app.widgets.hero import bar
+from realm_tui.app.widgets.sheet import folded
 from realm_tui.app.words import UNKNOWN, fraction, whole
 from realm_tui.runtime.foreign import clean
 from realm_tui.runtime.guild_view import AHEAD_STEPS, GuildView, LevelView, SkillView
@@ -24,10 +25,10 @@ _STATE_TONES = {"held": "good", "won": "skill", "lost": "bad-strong", "training"
 def skills_head(look: Look, width: int) -> Row:
     """The columns' names."""
     texts = (
-        column("", 23),
-        column(label("skill.won", look.names), 9, right=True),
+        column("", 21),
+        column(label("skill.won", look.names)[:6], 6, right=True),
         column(label("skill.held", look.names), 6, right=True),
-        column("level", 8, right=True),
+        column("at", 8, right=True),
         column("exams", 7, right=True),
         column("share", 7, right=True),
     )
@@ -40,16 +41,16 @@ def skill_row(skill: SkillView, look: Look, width: int) -> Row:
     exams = UNKNOWN if skill.complete else f"{skill.streak}/{skill.streak_needed}"
     steps = UNKNOWN if skill.share is None else f"{100 * skill.share:.0f} %"
     row: list[Span] = [
-        (column(skill.id.upper(), 6), "skill-strong"),
-        (column(clean(skill.name), 17), "text"),
-        (column(str(skill.won), 9, right=True), "strong"),
+        (column(skill.id.upper(), 5), "skill-strong"),
+        (column(clean(skill.name), 16), "text"),
+        (column(str(skill.won), 6, right=True), "strong"),
         (column(str(skill.held), 6, right=True), "bad-strong" if skill.lost else "strong"),
         (column(at, 8, right=True), "text"),
         (column(exams, 7, right=True), "text"),
         (column(steps, 7, right=True), "text"),
     ]
-    room = width - 62
-    if room >= 10:
+    room = width - 58
+    if room >= 6:
         row += [("  ", ""), *_strip(skill, room)]
     return tuple(row)
 
@@ -110,28 +111,23 @@ def primitive_row(one: PrimitiveStanding, look: Look, width: int) -> Row:
     mark = known or ("lags" if one.spar else "")
     tone = "bad" if one.weak else "warn" if one.spar else "good"
     low, high = one.interval
-    name = 22 if width >= 74 else 16
-    filled, empty = bar(one.accuracy, max(6, min(24, width - name - 34)), look.ascii)
+    counted = column(f"n {one.tally.items}", 7, right=True) if width >= 64 else ""
+    filled, empty = bar(one.accuracy, max(5, min(24, width - 48 - len(counted))), look.ascii)
     trend = " " if one.trend is None or abs(one.trend) < 0.05 else "↑" if one.trend > 0 else "↓"
     return (
-        (column(clean(one.primitive), name - 1) + " ", "text"),
+        (column(clean(one.primitive), 21) + " ", "text"),
         (filled, tone),
         (empty, "line"),
         (f" {share(one.tally.correct, one.tally.items)}", "strong"),
         (f" [{fraction(low)} … {fraction(high)}]", "muted"),
-        (column(f"n {one.tally.items}", 7, right=True), "faint"),
+        (counted, "faint"),
         (f" {trend} ", "text"),
         (column(mark, 6), tone),
     )
 
 
-def primitives_empty() -> list[Row]:
-    """Before any exam asked one."""
-    return [
-        (),
-        (("  No exam has asked a primitive yet.", "muted"),),
-        (("  The first exam fills this list; nothing needs to be done.", "faint"),),
-    ]
+PRIMITIVES_EMPTY = "No exam has asked a primitive yet. The first exam fills this list; nothing needs to be done."
+SKILLS_EMPTY = "This hero trains no skill of the game; it learns from your quests alone."
 
 
 # ---------------------------------------------------------------- the course
@@ -194,4 +190,4 @@ def turns_rows(turns: Mapping[str, int], look: Look, width: int) -> list[Row]:
 
 
 def _said(text: str, width: int, tone: str, most: int = 4) -> list[Row]:
-    return [((f" {line}", tone),) for line in wrap(text, max(10, width - 2), most)]
+    return [((f" {line}", tone),) for line in folded(text, max(10, width - 2), most)]

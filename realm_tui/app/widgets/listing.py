@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from textual.events import Click, Focus, MouseScrollDown, MouseScrollUp
 from textual.message import Message
 
 from realm_tui.app.drawing import Drawing, Look, Row, fit
-from realm_tui.app.widgets.sheet import Sheet
+from realm_tui.app.widgets.sheet import Sheet, folded
 
 _WHEEL_ROWS = 3
 
@@ -22,7 +22,8 @@ class Item:
 
     key: str
     """What it stands for; unique in the list."""
-    row: Row
+    row: Row | Callable[[int], Row]
+    """The line, or what paints it for a width; only lines in sight are painted."""
 
 
 class Listing(Sheet, can_focus=True):
@@ -63,7 +64,7 @@ class Listing(Sheet, can_focus=True):
         super().__init__(key, word, classes)
         self._empty = empty
         self._items: Sequence[Item] = ()
-        self._head: Row = ()
+        self._head: Row | Callable[[int], Row] = ()
         self._cursor = self._top = 0
 
     @property
@@ -72,7 +73,14 @@ class Listing(Sheet, can_focus=True):
         return self._items[self._cursor].key if self._items else None
 
     def draw(  # type: ignore[override]
-        self, items: Sequence[Item], look: Look, *, title: str = "", subtitle: str = "", head: Row = (), empty: str = ""
+        self,
+        items: Sequence[Item],
+        look: Look,
+        *,
+        title: str = "",
+        subtitle: str = "",
+        head: Row | Callable[[int], Row] = (),
+        empty: str = "",
     ) -> None:
         """Show lines; the cursor stays on the line with the same key, else at the same height.
 
@@ -81,7 +89,7 @@ class Listing(Sheet, can_focus=True):
             look: the look in force.
             title: words in the upper border instead of the lexicon's.
             subtitle: words in the lower border; empty: where the cursor stands.
-            head: a first line that does not scroll.
+            head: a first line that does not scroll, or what paints it for a width.
             empty: said instead of the usual words while there is no line.
         """
         before = self.chosen
@@ -106,17 +114,24 @@ class Listing(Sheet, can_focus=True):
 
     def rows(self, width: int, height: int) -> Sequence[Row]:
         if not self._items:
-            return [self._head, ((f" {self._empty}", "faint"),)] if self._head else [((f" {self._empty}", "faint"),)]
+            told: list[Row] = [((f" {line}", "faint"),) for line in folded(self._empty, max(1, width - 2))]
+            return [*self._heading(width), *told]
         room = max(1, height - bool(self._head))
         self._top = max(0, min(self._top, self._cursor, len(self._items) - room), self._cursor - room + 1)
-        out: list[Row] = [self._head] if self._head else []
+        out = self._heading(width)
         for i in range(self._top, min(len(self._items), self._top + room)):
             mark = (("▌" if self.has_focus else "│", "accent-strong"),) if i == self._cursor else ((" ", ""),)
-            row = self._items[i].row
+            made = self._items[i].row
+            row = made(width - 1) if callable(made) else made
             if i == self._cursor:
                 row = tuple((text, "strong" if role in ("", "text", "muted", "faint") else role) for text, role in row)
             out.append(fit((*mark, *row), width))
         return out
+
+    def _heading(self, width: int) -> list[Row]:
+        if not self._head:
+            return []
+        return [((" ", ""), *self._head(width - 1)) if callable(self._head) else self._head]
 
     def _stand(self, at: int) -> None:
         at = max(0, min(at, len(self._items) - 1))

@@ -8,7 +8,8 @@ from typing import Any
 from engine.statistics import interval
 from lore.figures import share
 from lore.lexicon import label
-from realm_tui.app.drawing import Look, Row, Span, column, spread, wrap
+from realm_tui.app.drawing import Look, Row, Span, column, spread
+from realm_tui.app.widgets.sheet import folded
 from realm_tui.app.words import UNKNOWN, age, fraction, whole
 from realm_tui.runtime.exam_view import answered_by
 from realm_tui.runtime.foreign import clean
@@ -18,48 +19,43 @@ from saves.rows import ExamItem
 _TONES = {"crit": "good-strong", "hit": "good", "glancing": "warn", "miss": "bad", "crit_miss": "bad-strong"}
 
 
-class Marked:
-    """Paints the lines of the list, which share one error level."""
+def papers_head(alpha: float) -> Row:
+    """The columns' names."""
+    sure = "95 %" if alpha == 0.05 else "interval"
+    text = (
+        column("step", 9, right=True) + "  " + column("exam", 12) + column("level", 11)
+        + column("right", 8, right=True) + column("share", 6, right=True) + "  " + column(sure, 11)
+    )  # fmt: skip
+    return ((text, "faint"),)
 
-    def __init__(self, alpha: float = 0.05) -> None:
-        self.alpha = alpha
 
-    def head(self, look: Look, width: int) -> Row:
-        """The columns' names."""
-        sure = "95 %" if self.alpha == 0.05 else "interval"
-        text = (
-            column("step", 9, right=True) + "  " + column("exam", 12) + column("level", 11)
-            + column("right", 8, right=True) + column("share", 6, right=True) + "  " + column(sure, 11)
-        )  # fmt: skip
-        return ((text, "faint"),)
-
-    def row(self, one: PaperLine, look: Look, width: int) -> Row:
-        """``1,200  gate  BIN L3  51/64  .79  .65 … .89  2 unreadable``."""
-        low, high = interval(one.correct, one.items, self.alpha) if one.items else (None, None)
-        row: list[Span] = [
-            (column(whole(one.step), 9, right=True), "text"),
-            ("  " + column(_kind(one.kind, one.plan, look), 12), "muted"),
-            (column(f"{one.skill.upper()} L{one.level}", 11), "text"),
-            (column(f"{one.correct}/{one.items}", 8, right=True), "text"),
-            (column(share(one.correct, one.items) if one.items else UNKNOWN, 6, right=True), "strong"),
-            ("  " + column(f"{fraction(low)} … {fraction(high)}", 11), "muted"),
-        ]
-        if one.won_level:
-            row.append((f" {label('skill.level_up', look.names)}", "accent-strong"))
-        for count, word, tone in (
-            (one.errors, label("evals.errors", look.names), "bad"),
-            (one.format_failures, label("evals.format_failures", look.names), "warn"),
-            (one.repeats, label("exam.repeat", look.names), "faint"),
-        ):
-            if count:
-                row.append((f" {count} {word}", tone))
-        if one.apprentice:
-            row.append((" all there are", "faint"))
-        if one.of_checkpoint:
-            row.append((f" {one.weights[:8]}", "faint"))
-        elif one.weights == "base":
-            row.append((" base", "faint"))
-        return tuple(row)
+def papers_row(one: PaperLine, look: Look, alpha: float, width: int) -> Row:
+    """``1,200  gate  BIN L3  51/64  .79  .65 … .89  2 unreadable``."""
+    low, high = interval(one.correct, one.items, alpha) if one.items else (None, None)
+    row: list[Span] = [
+        (column(whole(one.step), 9, right=True), "text"),
+        ("  " + column(_kind(one.kind, one.plan, look), 12), "muted"),
+        (column(f"{one.skill.upper()} L{one.level}", 11), "text"),
+        (column(f"{one.correct}/{one.items}", 8, right=True), "text"),
+        (column(share(one.correct, one.items) if one.items else UNKNOWN, 6, right=True), "strong"),
+        ("  " + column(f"{fraction(low)} … {fraction(high)}", 11), "muted"),
+    ]
+    if one.won_level:
+        row.append((f" {label('skill.level_up', look.names)}", "accent-strong"))
+    for count, word, tone in (
+        (one.errors, label("evals.errors", look.names), "bad"),
+        (one.format_failures, label("evals.format_failures", look.names), "warn"),
+        (one.repeats, label("exam.repeat", look.names), "faint"),
+    ):
+        if count:
+            row.append((f" {count} {word}", tone))
+    if one.apprentice:
+        row.append((" all there are", "faint"))
+    if one.of_checkpoint:
+        row.append((f" {one.weights[:8]}", "faint"))
+    elif one.weights == "base":
+        row.append((" base", "faint"))
+    return tuple(row)
 
 
 def _kind(kind: str, plan: str, look: Look) -> str:
@@ -78,14 +74,10 @@ def papers_summary(view: PapersView) -> str:
     return f"{view.total:,} exams, {part} (the plan may take {100 * view.budget_share:.0f} %)"
 
 
-def papers_empty(group: str) -> list[Row]:
-    """Before there is any."""
-    what = "No exam was taken yet." if group == "all" else "No exam of this kind was taken yet."
-    return [
-        (),
-        ((f"  {what}", "muted"),),
-        (("  The hero is examined at steps of its own; `realm exam run` asks for one now.", "faint"),),
-    ]
+def papers_empty(group: str) -> str:
+    """What is said where there is none."""
+    what = "No exam was taken yet." if group == "all" else "No exam of this kind was taken yet; `f` shows others."
+    return f"{what} The hero is examined at steps of its own; `realm exam run` asks for one now."
 
 
 # ---------------------------------------------------------------- one exam
@@ -129,7 +121,7 @@ def _counts(title: str, counts: Mapping[str, Any], look: Look, width: int, alpha
         return []
     chance = any(c.get("chance") is not None for c in counts.values())
     luck = ("luck" if look.tavern else "chance") if chance else ""
-    rows: list[Row] = [(), ((f" {column(title, 20)}{column('right', 8, right=True)}{' ' * 21}{luck}", "faint"),)]
+    rows: list[Row] = [(), ((f" {column(title, 18)}{column('right', 8, right=True)}{' ' * 21}{luck}", "faint"),)]
     ordered = sorted(counts.items(), key=lambda c: (c[1]["correct"] / max(1, c[1]["items"]), c[0]))
     for name, c in ordered:
         low, high = interval(c["correct"], c["items"], alpha) if c["items"] else (None, None)
@@ -137,7 +129,7 @@ def _counts(title: str, counts: Mapping[str, Any], look: Look, width: int, alpha
         blind = level is not None and c["items"] and low is not None and low <= level
         rows.append(
             (
-                (f" {column(clean(name), 19)} ", "text"),
+                (f" {column(clean(name), 17)} ", "text"),
                 (column(f"{c['correct']}/{c['items']}", 8, right=True), "text"),
                 (f"  {share(c['correct'], c['items']) if c['items'] else UNKNOWN}", "bad" if blind else "strong"),
                 (f" [{fraction(low)} … {fraction(high)}]", "muted"),
@@ -180,12 +172,12 @@ def item_rows(item: ExamItem | None, look: Look, width: int) -> list[Row]:
         ("right", item.expected, "text"),
     ):
         said = clean(text[:4000], newline=" ↵ ").strip() if text is not None else "no answer: the item errored"
-        for i, line in enumerate(wrap(said or "(nothing)", max(10, width - 13))):
+        for i, line in enumerate(folded(said or "(nothing)", max(10, width - 13))):
             rows.append(((column("" if i else f" {name}", 12), "muted"), (line, tone)))
     asked = ", ".join(item.primitives) or UNKNOWN
     about = f"{item.operation or UNKNOWN}, {item.tier or UNKNOWN}" + (", asked before" if item.repeat else "")
     rows.append(((column(" form", 12), "muted"), (clean(about), "text")))
-    for i, line in enumerate(wrap(clean(asked), max(10, width - 13))):
+    for i, line in enumerate(folded(clean(asked), max(10, width - 13))):
         rows.append(((column("" if i else " primitives", 12), "muted"), (line, "text")))
     return rows
 

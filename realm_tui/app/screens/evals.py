@@ -1,0 +1,149 @@
+"""Every exam with its interval and what went wrong beside it; one of them whole, down to each question."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container
+
+from configs import clock
+from realm_tui.app.actions import Action
+from realm_tui.app.drawing import Look
+from realm_tui.app.screens.leaves import Deeds
+from realm_tui.app.widgets.listing import Item, Listing
+from realm_tui.app.widgets.papers import (
+    item_row,
+    item_rows,
+    paper_rows,
+    papers_empty,
+    papers_head,
+    papers_row,
+    papers_summary,
+)
+from realm_tui.app.widgets.scroll import Scroll
+from realm_tui.runtime.opened import OpenedSave
+from realm_tui.runtime.papers_view import GROUPS, PapersView, papers_view
+from saves.rows import ExamItem
+
+
+class EvalsScreen(Deeds[PapersView]):
+    """The roll of exams."""
+
+    word = "screen.evals"
+    refresh_s = 3.0
+    AUTO_FOCUS: ClassVar[str | None] = "#evals-list"
+    keys = (
+        Action(
+            "questions",
+            "i",
+            "items/exams",
+            "questions/roll",
+            "Show every question of the chosen exam, or go back to the exams.",
+            footer_order=1,
+        ),
+        Action(
+            "narrow",
+            "f",
+            "filter",
+            "sift",
+            "Show all exams, those of the gate, screenings, those of the plan, or those you asked for.",
+            footer_order=2,
+        ),
+        Action(
+            "wrong",
+            "x",
+            "only wrong",
+            "only failures",
+            "Of the questions, show only those answered wrongly, or all.",
+            footer_order=3,
+        ),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._group = "all"
+        self._chosen: int | None = None
+        self._wrong = False
+
+    def read(self, save: OpenedSave) -> PapersView:
+        return papers_view(save, self._group, self._chosen)
+
+    def body(self) -> ComposeResult:
+        with Container(id="evals-stage", classes="beside"):
+            yield Listing("evals-list", "evals.list", "panel roll")
+            yield Scroll("evals-paper", "evals.paper", "panel roll")
+            yield Listing("evals-items", "evals.items", "panel questions")
+            yield Scroll("evals-item", "evals.items", "panel questions")
+
+    @property
+    def _asked(self) -> bool:
+        """Whether questions are shown instead of exams."""
+        return self.has_class("-questions")
+
+    def show(self, data: PapersView, look: Look) -> None:
+        narrowed = "" if self._group == "all" else f"  {self._group}"
+        listing = self.query_one("#evals-list", Listing)
+        title = f"{papers_summary(data)}{narrowed}"
+        listing.draw(
+            [Item(one.key, partial(papers_row, one, look, data.alpha)) for one in data.lines],
+            look,
+            subtitle=title,
+            head=lambda width: papers_head(data.alpha),
+            empty=papers_empty(self._group),
+        )
+        paper = data.paper if data.paper is not None and str(data.paper.exam.id) == listing.chosen else None
+        now = clock.now()
+        self.query_one("#evals-paper", Scroll).fill(
+            lambda width: paper_rows(paper, look, width, data.alpha, now), look, subject=listing.chosen
+        )
+        items = [item for item in paper.items if not (self._wrong and item.correct)] if paper is not None else []
+        kept = "wrong ones only" if self._wrong else ""
+        nothing = "None was answered wrongly." if paper is not None and paper.items else "These items became counts."
+        self.query_one("#evals-items", Listing).draw(
+            [Item(f"{one.exam_id}.{one.position}", partial(item_row, one, look)) for one in items],
+            look,
+            subtitle=kept,
+            empty=nothing,
+        )
+        self._show_item(items, look)
+
+    def _show_item(self, items: list[ExamItem], look: Look) -> None:
+        key = self.query_one("#evals-items", Listing).chosen
+        item = next((one for one in items if f"{one.exam_id}.{one.position}" == key), None)
+        self.query_one("#evals-item", Scroll).fill(lambda width: item_rows(item, look, width), look, subject=key)
+
+    @on(Listing.Moved, "#evals-list")
+    def _moved(self, event: Listing.Moved) -> None:
+        if self._chosen != int(event.key):
+            self._chosen = int(event.key)
+            self.reload()
+
+    @on(Listing.Moved, "#evals-items")
+    def _item_moved(self) -> None:
+        self.repaint_data()
+
+    @on(Listing.Chosen, "#evals-list")
+    def _picked(self) -> None:
+        self.action_questions()
+
+    # ------------------------------------------------------------------ what can be done
+
+    def action_questions(self) -> None:
+        """Questions instead of exams, or the other way round."""
+        self.toggle_class("-questions")
+        self.query_one("#evals-items" if self._asked else "#evals-list", Listing).focus()
+        self.call_after_refresh(self.repaint_data)
+
+    def action_narrow(self) -> None:
+        names = list(GROUPS)
+        self._group = names[(names.index(self._group) + 1) % len(names)]
+        self.reload()
+
+    def action_wrong(self) -> None:
+        self._wrong = not self._wrong
+        if not self._asked:
+            self.action_questions()
+        self.repaint_data()
