@@ -65,7 +65,7 @@ class BoardView:
     """The whole board."""
 
     quests: tuple[QuestView, ...]
-    """In the order they are taken."""
+    """What trains, what waits in the order it is taken, then what ended, newest first."""
     removed: int
     """Quests taken off the board."""
     steps_per_s: float | None
@@ -84,8 +84,9 @@ def board_view(save: OpenedSave, *, removed: bool = False, chosen: int | None = 
         chosen: id of the quest whose story is wanted.
     """
     everything = quests.quests(save.conn, removed=True)
-    listed = [q for q in everything if removed or q.removed_at is None]
-    pace, most = newest_pace(save), save.rules.quests.max_attempts
+    most = save.rules.quests.max_attempts
+    listed = sorted((q for q in everything if removed or q.removed_at is None), key=lambda q: _rank(q, most))
+    pace = newest_pace(save)
     waiting = [q.id for q in listed if _waits(q, most)]
     return BoardView(
         quests=tuple(_seen(save, q, pace, waiting) for q in listed),
@@ -119,6 +120,14 @@ def estimated_steps(save: OpenedSave, quest: Quest) -> int | None:
 
 def _waits(quest: Quest, most: int) -> bool:
     return quest.state == "queued" or (quest.state == "failed" and quest.failures < most)
+
+
+def _rank(quest: Quest, most: int) -> tuple[int, float]:
+    if quest.removed_at is not None:
+        return 3, -quest.removed_at
+    if quest.state == "processing":
+        return 0, 0.0
+    return (1, 0.0) if _waits(quest, most) else (2, -(quest.ended_at or 0.0))
 
 
 def _seen(save: OpenedSave, quest: Quest, pace: float | None, waiting: Sequence[int]) -> QuestView:

@@ -21,7 +21,6 @@ from realm_tui.app.widgets.forge import (
     forge_rows,
     proposal_row,
     proposal_rows,
-    suggestion,
 )
 from realm_tui.app.widgets.listing import Item, Listing
 from realm_tui.app.widgets.scroll import Scroll
@@ -35,7 +34,7 @@ class ForgeScreen(Leaves[ForgeView]):
     word = "screen.forge"
     refresh_s = 4.0
     AUTO_FOCUS = "#forge-drills"
-    leaves = ("forge-drills", "forge-rounds", "forge-skills")
+    leaves = ("forge-practice", "forge-skills")
     keys = (
         TURN,
         Action(
@@ -99,9 +98,9 @@ class ForgeScreen(Leaves[ForgeView]):
 
     def body(self) -> ComposeResult:
         with Container(id="forge-stage", classes="beside"):
-            with Container(classes="half"):
-                yield Listing("forge-drills", "forge.drills", "panel leaf")
-                yield Scroll("forge-rounds", "forge.rounds", "panel leaf")
+            with Container(id="forge-practice", classes="half leaf"):
+                yield Listing("forge-drills", "forge.drills")
+                yield Scroll("forge-rounds", "forge.rounds")
             with Container(id="forge-skills", classes="half leaf"):
                 yield Listing("forge-proposals", "forge.proposals")
                 yield Scroll("forge-proposal", "forge.proposal")
@@ -110,7 +109,6 @@ class ForgeScreen(Leaves[ForgeView]):
         self.query_one("#forge-drills", Listing).draw(
             [Item(one.key, partial(drill_row, one, look)) for one in data.drills],
             look,
-            subtitle=suggestion(data),
             empty=DRILLS_EMPTY,
         )
         now = clock.now()

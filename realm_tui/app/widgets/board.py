@@ -47,11 +47,13 @@ def quest_row(quest: QuestView, look: Look, width: int) -> Row:
     ]
     tones = [_TONES.get(one.state, "text"), _PRIORITY_TONES[one.priority], "text", "text", "text"]
     gone = one.removed_at is not None
-    return _columns(clean(one.name), texts, ["faint"] * 5 if gone else tones, width, "faint" if gone else "strong")
+    return _columns(
+        clean(one.name[:200]), texts, ["faint"] * 5 if gone else tones, width, "faint" if gone else "strong"
+    )
 
 
 def _columns(name: str, texts: Sequence[str], tones: Sequence[str], width: int, name_tone: str) -> Row:
-    widths = (16, 9, 9, 13, 10) if width >= WIDE else (14, 8, 8, 10, 8)
+    widths = (17, 10, 10, 14, 10) if width >= WIDE else (15, 9, 9, 10, 8)
     room = max(10, width - sum(widths) - 1)
     cells = [(column(name, room) + " ", name_tone)]
     for i, (text, tone, size) in enumerate(zip(texts, tones, widths, strict=True)):
@@ -81,7 +83,7 @@ def board_summary(view: BoardView) -> str:
 def story_rows(view: QuestView, story: QuestStory | None, look: Look, width: int, now: float) -> list[Row]:
     """What it holds, how far it is, what it changed, where it came from, every try at it."""
     one = view.quest
-    rows: list[Row] = [((f" {shorten(clean(one.name), width - 2)}", "strong"),)]
+    rows: list[Row] = [((f" {shorten(clean(one.name[:200]), width - 2)}", "strong"),)]
 
     def fact(name: str, text: str, tone: str = "text") -> None:
         lines = folded(text, max(10, width - 14))
@@ -101,7 +103,7 @@ def story_rows(view: QuestView, story: QuestStory | None, look: Look, width: int
     if view.tries_left:
         fact("tries", f"{view.tries_left} left; it is tried again by itself", "warn")
     if one.reason:
-        fact("reason", clean(one.reason), "bad" if one.state == "failed" else "text")
+        fact("reason", clean(one.reason[:600]), "bad" if one.state == "failed" else "text")
     if one.loss_before is not None or one.loss_after is not None:
         better = one.loss_before is not None and one.loss_after is not None and one.loss_after < one.loss_before
         text = f"loss {number(one.loss_before, 3)} before, {number(one.loss_after, 3)} after"
@@ -134,7 +136,7 @@ def _origin(view: QuestView, story: QuestStory | None) -> str:
     if one.origin == "sparring":
         form = f" of {clean(story.form)}" if story is not None and story.form else ""
         return f"sparring: failures{form} at step {whole(one.asked_step)}"
-    return clean(one.source)
+    return clean(one.source[:300])
 
 
 def _attempts(story: QuestStory) -> list[Row]:

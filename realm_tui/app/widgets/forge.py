@@ -46,19 +46,16 @@ PROPOSALS_EMPTY = (
 )
 
 
-def suggestion(view: ForgeView) -> str:
-    """What to drill first, and why."""
-    if view.suggested is None:
-        return "no primitive is weak" if view.drills else ""
-    return f"first {clean(view.suggested)}: {clean(view.reason)}"
-
-
 # ---------------------------------------------------------------- sparring and problems made
 
 
 def forge_rows(view: ForgeView, look: Look, width: int, now: float) -> list[Row]:
-    """Rounds of sparring with what became of their quests; then what the engine forged."""
+    """What to drill first and why, rounds of sparring with what became of their quests, and what the engine forged."""
     rows: list[Row] = []
+    if view.suggested is not None:
+        rows += [*_said(clean(f"drill first {view.suggested}: {view.reason}"), width, "accent"), ()]
+    elif view.drills:
+        rows += [*_said("no primitive is weak; sparring finds what is still wrong", width, "good"), ()]
     if not view.rounds:
         rows += _said("No round of sparring yet. In one the hero answers a hundred fresh problems; what it gets wrong "
                       "becomes a quest that goes first.", width, "muted")  # fmt: skip
@@ -124,7 +121,7 @@ def proposal_rows(
     """One forged skill: its checks, doubts, operations, measured gain, and a few of its problems."""
     if one is None:
         return []
-    rows: list[Row] = [((f" {clean(one.name)}", "strong"), (f"  {clean(one.id)}, {one.levels} levels", "muted"))]
+    rows: list[Row] = [((f" {clean(one.name[:200])}", "strong"), (f"  {clean(one.id)}, {one.levels} levels", "muted"))]
     if one.trouble:
         return rows + _said(clean(one.trouble), width, "bad", 8)
     if one.note:

@@ -25,8 +25,8 @@ _STATE_TONES = {"held": "good", "won": "skill", "lost": "bad-strong", "training"
 def skills_head(look: Look, width: int) -> Row:
     """The columns' names."""
     texts = (
-        column("", 21),
-        column(label("skill.won", look.names)[:6], 6, right=True),
+        column("", 23),
+        column("won", 6, right=True),
         column(label("skill.held", look.names), 6, right=True),
         column("at", 8, right=True),
         column("exams", 7, right=True),
@@ -42,15 +42,15 @@ def skill_row(skill: SkillView, look: Look, width: int) -> Row:
     steps = UNKNOWN if skill.share is None else f"{100 * skill.share:.0f} %"
     row: list[Span] = [
         (column(skill.id.upper(), 5), "skill-strong"),
-        (column(clean(skill.name), 16), "text"),
+        (column(clean(skill.name), 17) + " ", "text"),
         (column(str(skill.won), 6, right=True), "strong"),
         (column(str(skill.held), 6, right=True), "bad-strong" if skill.lost else "strong"),
         (column(at, 8, right=True), "text"),
         (column(exams, 7, right=True), "text"),
         (column(steps, 7, right=True), "text"),
     ]
-    room = width - 58
-    if room >= 6:
+    room = width - 60
+    if room >= 4:
         row += [("  ", ""), *_strip(skill, room)]
     return tuple(row)
 
@@ -65,7 +65,7 @@ def _strip(skill: SkillView, room: int) -> list[Span]:
 
 def levels_rows(skill: SkillView, look: Look, width: int) -> list[Row]:
     """The ladder: what won each level, and how it stands now; levels far ahead are summed up."""
-    head = f" {column('', 5)}{column('', 18)}{column('', 10)}{column('won at', 10, right=True)}"
+    head = f" {column('', 5)}{column('', 18)}{column('', 12)}{column('won at', 10, right=True)}"
     rows: list[Row] = [((f"{head}{column('then', 7, right=True)}{column('now', 7, right=True)}", "faint"),)]
     ahead = 0
     for one in skill.levels:
@@ -91,7 +91,7 @@ def _level_row(one: LevelView, skill: SkillView, look: Look) -> Row:
     return (
         (f" {column(f'L{one.level}', 5)}", "muted"),
         (column(clean(one.name), 17) + " ", quiet),
-        (column(words[one.state], 10), tone),
+        (column(words[one.state], 12), tone),
         (column(whole(one.won_step) if one.won_step is not None else UNKNOWN, 10, right=True), "muted"),
         (column(_tally(one.peak), 7, right=True), "muted"),
         (column(_tally(one.now), 7, right=True), "bad-strong" if one.state == "lost" else quiet),
@@ -112,7 +112,7 @@ def primitive_row(one: PrimitiveStanding, look: Look, width: int) -> Row:
     tone = "bad" if one.weak else "warn" if one.spar else "good"
     low, high = one.interval
     counted = column(f"n {one.tally.items}", 7, right=True) if width >= 64 else ""
-    filled, empty = bar(one.accuracy, max(5, min(24, width - 48 - len(counted))), look.ascii)
+    filled, empty = bar(one.accuracy, max(3, min(24, width - 47 - len(counted))), look.ascii)
     trend = " " if one.trend is None or abs(one.trend) < 0.05 else "↑" if one.trend > 0 else "↓"
     return (
         (column(clean(one.primitive), 21) + " ", "text"),

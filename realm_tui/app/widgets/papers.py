@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.statistics import interval
 from lore.figures import share
-from lore.lexicon import label
+from lore.lexicon import entry, label
 from realm_tui.app.drawing import Look, Row, Span, column, spread
 from realm_tui.app.widgets.sheet import folded
 from realm_tui.app.words import UNKNOWN, age, fraction, whole
@@ -40,15 +40,21 @@ def papers_row(one: PaperLine, look: Look, alpha: float, width: int) -> Row:
         (column(share(one.correct, one.items) if one.items else UNKNOWN, 6, right=True), "strong"),
         ("  " + column(f"{fraction(low)} … {fraction(high)}", 11), "muted"),
     ]
+    roomy = width >= 76
     if one.won_level:
-        row.append((f" {label('skill.level_up', look.names)}", "accent-strong"))
-    for count, word, tone in (
-        (one.errors, label("evals.errors", look.names), "bad"),
-        (one.format_failures, label("evals.format_failures", look.names), "warn"),
-        (one.repeats, label("exam.repeat", look.names), "faint"),
+        won = entry("skill.level_up")
+        row.append((f" {won.named(look.names) if roomy else won.mark(ascii_only=look.ascii)}", "accent-strong"))
+    for count, key, tone in (
+        (one.errors, "evals.errors", "bad"),
+        (one.format_failures, "evals.format_failures", "warn"),
+        (one.repeats, "exam.repeat", "faint"),
     ):
         if count:
-            row.append((f" {count} {word}", tone))
+            word = entry(key)
+            told = f" {word.named(look.names)}" if roomy else word.mark(ascii_only=look.ascii)
+            row.append((f" {count}{told}", tone))
+    if not roomy:
+        return tuple(row)
     if one.apprentice:
         row.append((" all there are", "faint"))
     if one.of_checkpoint:
