@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from configs.base import Model
 from configs.paths import config_dir
@@ -54,11 +54,26 @@ class CombatNumbers(Model):
         return value
 
 
+class WeatherNumbers(Model):
+    """Training losses, in nats, above which the weather over the battle turns."""
+
+    clouds: float = Field(ge=0, description="above it clouds gather")
+    rain: float = Field(ge=0, description="above it rain falls")
+    storm: float = Field(ge=0, description="above it a storm rages")
+
+    @model_validator(mode="after")
+    def _rising(self) -> WeatherNumbers:
+        if not self.clouds <= self.rain <= self.storm:
+            raise ValueError("clouds, rain and storm must rise")
+        return self
+
+
 class LoreRules(Model):
     """All numbers of the game layer (`lore/rules.yaml`)."""
 
     hero: HeroNumbers
     combat: CombatNumbers
+    weather: WeatherNumbers
 
 
 @cache

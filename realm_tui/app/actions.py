@@ -132,6 +132,14 @@ ACTIONS: tuple[Action, ...] = (
         footer_order=8,
     ),
     Action(
+        "more",
+        "m",
+        "screens",
+        "halls",
+        "Every screen there is; `1` … `0` open ten of them at once.",
+        footer_order=2,
+    ),
+    Action(
         "names",
         "v",
         "tavern names",

@@ -32,7 +32,7 @@ from realm_tui.app.palette import ActionCommands
 from realm_tui.app.screens.battle import BattleScreen
 from realm_tui.app.screens.frame import Frame
 from realm_tui.app.screens.page import Page
-from realm_tui.app.screens.registry import HOME, SCREENS, screen
+from realm_tui.app.screens.registry import HOME, MORE, SCREENS, screen
 from realm_tui.app.theme import THEMES
 from realm_tui.runtime.foreign import clean
 from realm_tui.runtime.opened import OpenedSave
@@ -84,7 +84,7 @@ class RealmApp(App[int]):
     COMMANDS: ClassVar[set[Any]] = {ActionCommands}
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(a.key, a.id, a.plain, show=False, id=a.id) for a in ACTIONS),
-        *(Binding(s.key, s.action, s.id, show=False, id=f"screen.{s.id}") for s in SCREENS if s.key),
+        *(Binding(s.key, s.action, s.id, show=False, id=f"screen.{s.id}") for s in SCREENS if s.key and s.id != MORE),
         Binding("ctrl+c,ctrl+q", "leave", show=False, priority=True),
     ]
 
@@ -299,6 +299,9 @@ class RealmApp(App[int]):
     def action_home(self) -> None:
         if self.top is not self._battle:
             self.pop_screen()
+
+    def action_more(self) -> None:
+        self.action_go(MORE)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """An action that is not offered on the screen in front does nothing there."""

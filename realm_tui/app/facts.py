@@ -20,6 +20,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class EffectLine:
+    """A status effect in force (`lore.effects`)."""
+
+    label: str
+    plain: str
+    icon: str
+    tone: str
+    """Role of the palette: good, warn or bad."""
+    left: int | None
+    """Steps until it ends by itself; None: it must be cured."""
+
+    def named(self, tavern: bool) -> str:
+        """Its name in a voice."""
+        return self.label if tavern else self.plain
+
+
+@dataclass(frozen=True, slots=True)
 class HeroView:
     """The hero's sheet (`lore.hero`), in words and numbers; None is unknown."""
 
@@ -30,6 +47,12 @@ class HeroView:
     stats: HeroStats | None = None
     streak: int | None = None
     """Answers in a row without a miss."""
+    best_streak: int | None = None
+    """The longest of any skill; None while the game has not been read."""
+    effects: tuple[EffectLine, ...] | None = None
+    """In force, debuffs first; None while the game has not been read."""
+    region: str | None = None
+    """Where the hero is (`lore.world`); None while unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,17 @@ from engine.link.state import LIVING
 from lore.hero import hero_stats
 from lore.identity import Identity, identity
 from lore.strain import hint, trend
-from realm_tui.app.facts import CourseView, ExamAnswer, ExamView, Facts, HeroView, QuestLine, StrainView, TokenFlow
+from realm_tui.app.facts import (
+    CourseView,
+    EffectLine,
+    ExamAnswer,
+    ExamView,
+    Facts,
+    HeroView,
+    QuestLine,
+    StrainView,
+    TokenFlow,
+)
 from realm_tui.app.history import RECENT_STEPS, History
 from realm_tui.runtime.opened import OpenedSave, opened
 from realm_tui.runtime.samples import Samples
@@ -30,9 +40,11 @@ from saves import campaigns, exams, incidents, quests, steps
 from saves.rows import LevelUp, StepWindow
 
 if TYPE_CHECKING:
+    from lore.fold import Game
     from lore.health import Health
     from lore.narrator import Tale
     from lore.titles import Titles
+    from realm_tui.runtime.game import GameReader
 
 T = TypeVar("T")
 
@@ -59,6 +71,9 @@ class _Saved:
     health: Health | None
     streak: int | None
     quests_done: int
+    best_streak: int | None = None
+    effects: tuple[EffectLine, ...] | None = None
+    region: str | None = None
     course: CourseView | None = None
 
 
@@ -81,6 +96,7 @@ class SaveSource:
         self._identity: Identity | None = None
         self._version: int | None = None
         self._saved: _Saved | None = None
+        self._game: GameReader | None = None
         self._ring: RingReader | None = None
         self._history = History()
         self._complete = False
@@ -190,6 +206,7 @@ class SaveSource:
         from lore.combat import answer_streak
         from lore.health import health
         from lore.titles import standings, titles
+        from lore.world import WorldPart
 
         conn, campaign = save.conn, save.campaign.id
         won = exams.level_ups(conn, campaign)
@@ -199,6 +216,11 @@ class SaveSource:
         for up in won[-1:]:
             proofs |= {e.id: e for i in up.exam_ids if (e := exams.exam(conn, i)) is not None}
         holds = [h for skill in save.hero.skills for h in exams.holds(conn, campaign, skill).values()]
+        if self._game is None:
+            from realm_tui.runtime.game import GameReader
+
+            self._game = GameReader()
+        game = self._game.read(save)
         return _Saved(
             exam=_exam(conn, save),
             quests=_quests(conn),
@@ -208,6 +230,9 @@ class SaveSource:
             streak=answer_streak(recent),
             quests_done=quests.completed_quests(conn),
             course=_course(save),
+            best_streak=max((d.best_streak for d in game.part("progress").disciplines.values()), default=None),
+            effects=_effects(save, game),
+            region=WorldPart().view(game.part("world")).here,
         )
 
     def _log(self, save: OpenedSave) -> tuple[Tale, ...]:
@@ -281,7 +306,28 @@ class SaveSource:
             health=saved.health,
             stats=stats,
             streak=saved.streak,
+            best_streak=saved.best_streak,
+            effects=saved.effects,
+            region=saved.region,
         )
+
+
+def _effects(save: OpenedSave, game: Game) -> tuple[EffectLine, ...]:
+    """The status effects in force, in short."""
+    from lore.effects import active_effects
+    from realm_tui.runtime.game import annals_of
+
+    found = active_effects(game.part("effects"), annals_of(save), game.step)
+    return tuple(
+        EffectLine(
+            e.named("tavern"),
+            e.named("plain"),
+            e.rule.icon,
+            "good" if e.buff else "bad" if e.severity in ("high", "critical") else "warn",
+            e.left(game.step),
+        )
+        for e in found
+    )
 
 
 def _course(save: OpenedSave) -> CourseView | None:

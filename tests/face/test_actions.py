@@ -33,11 +33,11 @@ def test_every_action_is_answered_by_the_app_and_explained() -> None:
         assert callable(getattr(RealmApp, f"action_{one.id}"))
         assert one.help.endswith(".") and one.plain and one.tavern
     bound = {binding.id for binding in RealmApp.BINDINGS if isinstance(binding, Binding) and binding.id}
-    assert bound == {a.id for a in ACTIONS} | {f"screen.{s.id}" for s in SCREENS if s.key}
+    assert bound == {a.id for a in ACTIONS} | {f"screen.{s.id}" for s in SCREENS if s.key and s.id != "more"}
 
 
 def test_every_screen_has_a_word_in_both_voices_a_help_line_and_a_key_of_its_own() -> None:
-    keys = [s.key for s in SCREENS if s.key] + [a.key for a in ACTIONS]
+    keys = [s.key for s in SCREENS if s.key] + [a.key for a in ACTIONS if a.id != "more"]
     assert len(set(keys)) == len(keys)
     assert len({s.id for s in SCREENS}) == len(SCREENS)
     for one in SCREENS:

@@ -6,8 +6,10 @@ from textual.app import ComposeResult
 from textual.containers import Container
 
 from configs.schema import GameConfig
+from lore.lexicon import entry
 from realm_tui.app.drawing import Look
 from realm_tui.app.facts import Facts
+from realm_tui.app.pulse import Heart
 from realm_tui.app.screens.frame import Frame
 from realm_tui.app.screens.registry import HOME
 from realm_tui.app.widgets.battle import BattlePanel
@@ -27,6 +29,7 @@ class BattleScreen(Frame):
         super().__init__(rules)
         self.place = HOME
         self._shown: tuple[Facts, Look] | None = None
+        self._heart = Heart()
 
     def body(self) -> ComposeResult:
         with Container(id="top"):
@@ -51,8 +54,24 @@ class BattleScreen(Frame):
         self.show_around(facts, look, pending)
         if not self._composed:
             return
+        pulse = self._heart.beat(facts)
+        hero = self.query_one(HeroPanel)
+        hero.pulse = pulse
+        for shining in (hero, self.query_one(SkillsPanel)):
+            shining.set_class(bool(pulse.won) and not pulse.gold, "-won")
+            shining.set_class(bool(pulse.won) and pulse.gold, "-gold")
         for panel in self.query("#stage Panel").results(Panel):
             panel.show(facts, look)
+        for kind, words in pulse.told:
+            self._tell(kind, words, look)
+
+    def _tell(self, kind: str, words: str, look: Look) -> None:
+        word = entry(f"news.{kind}")
+        self.app.notify(
+            f"{word.icon} {word.named(look.names)}: {words}",
+            severity="warning" if kind == "incident" else "information",
+            markup=False,
+        )
 
     def on_screen_resume(self) -> None:
         """Back in front: the panels take in what happened meanwhile."""

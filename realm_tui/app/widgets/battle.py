@@ -10,9 +10,10 @@ from rich.cells import cell_len
 
 from engine.link.snapshot import BattleText
 from lore.lexicon import label
-from realm_tui.app.drawing import Look, Row, shorten
+from realm_tui.app.drawing import Look, Row, shorten, spread
 from realm_tui.app.facts import Facts
 from realm_tui.app.widgets.panel import Panel
+from realm_tui.app.widgets.scenery import damage, room_rows
 from realm_tui.app.words import number, percent, rate, span
 from realm_tui.runtime.foreign import clean
 
@@ -23,6 +24,8 @@ _ASCII_BARS = ".:-+#"
 _TURN_MARKS = {"<|im_start|>": "▸", "<|im_end|>": "◂"}
 """Where a turn begins and ends."""
 _MOST_TOKENS = 4000
+_ROOM_HEIGHT, _SCENERY_HEIGHT = 9, 11
+"""Rows from which there is room to name the place where it happens, and to describe it."""
 _ROUNDS = 12
 """Texts kept, the one in training among them."""
 
@@ -160,7 +163,11 @@ def battle_rows(facts: Facts, look: Look, width: int, height: int, before: Seque
         before: texts of earlier steps, newest first; drawn in one quiet line each where there is room.
     """
     battle = facts.battle
-    below = [figures(facts, look)] if height < 7 else [legend(look), figures(facts, look)]
+    below = [figures(facts, look)]
+    if height >= 7:
+        below.insert(0, spread(legend(look), (*damage(facts, look), (" ", "")), width))
+    if height >= _ROOM_HEIGHT:
+        below = [*room_rows(facts, look, width, 1 if height < _SCENERY_HEIGHT else 2), *below]
     room = height - len(below)
     if battle is None or not battle.tokens:
         idle = "nothing is being read now" if facts.status.step else "nothing has been read yet"

@@ -13,7 +13,7 @@ from realm_tui.app.facts import Facts
 _GAP = 2
 _SURVIVES = 0
 """Up to this `footer_order` an action shared by all screens stands before a screen's own."""
-_ON_PAGES = frozenset({"home", "pause_or_resume", "names", "palette", "help", "leave"})
+_ON_PAGES = frozenset({"home", "more", "pause_or_resume", "names", "palette", "help", "leave"})
 """What the bottom line of a page names of the actions shared by all screens; the others work there, too."""
 
 

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from lore.lexicon import entry, label
 from realm_tui.app.drawing import Look, Row, shorten, spread, width_of
 from realm_tui.app.facts import Facts
+from realm_tui.app.pulse import Pulse
 from realm_tui.app.widgets.panel import Panel
-from realm_tui.app.words import UNKNOWN, age, fraction, number, whole
+from realm_tui.app.words import UNKNOWN, age, brief, fraction, number, whole
 from realm_tui.runtime.foreign import clean
 
 _HEALTH_TONES = {"healthy": "good", "minor_issues": "warn", "fatigued": "bad", "struggling": "bad-strong"}
+_STILL = Pulse()
 _PARTS = " ▏▎▍▌▋▊▉█"
 
 
@@ -66,15 +68,54 @@ def _joined(parts: Sequence[Row], gap: str = "  ") -> Row:
     return tuple(out)
 
 
-def _xp(facts: Facts, look: Look, width: int) -> Row:
+_GAIN_CELLS = 6
+"""Room beside the bar in which what was just gained stands, so that nothing else moves."""
+
+
+def _xp(facts: Facts, look: Look, width: int, gained: int) -> Row:
     stats = facts.hero.stats
     done, of = (stats.xp_in_level, stats.xp_per_level) if stats else (None, None)
     name = f"{label('hero.xp', look.names)} "
     count = f" {whole(done)}/{whole(of)}"
+    gain = f"{'+' + brief(gained) if gained else '':>{_GAIN_CELLS}}"
     filled, empty = bar(
-        done / of if done is not None and of else 0.0, max(4, width - len(name) - len(count)), look.ascii
+        done / of if done is not None and of else 0.0, max(4, width - len(name) - len(count) - _GAIN_CELLS), look.ascii
     )
-    return ((name, "muted"), (filled, "hero"), (empty, "line"), (count, "text"))
+    return ((name, "muted"), (filled, "hero"), (empty, "line"), (count, "text"), (gain, "good"))
+
+
+def _streak(facts: Facts, look: Look) -> Row:
+    hero = facts.hero
+    best = f"  best {whole(hero.best_streak)}" if hero.best_streak is not None else ""
+    return (*_stat("hero.streak", whole(hero.streak), look), (best, "muted"))
+
+
+def effect_row(facts: Facts, look: Look, width: int) -> Row:
+    """The status effects in force, each with the steps it lasts; as many as fit, then how many more."""
+    name = f"{label('effect', look.names)} "
+    effects = facts.hero.effects
+    if not effects:
+        return ((name, "muted"), (UNKNOWN if effects is None else label("effect.none", look.names).lower(), "muted"))
+    row: list[tuple[str, str]] = [(name, "muted")]
+    used = len(name)
+    for i, one in enumerate(effects):
+        text = f"{one.icon} {one.named(look.tavern)}" + (f" {brief(one.left)}" if one.left is not None else "")
+        more = len(effects) - i
+        if used + len(text) + (4 if more > 1 else 0) > width and i:
+            row.append((f"+{more}", "muted"))
+            break
+        row += [(text, one.tone), ("  ", "")]
+        used += len(text) + 2
+    return tuple(row)
+
+
+def won_words(pulse: Pulse, look: Look) -> Row:
+    """The level that was just won; empty when none shines."""
+    if not pulse.won:
+        return ()
+    word = entry("news.won")
+    names = ", ".join(f"{key.upper()} {level}" for key, level in pulse.won)
+    return ((f"{word.icon} {word.named(look.names)}: {names}", "accent-strong" if pulse.gold else "good-strong"),)
 
 
 def _level(facts: Facts, look: Look) -> Row:
@@ -93,10 +134,10 @@ def _health(facts: Facts, look: Look) -> tuple[str, str]:
     return (f"{word.icon} {word.named(look.names)}", _HEALTH_TONES.get(facts.hero.health, "text"))
 
 
-def hero_rows(facts: Facts, look: Look, width: int, height: int) -> list[Row]:
+def hero_rows(facts: Facts, look: Look, width: int, height: int, pulse: Pulse = _STILL) -> list[Row]:
     """The full sheet; in two lines or fewer the short form of `hero_brief`."""
     if height <= 2:
-        return hero_brief(facts, look, width)
+        return hero_brief(facts, look, width, pulse)
     hero, status = facts.hero, facts.status
     face = [clean(line) for line in hero.portrait]
     face_width = max((len(line) for line in face), default=0)
@@ -110,21 +151,22 @@ def hero_rows(facts: Facts, look: Look, width: int, height: int) -> list[Row]:
                 for w in (hero.titles.warnings[:1] if hero.titles else ())
             ),
         ),
-        _level(facts, look),
+        won_words(pulse, look) or _level(facts, look),
     ]
     out: list[Row] = []
     for i in range(max(len(face), len(text))):
         left = (f" {face[i] if i < len(face) else '':<{face_width}}  ", "hero")
         out.append((left, *(text[i] if i < len(text) else ())))
     out.append((("", ""),))
-    out.append(((" ", ""), *_xp(facts, look, width - 2)))
+    out.append(((" ", ""), *_xp(facts, look, width - 2, pulse.gained)))
     stats = _stats(facts, look)
     if width_of(_joined(stats)) <= width - 2:
         out.append(((" ", ""), *_joined(stats)))
     else:
         out.append(((" ", ""), *_joined(stats[:2])))
         out.append(((" ", ""), *_joined(stats[2:])))
-    out.append(((" ", ""), *_stat("hero.streak", whole(hero.streak), look)))
+    out.append(((" ", ""), *effect_row(facts, look, width - 2)))
+    out.append(((" ", ""), *_streak(facts, look)))
     out.append(((" ", ""), *_stat("checkpoint", _newest_form(facts), look)))
     champion = status.champion
     out.append(((" ", ""), *_stat("champion", f"step {champion.step:,}" if champion else UNKNOWN, look)))
@@ -133,7 +175,7 @@ def hero_rows(facts: Facts, look: Look, width: int, height: int) -> list[Row]:
     return out
 
 
-def hero_brief(facts: Facts, look: Look, width: int) -> list[Row]:
+def hero_brief(facts: Facts, look: Look, width: int, pulse: Pulse = _STILL) -> list[Row]:
     """Two lines for a small terminal: name, title, health; level, bar and numbers."""
     status = facts.status
     first: Row = (
@@ -153,8 +195,15 @@ def hero_brief(facts: Facts, look: Look, width: int) -> list[Row]:
             ),
         ]
     room = max(8, width - 50)
-    second: Row = ((" ", ""), *_xp(facts, look, min(room, 26)), ("  ", ""), *_joined(_stats(facts, look)[:3]))
-    return [spread(first, (*skills, _health(facts, look), (" ", "")), width), second]
+    second: Row = (
+        (" ", ""),
+        *_xp(facts, look, min(room, 32), pulse.gained),
+        ("  ", ""),
+        *_joined(_stats(facts, look)[:3]),
+    )
+    won = won_words(pulse, look)
+    right: Row = (*won, (" ", "")) if won else (*skills, _health(facts, look), (" ", ""))
+    return [spread(first, right, width), second]
 
 
 class HeroPanel(Panel):
@@ -162,5 +211,9 @@ class HeroPanel(Panel):
 
     word = "panel.hero"
 
+    def __init__(self, key: str, classes: str = "") -> None:
+        super().__init__(key, classes)
+        self.pulse = Pulse()
+
     def paint(self, facts: Facts, look: Look, width: int, height: int) -> Sequence[Row]:
-        return hero_rows(facts, look, width, height)
+        return hero_rows(facts, look, width, height, self.pulse)

@@ -10,6 +10,7 @@ from realm_tui.app.curve import Axis, plot, plot_ascii
 from realm_tui.app.drawing import Look, Row, width_of
 from realm_tui.app.facts import Facts
 from realm_tui.app.widgets.panel import Panel
+from realm_tui.app.widgets.scenery import weather_words
 from realm_tui.app.words import UNKNOWN, number, whole
 
 _LEFT = 5
@@ -131,7 +132,8 @@ class StrainPanel(Panel):
         self.recent = False
 
     def subtitle(self, facts: Facts, look: Look) -> str:
-        return "newest steps" if self.recent else ""
+        told = (weather_words(facts, look), "newest steps" if self.recent else "")
+        return "  ".join(filter(None, told))
 
     def paint(self, facts: Facts, look: Look, width: int, height: int) -> Sequence[Row]:
         return strain_rows(facts, look, width, height, self.rules, recent=self.recent)
