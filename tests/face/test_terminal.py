@@ -170,7 +170,7 @@ def test_no_color_sends_no_colour(beats: Path) -> None:
 def test_growing_out_of_a_small_terminal_shows_the_game(beats: Path) -> None:
     terminal = Terminal(app_command(beats), size=(60, 20))
     try:
-        terminal.until_shown("The Battle screen needs 61×21")
+        terminal.until_shown("The Realm needs 61×21")
         terminal.resize(80, 24)
         os.kill(terminal.process.pid, signal.SIGWINCH)
         terminal.until_shown("PIP", "53/64")
