@@ -95,10 +95,22 @@ _SUMS = """w.run_id, (w.last_step - 1) / :size AS number, min(w.first_step), max
 
 
 def stretches(
-    conn: sqlite3.Connection, lane: Lane, first: int, last: int, size: int, only: Only = ALL
+    conn: sqlite3.Connection, lane: Lane, first: int, last: int, size: int, only: Only = ALL, *, whole: bool = False
 ) -> list[Stretch]:
-    """The stretches of ``size`` steps with windows that overlap the steps ``first`` to ``last``, in order of steps."""
+    """The stretches of ``size`` steps with windows that overlap the steps ``first`` to ``last``, in order of steps.
+
+    Args:
+        conn: the save.
+        lane: whose windows.
+        first: first step that is meant.
+        last: last step that is meant.
+        size: steps in a stretch.
+        only: what trained.
+        whole: take only windows that end within the steps, so that neighbouring ranges count each window once.
+    """
     where, values = _lane(lane, "w.last_step")
+    if whole:
+        where += " AND w.last_step <= :last"
     if only.skill:
         where += " AND w.skill = :skill"
     if only.quests:
@@ -142,13 +154,13 @@ def trained(conn: sqlite3.Connection, lane: Lane) -> tuple[list[str], bool]:
     return [row[0] for row in found.fetchall()], own is not None
 
 
-def exams_after(conn: sqlite3.Connection, lane: Lane, exam_id: int = 0) -> list[ExamMark]:
-    """Exams of a lane that came after the one called ``exam_id``, in the order in which they were taken."""
+def exams_after(conn: sqlite3.Connection, lane: Lane, exam_id: int = 0, limit: int = -1) -> list[ExamMark]:
+    """The first ``limit`` exams of a lane after the one called ``exam_id``, in the order in which they were taken."""
     where, values = _lane(lane, "t.step")
     rows = conn.execute(
         f"""SELECT t.id, t.step, t.skill, t.kind, t.items, t.correct, t.duration_s
-            FROM exams t JOIN runs r ON r.id = t.run_id WHERE t.id > :after AND {where} ORDER BY t.id""",
-        values | {"after": exam_id},
+            FROM exams t JOIN runs r ON r.id = t.run_id WHERE t.id > :after AND {where} ORDER BY t.id LIMIT :limit""",
+        values | {"after": exam_id, "limit": limit},
     )
     return [ExamMark(*row) for row in rows.fetchall()]
 

@@ -6,13 +6,14 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from configs import clock
 from configs.schema import ZONES
 from engine.link.snapshot import StepRecord
 from lore.strain import efficiency, gain
 from realm_tui.runtime.buckets import Grid
 from realm_tui.runtime.lanes import Rival, recipe_of_race, rivals
 from realm_tui.runtime.opened import OpenedSave
-from realm_tui.runtime.stretched import Plot, Track, on_grid, with_records
+from realm_tui.runtime.stretched import LOOK_S, Plot, Track, on_grid, with_records
 from realm_tui.runtime.watch_view import Tower, Wish
 from saves.charts import ALL, Lane, Only, checkpoint_steps, stretches, way
 from saves.exams import level_ups
@@ -87,9 +88,13 @@ class StrainData:
     costs: tuple[LevelCost, ...] = ()
     """Newest first."""
     duel: Duel | None = None
+    complete: bool = True
+    """False while older history is still to be read; the next look goes on."""
 
 
 _QUESTS = "quests"
+_PARTS = 32
+"""Parts in which a long history is summed."""
 
 
 @dataclass(slots=True)
@@ -106,6 +111,7 @@ class StrainReader:
 
     def __init__(self) -> None:
         self.tower = Tower()
+        self.complete = True
         self._tracks: dict[tuple[Lane, Only], Track] = {}
         self._way: tuple[object, ...] = ()
         self._sums: dict[str, _Sums] = {}
@@ -120,6 +126,7 @@ class StrainReader:
             unset: the player has chosen no ghost yet: the personal best is shown, if there is one.
         """
         conn, lane = save.conn, Lane(save.campaign.id)
+        self.complete = True
         others = tuple(rivals(save))
         if unset:
             wish = replace(wish, rival=next((r.key for r in others if r.best), ""))
@@ -141,23 +148,26 @@ class StrainReader:
         )
         if newest is None:
             return found
+        track = self._track(lane, wish.filter)
         ghost_points, ghost_won = self._ghost(save, ghost)
         end = newest
         if ghost is not None and wish.span.width is None:
             end = max(newest, ghost_points[-1][0] if ghost_points else self._end(conn, ghost))
         grid = Grid.over(*wish.span.bounds(first, end))
-        curve = self._track(lane, wish.filter).read(conn, grid)
+        curve = track.read(conn, grid)
         if records and not wish.only:
             curve = with_records(curve, _judged(records), reached[1] if reached else 0)
+        ghost_curve = self._ghost_curve(conn, ghost, ghost_points, grid, wish.filter)
         return replace(
             found,
             last=newest,
             curve=curve,
             levels=tuple((up.step, f"{_short(up, save)}{up.to_level}") for up in won),
             checkpoints=tuple(checkpoint_steps(conn, lane)),
-            ghost_curve=self._ghost_curve(conn, ghost, ghost_points, grid, wish.filter),
+            ghost_curve=ghost_curve,
             ghost_levels=ghost_won,
             duel=self._duel(conn, lane, ghost, ghost_points, newest, (len(won), ghost_won)) if ghost else None,
+            complete=self.complete and track.complete,
         )
 
     # ------------------------------------------------------------------ ghost
@@ -192,7 +202,9 @@ class StrainReader:
         if ghost.lane is None:
             return on_grid(points, grid)
         theirs, missing, _ = grid.shifted(ghost.shift)
-        series = self._track(ghost.lane, only).read(conn, theirs).series["strain"]
+        track = self._track(ghost.lane, only)
+        series = track.read(conn, theirs).series["strain"]
+        self.complete &= track.complete
         return (None,) * missing + series
 
     def _duel(
@@ -226,18 +238,23 @@ class StrainReader:
         conn, lane = save.conn, Lane(save.campaign.id)
         now = way(conn, save.campaign.id)
         if now != self._way:
-            self._way, self._sums, self._upto = now, {}, 0
-        upto = self._upto
+            self._way, self._sums, self._upto = now, {}, save.campaign.starting_step
         found = self._track(lane, ALL).reach(conn)
-        if found is not None and found[1] > upto:
+        last, end = found[1] if found is not None else 0, clock.monotonic() + LOOK_S
+        part = max(1, -(-(last - save.campaign.starting_step) // _PARTS))
+        while self._upto < last and clock.monotonic() <= end:
+            upto = min(last, self._upto + part)
             for name, only in [(s, Only(skill=s)) for s in save.hero.skills] + [(_QUESTS, Only(quests=True))]:
                 sums = self._sums.setdefault(name, _Sums())
-                for one in stretches(conn, lane, upto + 1, found[1], 1 << 62, only):
+                for one in stretches(conn, lane, self._upto + 1, upto, 1 << 62, only, whole=True):
                     sums.steps += one.steps
                     sums.effort += one.strain_sum
                     for place, count in enumerate((one.recovery, one.productive, one.stretch, one.overload)):
                         sums.zones[place] += count
-            self._upto = found[1]
+            self._upto = upto
+        if self._upto < last:
+            self.complete = False
+            return []
         out = []
         for name, sums in self._sums.items():
             if not sums.steps:

@@ -9,9 +9,10 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from configs import clock
 from engine.link.snapshot import StepRecord
 from realm_tui.runtime.buckets import Grid
-from saves.charts import ALL, ExamMark, Lane, Only, Stretch, exams_after, reach, stretches, way
+from saves.charts import ALL, Lane, Only, Stretch, exams_after, reach, stretches, way
 
 Values = tuple[float | None, ...]
 
@@ -37,44 +38,69 @@ SERIES = (
 )
 
 
+LOOK_S = 0.2
+"""Longest that one look reads history; what is left follows with the next, the newest first."""
+_BLOCKS = 16
+"""Parts in which a long history is read."""
+_EXAMS_A_LOOK = 20_000
+
+
 class Track:
-    """One lane's history on a grid. Asked again, it reads only what was written since."""
+    """One lane's history on a grid. Asked again, it reads only what was written since, and what it had no time for."""
 
     def __init__(self, lane: Lane, only: Only = ALL) -> None:
         self.lane, self.only = lane, only
+        self.complete = True
+        """Whether everything on the grid was read."""
         self._way: tuple[object, ...] | None = None
-        self._grid = Grid()
+        self._size = 0
         self._done: dict[tuple[int, int], Stretch] = {}
-        self._exams: ExamLog | None = None
+        self._low = self._high = 0
+        """Buckets from ``_low`` up to, but without, ``_high`` are read; the newest of them may still grow."""
 
     def reach(self, conn: sqlite3.Connection) -> tuple[int, int] | None:
         """First and last step written; None before there are any."""
         return reach(conn, self.lane)
 
-    def read(self, conn: sqlite3.Connection, grid: Grid, exams: Sequence[ExamMark] | ExamLog = ()) -> Plot:
+    def read(self, conn: sqlite3.Connection, grid: Grid, exams: ExamLog | None = None) -> Plot:
         """The series on ``grid``.
 
         Args:
             conn: the save.
             grid: the buckets wanted.
-            exams: exams whose time is told apart from the rest; none where only some skills are looked at.
+            exams: exams whose time is told apart from the rest; None where only some skills are looked at.
         """
         return Plot(grid, _series(self._stretches(conn, grid), grid, exams))
 
     def _stretches(self, conn: sqlite3.Connection, grid: Grid) -> list[Stretch]:
         now = way(conn, self.lane.campaign_id)
-        if now != self._way or grid.size != self._grid.size or grid.first < self._grid.first:
-            self._way, self._done = now, {}
-        self._grid = grid
-        # The newest stretch of all, and whatever lies before what is remembered, may still grow.
-        known = sorted(number for _, number in self._done)
-        since = grid.first if not known else max(grid.first, known[-1] * grid.size + 1)
-        for stretch in stretches(conn, self.lane, since, grid.last, grid.size, self.only):
-            self._done[(stretch.run_id, stretch.number)] = stretch
         low, high = grid.start, grid.start + grid.count
-        for key in [k for k in self._done if k[1] < low]:
-            del self._done[key]
-        return sorted((s for s in self._done.values() if s.number < high), key=lambda s: (s.run_id, s.number))
+        if now != self._way or grid.size != self._size or low > self._high or high < self._low:
+            self._way, self._size, self._done = now, grid.size, {}
+            self._low = self._high = high
+        end = clock.monotonic() + LOOK_S
+        if self._high > self._low:
+            self._take(conn, self._high - 1, high)
+        self._high = max(self._high, high)
+        block = max(1, -(-grid.count // _BLOCKS))
+        while self._low > low and clock.monotonic() <= end:
+            upper, self._low = self._low, max(low, self._low - block)
+            self._take(conn, self._low, upper)
+        self.complete = self._low <= low
+        if self._low < low or self._high > high:
+            self._done = {k: s for k, s in self._done.items() if low <= k[1] < high}
+            self._low, self._high = max(low, self._low), min(high, self._high)
+        return sorted(self._done.values(), key=lambda s: (s.run_id, s.number))
+
+    def _take(self, conn: sqlite3.Connection, low: int, high: int) -> None:
+        """Read the buckets from ``low`` up to, but without, ``high``."""
+        if high <= low:
+            return
+        size = self._size
+        for one in stretches(conn, self.lane, low * size + 1, high * size, size, self.only):
+            # Windows that end beyond are summed only in part here; their own bucket's turn comes by itself.
+            if low <= one.number < high:
+                self._done[(one.run_id, one.number)] = one
 
 
 class ExamLog:
@@ -82,46 +108,66 @@ class ExamLog:
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
+        self.complete = True
+        """Whether every exam was read."""
         self._way: tuple[object, ...] | None = None
-        self._newest = 0
         self._clear()
 
     def _clear(self) -> None:
         self._newest = 0
-        self.steps, self.seconds, self.shares = array("q"), array("d"), array("d")
-        self.skills: list[str] = []
+        self._steps, self._seconds, self._shares = array("q"), array("d"), array("d")
+        self._skills: list[str] = []
+        self._bin(0)
+
+    def _bin(self, size: int) -> None:
+        self._size, self._binned = size, 0
+        self._time: dict[int, float] = {}
+        self._gates: dict[tuple[int, str], tuple[int, int, float]] = {}
 
     def update(self, conn: sqlite3.Connection) -> None:
-        """Take in what was written since the last time."""
+        """Take in what was written since the last time, or a part of it where that is much."""
         now = way(conn, self.lane.campaign_id)
         if now != self._way:
             self._way = now
             self._clear()
-        names: dict[str, str] = {}
-        for mark in exams_after(conn, self.lane, self._newest):
+        found = exams_after(conn, self.lane, self._newest, _EXAMS_A_LOOK)
+        self.complete = len(found) < _EXAMS_A_LOOK
+        for mark in found:
             self._newest = mark.id
-            self.steps.append(mark.step)
-            self.seconds.append(mark.duration_s)
+            self._steps.append(max(1, mark.step))
+            self._seconds.append(mark.duration_s)
             gate = mark.kind == "gate" and mark.items > 0
-            self.shares.append(mark.correct / mark.items if gate else math.nan)
-            self.skills.append(names.setdefault(mark.skill, mark.skill))
+            self._shares.append(mark.correct / mark.items if gate else math.nan)
+            self._skills.append(mark.skill)
+
+    def _sort(self, size: int) -> None:
+        """Put the exams that are not yet in into buckets of ``size`` steps."""
+        if size != self._size:
+            self._bin(size)
+        for i in range(self._binned, len(self._steps)):
+            number = (self._steps[i] - 1) // size
+            if math.isfinite(self._seconds[i]):
+                self._time[number] = self._time.get(number, 0.0) + self._seconds[i]
+            if not math.isnan(self._shares[i]):
+                key = (number, self._skills[i])
+                _, count, total = self._gates.get(key, (0, 0, 0.0))
+                self._gates[key] = (self._steps[i], count + 1, total + self._shares[i])
+        self._binned = len(self._steps)
 
     def seconds_by_bucket(self, grid: Grid) -> dict[int, float]:
-        """Seconds of exams in each bucket that has any."""
-        found: dict[int, float] = {}
-        for step, seconds in zip(self.steps, self.seconds, strict=True):
-            place = grid.bucket(max(1, step))
-            if place is not None and math.isfinite(seconds):
-                found[place] = found.get(place, 0.0) + seconds
-        return found
+        """Seconds of exams in each bucket of the grid that has any."""
+        self._sort(grid.size)
+        start = grid.start
+        return {n - start: s for n, s in self._time.items() if 0 <= n - start < grid.count}
 
     def gates(self, grid: Grid, skill: str = "") -> list[tuple[int, float]]:
-        """Step and share of every gate exam on the grid, of one skill where it is named."""
-        return [
-            (step, share)
-            for step, share, name in zip(self.steps, self.shares, self.skills, strict=True)
-            if not math.isnan(share) and (not skill or name == skill) and grid.bucket(max(1, step)) is not None
-        ]
+        """Step and share of the gate exams on the grid, of one skill where it is named; one mean for each bucket and skill."""
+        self._sort(grid.size)
+        return sorted(
+            (step, total / count)
+            for (number, name), (step, count, total) in self._gates.items()
+            if 0 <= number - grid.start < grid.count and (not skill or name == skill)
+        )
 
 
 def _ratio(part: float | None, whole: float) -> float | None:
@@ -129,9 +175,9 @@ def _ratio(part: float | None, whole: float) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _series(found: Sequence[Stretch], grid: Grid, exams: Sequence[ExamMark] | ExamLog) -> dict[str, Values]:
+def _series(found: Sequence[Stretch], grid: Grid, exams: ExamLog | None) -> dict[str, Values]:
     out: dict[str, list[float | None]] = {name: [None] * grid.count for name in SERIES}
-    asked = exams.seconds_by_bucket(grid) if isinstance(exams, ExamLog) else {}
+    asked = exams.seconds_by_bucket(grid) if exams is not None else {}
     before: Stretch | None = None
     for one in found:
         place = min(grid.count - 1, one.number - grid.start)
@@ -146,7 +192,7 @@ def _series(found: Sequence[Stretch], grid: Grid, exams: Sequence[ExamMark] | Ex
             "tokens_per_s": _ratio(one.tokens, one.active_s),
             "train_s": _ratio(one.active_s, one.steps),
         }
-        if isinstance(exams, ExamLog):
+        if exams is not None:
             since = before.last_at if before is not None and before.run_id == one.run_id else one.first_at
             examined = asked.get(place, 0.0)
             values["exam_s"] = _ratio(examined, one.steps)

@@ -72,12 +72,15 @@ class Watch:
     samples: tuple[Sample, ...] = ()
     log: tuple[str, ...] = ()
     """Lines of the engine's logs, oldest first, without control characters."""
+    complete: bool = True
+    """False while older history is still to be read; the next look goes on."""
 
 
 class Tower:
     """Reads one save again and again; everything on one thread."""
 
     def __init__(self) -> None:
+        self.complete = True
         self._tracks: dict[tuple[Lane, Only], Track] = {}
         self._exams: dict[Lane, ExamLog] = {}
         self._ring: RingReader | None = None
@@ -93,6 +96,7 @@ class Tower:
     def read(self, save: OpenedSave, wish: Wish, samples: tuple[Sample, ...] = ()) -> Watch:
         """The curves for a wish; a rival or filter that is gone counts as none."""
         conn, lane = save.conn, Lane(save.campaign.id)
+        self.complete = True
         others = tuple(rivals(save))
         chosen = next((r for r in others if r.key == wish.rival), None)
         skills, own_files = trained(conn, lane)
@@ -114,7 +118,7 @@ class Tower:
         if records and not wish.only:
             own = Curves(with_records(own.plot, records, reached[1] if reached else 0), own.points)
         other = None if chosen is None else self._other(save, chosen, grid, wish)
-        return replace(found, last=newest, own=own, rival=chosen, other=other)
+        return replace(found, last=newest, own=own, rival=chosen, other=other, complete=self.complete)
 
     def _track(self, lane: Lane, only: Only) -> Track:
         if len(self._tracks) > 8:
@@ -125,7 +129,8 @@ class Tower:
         conn, lane = save.conn, track.lane
         exams = self._exams.setdefault(lane, ExamLog(lane))
         exams.update(conn)
-        plot = track.read(conn, grid, () if only else exams)
+        plot = track.read(conn, grid, None if only else exams)
+        self.complete &= track.complete and exams.complete
         skill = "" if only == QUESTS else only
         losses = [] if skill else [(h.step, h.loss) for h in held_out(conn, lane)]
         gates = [] if only == QUESTS else exams.gates(grid, skill)

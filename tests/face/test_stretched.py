@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from contextlib import closing
@@ -138,6 +139,34 @@ def test_a_curve_read_bit_by_bit_is_the_curve_read_at_once(conn: SaveConnection)
     cut = growing.read(conn, grid, log)
     assert all(v is None for v in cut.series["loss"][1000 // grid.size + 1 :])
     assert [s for s, _ in log.gates(grid)] == [101, 351, 601, 851]
+
+
+@pytest.fixture
+def hasty() -> Iterator[None]:
+    """A clock by which every query takes long, so that one look has time for a part only."""
+    ticks = itertools.count()
+    clock.use(lambda: world.NOW, lambda: next(ticks) * 0.15)
+    yield
+    clock.use()
+
+
+def test_a_history_too_long_for_one_look_comes_newest_first_and_whole_in_the_end(
+    save: OpenedSave, conn: SaveConnection, hasty: None
+) -> None:
+    tower, reader = Tower(), StrainReader()
+    watch, page = tower.read(save, Wish()), reader.read(save, Wish())
+    assert (watch.complete, page.complete, page.efforts) == (False, False, ())
+    loss = watch.own.plot.series["loss"]
+    assert loss[0] is None and loss[-1] is not None
+    looks = 1
+    while not (watch.complete and page.complete):
+        world.train(conn, 1, 3000 + looks, 3000 + looks, 1)
+        watch, page, looks = tower.read(save, Wish()), reader.read(save, Wish()), looks + 1
+        assert looks < 100
+    clock.use()
+    at_once, sums = Tower().read(save, Wish()), StrainReader().read(save, Wish())
+    assert watch.own == at_once.own and page.curve == sums.curve
+    assert [(e.skill, e.steps, e.zones) for e in page.efforts] == [(e.skill, e.steps, e.zones) for e in sums.efforts]
 
 
 def test_merged_history_draws_the_same_curve_only_coarser(conn: SaveConnection) -> None:

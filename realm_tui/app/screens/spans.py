@@ -21,6 +21,8 @@ D = TypeVar("D")
 
 SMOOTHINGS = (0.0, 0.6, 0.9, 0.97)
 NOTHING = ""
+_PAUSE_S = 0.05
+"""Between two looks at a history too long for one."""
 
 SPAN_KEYS: tuple[Action, ...] = (
     Action("zoom_in", "+", "closer", "closer", "Look at half as many steps; the newest stays in view.", footer_order=1),
@@ -87,6 +89,11 @@ class SpanPage(Page[D]):
     def laid_over(self) -> str:
         """Key of the rival that is shown now; empty: none."""
         return self.wish.rival
+
+    def go_on(self, complete: bool) -> None:
+        """Read on at once while older history is missing; between two looks the Battle screen's facts have their turn."""
+        if not complete:
+            self.set_timer(_PAUSE_S, self.look_again)
 
     # ------------------------------------------------------------------ keys
 

@@ -46,6 +46,7 @@ class StrainScreen(SpanPage[StrainData]):
         yield Sheet("strain-page", self.word)
 
     def show(self, data: StrainData, look: Look) -> None:
+        self.go_on(data.complete)
         facts = self.facts
         now = Now() if facts is None else Now.of(facts.status, facts.strain.trend, facts.strain.hint)
         rules, smoothing = self._rules.strain, self.smoothing

@@ -139,6 +139,7 @@ class WatchtowerScreen(SpanPage[Watch]):
         yield LogPane("watch-log")
 
     def show(self, data: Watch, look: Look) -> None:
+        self.go_on(data.complete)
         self.set_class(self.shown.log == "all", "-log")
         self.set_class(self.shown.log == "none", "-nolog")
         self.query_one(ChartsPanel).draw(data, replace(self.shown, smoothing=self.smoothing), look)

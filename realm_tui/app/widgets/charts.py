@@ -347,6 +347,8 @@ def _below(watch: Watch, shown: Shown, look: Look, width: int, count: int, place
             (f" · {whole(per)} a dot" if per > 1 else " · each", "muted"),
             (" · newest" if following and watch.wish.span.width else "", "muted"),
         ]
+    if not watch.complete:
+        out.append((" · reading older steps…", "accent"))
     if watch.rival is not None:
         best = ", personal best" if watch.rival.best else ""
         out.append((f" · ○ {shorten(watch.rival.title, 24)}{best}", "skill"))

@@ -141,6 +141,8 @@ def _steps_row(data: StrainData, columns: Columns, smoothing: float, width: int)
         per = grid.size * columns.group
         out.append((f"{'':{LEFT}}steps {whole(low)} – {whole(min(high, max(data.last, grid.last)))}", "text"))
         out.append((f" · {whole(per)} a dot" if per > 1 else " · each", "muted"))
+    if not data.complete:
+        out.append((" · reading older steps…", "accent"))
     if data.wish.only:
         what = "your own files" if data.wish.only == QUESTS else data.wish.only.upper()
         out.append((f" · only {what}", "accent"))
@@ -162,7 +164,7 @@ def _below(data: StrainData, now: Now, look: Look, width: int, *, wide: bool, ro
     rows: list[Row] = [_readout(now, look), *_hint(now, look, width)]
     if data.ghost is not None:
         rows.append(_duel(data, look))
-    left = effort_rows(data.efforts, look, width if not wide else width * 3 // 5)
+    left = effort_rows(data.efforts, look, width if not wide else width * 3 // 5, summed=data.complete)
     right = cost_rows(data.costs, look, width - width * 3 // 5 if wide else width, max(3, room // 4))
     if not wide:
         return [*rows, *left, *right[: max(0, room - 11 - len(rows) - len(left))]]
@@ -220,11 +222,11 @@ def _duel(data: StrainData, look: Look) -> Row:
     return tuple(out)
 
 
-def effort_rows(efforts: Sequence[SkillEffort], look: Look, width: int) -> list[Row]:
+def effort_rows(efforts: Sequence[SkillEffort], look: Look, width: int, *, summed: bool = True) -> list[Row]:
     """One meter per skill: as long as its effort, filled by zones; what it bought stands behind it."""
     rows: list[Row] = [((f" {label('strain.meter', look.names)}", "accent"),)]
     if not efforts:
-        return [*rows, ((" nothing has been trained yet", "faint"),)]
+        return [*rows, ((" nothing has been trained yet" if summed else " summing up…", "faint"),)]
     most = max(e.effort for e in efforts) or 1.0
     known = [e.efficiency for e in efforts if e.efficiency is not None]
     figures = 52 if width >= 70 else 38
