@@ -41,6 +41,7 @@ print("LOADED", *{{name.split(".")[0] for name in sys.modules}}, file=sys.stderr
         ("skill", "sample", "bin", "--level", "2", "--json"),
         ("quest", "list"),
         ("ledger", "list", "--json"),
+        ("effect", "list", "--json"),
         ("config", "show"),
         ("doctor",),
     ],
