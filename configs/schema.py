@@ -296,6 +296,13 @@ class FaceRules(Model):
     stale_s: float = Field(60.0, gt=0, description="age of data from which a banner says so")
 
 
+class GarrisonRules(Model):
+    """From when on the Garrison calls a machine in need."""
+
+    disk_warn_share: float = Field(0.80, gt=0, le=1, description="of the disk, from which on it is called filling")
+    disk_critical_share: float = Field(0.90, gt=0, le=1, description="of the disk, from which on it is called full")
+
+
 class GameConfig(Model):
     """All rules of the game (`configs/game.yaml`)."""
 
@@ -311,6 +318,7 @@ class GameConfig(Model):
     campaign: CampaignRules = Field(default_factory=lambda: CampaignRules.model_validate({}))
     retention: RetentionRules
     face: FaceRules
+    garrison: GarrisonRules = Field(default_factory=lambda: GarrisonRules.model_validate({}))
     default_hero: str = Field("pip-hatchling", description="the hero of a new save")
 
 

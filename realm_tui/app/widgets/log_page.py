@@ -1,0 +1,106 @@
+"""The battle log's rows: what happened in which channel, how loud, and the row of the save that proves it."""
+
+from __future__ import annotations
+
+import json
+
+from lore.lexicon import entry, label
+from realm_tui.app.drawing import Look, Row, shorten
+from realm_tui.app.widgets.lines import GAP, columns, named, told
+from realm_tui.app.widgets.picker import Item
+from realm_tui.app.words import whole
+from realm_tui.runtime.figures import moment
+from realm_tui.runtime.foreign import clean
+from realm_tui.runtime.log_view import LogLine, LogView
+
+CHANNELS = ("system", "jobs", "training", "eval", "vault", "guild", "debug", "data", "checkpoint")
+ALERTS = ("whisper", "notice", "warning", "alarm", "crisis")
+_TONES = {"whisper": "faint", "notice": "text", "warning": "warn", "alarm": "bad", "crisis": "bad-strong"}
+_FIXED = 12 + 10 + 11 + 3
+
+
+def chosen_lines(view: LogView, channel: str, find: str, least: str = "whisper") -> tuple[LogLine, ...]:
+    """Lines of a channel (empty: all) that hold what is looked for, from an alert level on."""
+    wanted, loud = find.casefold(), ALERTS.index(least)
+    return tuple(
+        line
+        for line in view.lines
+        if (not channel or line.channel == channel)
+        and ALERTS.index(line.alert) >= loud
+        and (not wanted or wanted in line.tale.plain.casefold() or wanted in line.tale.tavern.casefold())
+    )
+
+
+def log_items(lines: tuple[LogLine, ...], look: Look) -> list[Item]:
+    """One line an event, newest first."""
+    return [(line.event.key, lambda width, one=line: _row(one, look, width)) for line in lines]  # type: ignore[misc]
+
+
+def _row(line: LogLine, look: Look, width: int) -> Row:
+    tone = _TONES[line.alert]
+    mark = entry(f"alert.{line.alert}").icon
+    return columns(
+        (moment(line.event.at)[5:16], 11, "muted"),
+        (f"{mark} {label(f'log.channel.{line.channel}', look.names)}", 12, tone if tone != "text" else "muted"),
+        (whole(line.event.step), -9, "faint"),
+        (f"{line.tale.icon} {clean(line.tale.text(look.names))}", max(10, width - _FIXED), line.tale.tone),
+    )
+
+
+def log_head(look: Look, width: int) -> list[Row]:
+    """Column titles."""
+    return [
+        columns(
+            ("UTC", 11, "muted"),
+            (label("log.channel", look.names), 12, "muted"),
+            (label("training.step", look.names), -9, "muted"),
+            ("", max(4, width - _FIXED), "muted"),
+        )
+    ]
+
+
+def log_sheet(line: LogLine | None, look: Look, width: int) -> list[Row]:
+    """One event with everything that is known of it."""
+    if line is None:
+        return []
+    event = line.event
+    loud = entry(f"alert.{line.alert}")
+    rows = [
+        *told("what", line.tale.text(look.names), width, line.tale.tone),
+        named("when", f"{moment(event.at)}   step {whole(event.step)}"),
+        named("alert", f"{loud.icon} {loud.named(look.names)}", _TONES[line.alert]),
+        named("type", event.type),
+        named("proof", f"{event.source}, run {whole(event.run_id)}"),
+        GAP,
+    ]
+    for key, value in event.data.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        rows += told(key.replace("_", " "), shorten(clean(text), 400), width, "muted")
+    return rows
+
+
+def choice_text(channel: str, least: str, find: str, view: LogView, look: Look) -> str:
+    """What is listened to, and how far back."""
+    parts = [label(f"log.channel.{channel}", look.names) if channel else "all channels"]
+    if least != "whisper":
+        parts.append(f"from {label(f'alert.{least}', look.names)} on")
+    if find:
+        parts.append(f"“{clean(find)}”")
+    reach = view.reach_s
+    parts.append(
+        "from the beginning" if reach is None else f"{reach / 3600:.0f} h" if reach < 2e5 else f"{reach / 86400:.0f} d"
+    )
+    if view.cut:
+        parts.append(f"{view.cut:,} older left out")
+    return " · ".join(parts)
+
+
+def empty_log(view: LogView) -> list[Row]:
+    """What stands where no event does."""
+    if view.lines:
+        return [((" nothing fits; ", "faint"), ("esc", "key"), (" shows everything", "faint"))]
+    return [
+        ((" nothing has happened yet", "faint"),),
+        ((" every step of the way will stand here: ", "faint"),),
+        ((" start the hero with ", "faint"), ("p", "key")),
+    ]

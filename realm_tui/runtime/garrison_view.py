@@ -1,0 +1,194 @@
+"""What the Garrison watches: this machine, its disk room by room, and who holds the save."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from configs.paths import SaveFolder
+from configs.schema import GarrisonRules
+from realm_tui.runtime.machine import Graphics, graphics
+from realm_tui.runtime.opened import OpenedSave
+from saves.incidents import open_incidents
+from saves.locks import holder
+from saves.rows import Incident
+
+State = Literal["healthy", "warning", "critical", "offline", "unknown"]
+STATES: tuple[State, ...] = ("healthy", "warning", "critical", "offline", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One folder of the save, or its database."""
+
+    name: str
+    bytes: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The file system that the save lies on; None is unknown."""
+
+    path: str
+    total: int | None
+    free: int | None
+    state: State
+
+    @property
+    def used_share(self) -> float | None:
+        """Part of it that is taken."""
+        return None if not self.total or self.free is None else 1 - self.free / self.total
+
+
+@dataclass(frozen=True, slots=True)
+class Sentry:
+    """A process that may hold the save."""
+
+    name: str
+    """keeper, trainer or face."""
+    pid: int | None
+    """None: nobody holds that lock."""
+    bytes: int | None = None
+    """Its memory, where it can be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A machine."""
+
+    name: str
+    cores: int | None
+    memory: int | None
+    memory_free: int | None
+    load: float | None
+    """Processes that ran or waited, over the last minute."""
+    card: Graphics | None
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class GarrisonView:
+    """Everything on the Garrison screen."""
+
+    host: Host
+    disk: Disk
+    rooms: tuple[Room, ...]
+    sentries: tuple[Sentry, ...]
+    incidents: tuple[Incident, ...]
+    """Open ones, worst first."""
+
+    @property
+    def by_severity(self) -> dict[str, int]:
+        """How many incidents of each severity are open."""
+        return dict(Counter(i.severity for i in self.incidents))
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "host": asdict(self.host),
+            "disk": {**asdict(self.disk), "used_share": self.disk.used_share},
+            "rooms": [asdict(r) for r in self.rooms],
+            "processes": [asdict(s) for s in self.sentries],
+            "incidents": self.by_severity,
+        }
+
+
+def garrison_view(save: OpenedSave) -> GarrisonView:
+    """Look round once. Folders are walked, so call it seldom: every few seconds at most."""
+    rules = save.rules.garrison
+    sentries = tuple(_sentries(save.folder))
+    found = tuple(open_incidents(save.conn, campaign_id=save.campaign.id))
+    disk = _disk(save.folder.root, rules, save.rules.engine.min_free_gb)
+    runs = any(s.pid is not None for s in sentries if s.name != "face")
+    return GarrisonView(_host(found, disk, runs), disk, tuple(_rooms(save.folder)), sentries, found)
+
+
+def _disk(root: Path, rules: GarrisonRules, min_free_gb: float) -> Disk:
+    try:
+        use = shutil.disk_usage(root)
+    except OSError:
+        return Disk(str(root), None, None, "unknown")
+    taken = 1 - use.free / use.total if use.total else 1.0
+    full = taken >= rules.disk_critical_share or use.free < min_free_gb * 1e9
+    state: State = "critical" if full else "warning" if taken >= rules.disk_warn_share else "healthy"
+    return Disk(str(root), use.total, use.free, state)
+
+
+def _rooms(folder: SaveFolder) -> list[Room]:
+    """The save's folders by size, the database among them."""
+    try:
+        inside = list(os.scandir(folder.root))
+    except OSError:
+        return []
+    rooms = [Room(e.name, *_weigh(Path(e.path))) for e in inside if e.is_dir(follow_symlinks=False)]
+    files = [e for e in inside if e.is_file(follow_symlinks=False)]
+    database = [e for e in files if e.name.startswith(folder.database.name)]
+    rooms.append(Room(folder.database.name, sum(_size(e) for e in database), len(database)))
+    return sorted(rooms, key=lambda r: (-r.bytes, r.name))
+
+
+def _weigh(folder: Path) -> tuple[int, int]:
+    size = files = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                size += os.lstat(os.path.join(root, name)).st_size  # noqa: PTH118  # a Path for each file costs twice the time
+                files += 1
+            except OSError:
+                continue  # it went while we looked
+    return size, files
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except OSError:
+        return 0
+
+
+def _sentries(folder: SaveFolder) -> list[Sentry]:
+    out = []
+    for name, path in (("trainer", folder.trainer_lock), ("keeper", folder.keeper_lock), ("face", folder.face_lock)):
+        owner = holder(path)
+        out.append(Sentry(name, None) if owner is None else Sentry(name, owner.pid, _memory_of(owner.pid)))
+    return out
+
+
+def _memory_of(pid: int) -> int | None:
+    import psutil
+
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return None
+
+
+def _host(found: tuple[Incident, ...], disk: Disk, runs: bool) -> Host:
+    import platform
+
+    import psutil
+
+    memory = psutil.virtual_memory()
+    try:
+        load: float | None = os.getloadavg()[0]
+    except OSError:
+        load = None
+    if any(i.blocks or i.severity == "critical" for i in found) or disk.state == "critical":
+        state: State = "critical"
+    elif found or disk.state == "warning":
+        state = "warning"
+    else:
+        state = "healthy" if runs else "offline"
+    return Host(platform.node() or "this machine", os.cpu_count(), memory.total, memory.available, load, _card(), state)
+
+
+@cache
+def _card() -> Graphics | None:
+    """Asked once: the driver takes a moment to answer."""
+    return graphics()

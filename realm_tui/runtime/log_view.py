@@ -1,0 +1,86 @@
+"""The battle log: every event of the active campaign with its channel and how loud it is, back to a moment that can be moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lore.events import Event, events
+from lore.narrator import Tale, tell
+from realm_tui.runtime.events import chapter
+from realm_tui.runtime.opened import OpenedSave
+from saves.runs import latest_run
+from saves.steps import windows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+REACHES_S: tuple[float | None, ...] = (6 * 3600.0, 24 * 3600.0, 7 * 86400.0, 30 * 86400.0, None)
+"""How far back a look reaches, first to last; None: to the beginning."""
+MOST = 20_000
+"""Newest events that are kept at most."""
+_OVERLAP_S = 60.0
+"""Facts are dated when they happen and written a little later."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One event."""
+
+    event: Event
+    tale: Tale
+    channel: str
+    alert: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogView:
+    """The log as far as it was read, newest first."""
+
+    lines: tuple[LogLine, ...] = ()
+    reach_s: float | None = None
+    """How far back it was read."""
+    cut: int = 0
+    """Older events within that reach that were left out."""
+
+
+class LogReader:
+    """Reads the log again and again; what it gave before is kept, and only the newest minute is looked at again."""
+
+    def __init__(self) -> None:
+        self._view = LogView()
+        self._known: dict[str, LogLine] = {}
+        self._state: tuple[object, ...] = ()
+        self._version = -1
+        self._from = 0.0
+
+    def read(self, save: OpenedSave, reach: int = 0) -> LogView:
+        """The log back to `REACHES_S` of ``reach``; the same object while nothing was written."""
+        conn = save.conn
+        version = int(conn.execute("PRAGMA data_version").fetchone()[0])
+        run = latest_run(conn, save.campaign.id)
+        state = (save.campaign.id, None if run is None else (run.id, run.superseded_after), reach)
+        if state == self._state and version == self._version:
+            return self._view
+        if state != self._state:
+            self._known, self._from = {}, self._since(save, reach)
+        newest = max((line.event.at for line in self._known.values()), default=self._from)
+        since = max(self._from, newest - _OVERLAP_S) if self._known else self._from
+        self._known |= {line.event.key: line for line in _lines(save, since)}
+        self._state, self._version = state, version
+        ordered = sorted(self._known.values(), key=lambda line: (line.event.at, line.event.step or 0), reverse=True)
+        self._known = {line.event.key: line for line in ordered[:MOST]}
+        self._view = LogView(tuple(ordered[:MOST]), REACHES_S[reach], max(0, len(ordered) - MOST))
+        return self._view
+
+    def _since(self, save: OpenedSave, reach: int) -> float:
+        span = REACHES_S[reach]
+        newest = windows(save.conn, save.campaign.id, 1)
+        return 0.0 if span is None or not newest else newest[0].last_at - span
+
+
+def _lines(save: OpenedSave, since: float) -> Iterable[LogLine]:
+    from lore.battle_log import alert, channel
+
+    for event in events(chapter(save, since), save.rules.exams, since=since or None):
+        yield LogLine(event, tell(event, save.hero.name), channel(event), alert(event))

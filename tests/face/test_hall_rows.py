@@ -1,0 +1,295 @@
+"""What the settings, the battle log, the Garrison and the book of words draw, from real saves and real rules."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from configs import clock
+from configs.loader import load_hero, player_game_file
+from configs.paths import SaveFolder
+from lore.events import Event
+from lore.lexicon import chapters, entries
+from lore.narrator import Tale
+from realm_tui.app.ascii import to_ascii
+from realm_tui.app.drawing import Look, Row, fit
+from realm_tui.app.widgets import garrison, glossary, log_page, settings
+from realm_tui.app.widgets.picker import Item
+from realm_tui.runtime.garrison_view import GarrisonView, garrison_view
+from realm_tui.runtime.log_view import LogLine, LogView
+from realm_tui.runtime.opened import opened
+from realm_tui.runtime.own_rules import set_rule
+from realm_tui.runtime.settings_view import (
+    FIELDS,
+    SECTIONS,
+    Question,
+    Section,
+    SettingsView,
+    calculate,
+    settings_view,
+    turned,
+)
+from saves.database import create_save, open_save
+from saves.incidents import raise_incident
+from tests.cli.story import NOW, write_story
+from tests.face import samples
+
+PLAIN, TAVERN = Look("plain"), Look()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SaveFolder]:
+    """A short, eventful campaign."""
+    monkeypatch.setenv("REALM_HOME", str(tmp_path))
+    monkeypatch.delenv("REALM_CONFIG_DIR", raising=False)
+    found = SaveFolder.named("main")
+    clock.use(lambda: NOW)
+    create_save(found, load_hero("pip"), seed=7)
+    with closing(open_save(found, write=True)) as conn:
+        write_story(conn, found)
+    yield found
+    clock.use()
+
+
+def text(rows: Sequence[Row]) -> str:
+    return "\n".join("".join(part for part, _ in row).rstrip() for row in rows)
+
+
+def lines(items: Sequence[Item], width: int = 78) -> str:
+    return text([paint(width) for _, paint in items])
+
+
+def shown(folder: SaveFolder, section: Section, question: Question | None = None) -> SettingsView:
+    with opened(folder) as save:
+        return settings_view(save, section, question)
+
+
+# ---------------------------------------------------------------- settings
+
+
+def test_every_rule_stands_there_with_its_value_and_who_set_it(folder: SaveFolder) -> None:
+    set_rule("exams.items", "96")
+    view = shown(folder, "rules")
+    drawn = lines(settings.rule_items(view.rules))
+    assert len(view.rules) == len(drawn.splitlines()) > 80
+    assert any("items" in line and "96 yours" in line for line in drawn.splitlines())
+    assert drawn.count("yours") == 1 and "campaign  " not in drawn.split("campaign")[0]
+    found = settings.found_rules(view.rules, "exams.items")
+    sheet = text(settings.rule_sheet(found[0], 60))
+    assert (
+        "shipped     64" in sheet
+        and "take back" in sheet
+        and str(player_game_file()) in sheet.replace("\n             ", "")
+    )
+
+
+def test_a_rule_is_found_by_what_it_means(folder: SaveFolder) -> None:
+    view = shown(folder, "rules")
+    assert "engine.pause_on_battery" in {r.key for r in settings.found_rules(view.rules, "battery")}
+    assert settings.found_rules(view.rules, "no such thing anywhere") == ()
+
+
+def test_a_broken_file_is_named_with_its_line_and_nothing_is_lost(folder: SaveFolder) -> None:
+    mine = player_game_file()
+    with opened(folder) as save:
+        mine.parent.mkdir(parents=True)
+        mine.write_text("exams:\n  items: many\n")
+        view = settings_view(save, "rules")
+    assert not view.rules and "line 2" in view.rules_trouble and "exams.items" in view.rules_trouble
+    assert "line 2" in text(settings.trouble_rows(view.rules_trouble, 60)).replace("\n ", " ")
+    assert mine.read_text() == "exams:\n  items: many\n"
+
+
+def test_the_calculator_draws_every_part_and_whether_it_fits(folder: SaveFolder) -> None:
+    view = shown(folder, "memory", Question("dio-qwen3-0.6b", card="4090"))
+    assert view.calculation is not None and view.calculation.report is not None
+    sheet = text(settings.memory_sheet(view.calculation, PLAIN, 70))
+    assert "held all the time" in sheet and "worst case" in sheet and "GiB of 24.0 GiB ± 20 %" in sheet
+    for part in view.calculation.report.plan.estimate.parts:
+        assert part.name[:18] in sheet
+    fields = lines(settings.field_items(view.calculation), 40)
+    assert "dio-qwen3-0.6b" in fields and "4090" in fields
+
+
+def test_every_field_of_the_calculator_turns_around_and_back() -> None:
+    for field in FIELDS:
+        question = Question("dio-qwen3-0.6b", card="4090")
+        there = turned(question, field, 1, samples.RULES.memory)
+        assert there != question and turned(there, field, -1, samples.RULES.memory) == question
+        seen = {question}
+        while (question := turned(question, field, 1, samples.RULES.memory)) not in seen:
+            seen.add(question)
+        assert len(seen) > 2
+
+
+def test_a_question_without_an_answer_says_why() -> None:
+    found = calculate(Question("dio-qwen3-0.6b", card="9999x"), samples.RULES.memory)
+    assert found.report is None and "no card is called" in text(settings.memory_sheet(found, PLAIN, 70))
+
+
+def test_a_reset_is_counted_before_anything_is_asked(folder: SaveFolder) -> None:
+    view = shown(folder, "danger")
+    assert [r.depth for r in view.resets] == ["campaign", "hero", "full", "deep"]
+    listed = lines(settings.reset_items(view.resets))
+    assert listed.count("3 forms, 7.2 MB") == 4
+    first, full = (text(settings.reset_sheet(view.resets[i], "main", 70)) for i in (0, 2))
+    assert "quests      0" in first and "the board" in first
+    assert "quests      2" in full and "the board" not in full and "(main)" in full
+
+
+# ---------------------------------------------------------------- log
+
+
+def line(step: int, kind: str, channel: str, alert: str, plain: str) -> LogLine:
+    return LogLine(
+        Event(kind, NOW - step, f"exams:{step}", 1, step, {"title": "\x1b[31mred", "items": 64}),
+        Tale(NOW - step, plain, f"tavern: {plain}", "text", "·", "."),
+        channel,
+        alert,
+    )
+
+
+LOG = LogView(
+    (
+        line(3, "exam.taken", "eval", "notice", "Exam passed"),
+        line(2, "system.incident", "system", "crisis", "loss not finite"),
+        line(1, "training.started", "training", "whisper", "Run 1 started"),
+    ),
+    6 * 3600.0,
+)
+
+
+def test_one_channel_one_level_or_one_word_can_be_listened_to() -> None:
+    assert [x.channel for x in log_page.chosen_lines(LOG, "", "")] == ["eval", "system", "training"]
+    assert [x.channel for x in log_page.chosen_lines(LOG, "eval", "")] == ["eval"]
+    assert [x.channel for x in log_page.chosen_lines(LOG, "", "", "warning")] == ["system"]
+    assert [x.channel for x in log_page.chosen_lines(LOG, "", "EXAM")] == ["eval"]
+    told = log_page.choice_text("eval", "warning", "exam", LOG, PLAIN)
+    assert "eval" in told and "exam" in told and "6 h" in told
+
+
+def test_an_event_shows_its_proof_and_foreign_text_cannot_paint() -> None:
+    sheet = text(log_page.log_sheet(LOG.lines[0], PLAIN, 60))
+    assert "exams:3, run 1" in sheet and "exam.taken" in sheet and "red" in sheet and "\x1b" not in sheet
+    drawn = lines(log_page.log_items(LOG.lines, PLAIN))
+    assert "loss not finite" in drawn and "crisis" not in drawn
+
+
+def test_every_channel_and_level_has_its_word() -> None:
+    known = entries()
+    assert {f"log.channel.{c}" for c in log_page.CHANNELS} <= known.keys()
+    assert {f"alert.{a}" for a in log_page.ALERTS} <= known.keys()
+
+
+def test_an_empty_log_says_how_it_fills() -> None:
+    assert "start the hero" in text(log_page.empty_log(LogView()))
+    assert "shows everything" in text(log_page.empty_log(LOG))
+
+
+# ---------------------------------------------------------------- garrison
+
+
+def looked(folder: SaveFolder) -> GarrisonView:
+    with opened(folder) as save:
+        return garrison_view(save)
+
+
+def test_the_garrison_weighs_every_room_and_names_who_holds_the_save(folder: SaveFolder) -> None:
+    (folder.checkpoints / "a").mkdir()
+    (folder.checkpoints / "a" / "model.safetensors").write_bytes(b"x" * 5_000_000)
+    view = looked(folder)
+    rooms = {r.name: r for r in view.rooms}
+    assert rooms["checkpoints"].bytes == 5_000_000 and rooms["checkpoints"].files == 1
+    assert rooms["realm.db"].bytes >= folder.database.stat().st_size and view.rooms[0].name == "checkpoints"
+    assert {s.name: s.pid for s in view.sentries} == {"trainer": None, "keeper": None, "face": None}
+    drawn = text(garrison.disk_rows(view, PLAIN, 76, 14))
+    assert "checkpoints" in drawn and "5.0 MB" in drawn
+    assert text(garrison.sentry_rows(view, PLAIN, 76)).count("nobody") == 3
+
+
+def test_a_process_that_holds_the_save_is_seen(folder: SaveFolder) -> None:
+    code = (
+        "import sys; from pathlib import Path; from saves.locks import FileLock\n"
+        "lock = FileLock(Path(sys.argv[1])); assert lock.acquire(); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(folder.keeper_lock)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:
+        assert process.stdout is not None and process.stdin is not None
+        assert process.stdout.readline() == b"held\n"
+        keeper = next(s for s in looked(folder).sentries if s.name == "keeper")
+        process.stdin.close()
+    assert keeper.pid == process.pid and keeper.bytes is not None and keeper.bytes > 1_000_000
+
+
+def test_what_is_wrong_decides_the_state(folder: SaveFolder) -> None:
+    view = looked(folder)
+    assert view.host.state == "critical", "the story ends with a critical incident"
+    drawn = text(garrison.incident_rows(view, PLAIN, 100, 6))
+    assert "1 critical" in drawn and "loss not finite" in drawn and "→ look at" in drawn
+    quiet = replace(view, incidents=(), host=replace(view.host, state="offline"))
+    assert "no incident" in text(garrison.incident_rows(quiet, PLAIN, 60, 6))
+    assert "offline" in text(garrison.host_rows(quiet, PLAIN, 60))
+
+
+def test_a_disk_that_fills_is_told_by_the_rules(folder: SaveFolder) -> None:
+    set_rule("garrison.disk_critical_share", "0.0001")
+    assert looked(folder).disk.state == "critical"
+
+
+def test_a_low_incident_only_wants_a_look(folder: SaveFolder) -> None:
+    with closing(open_save(folder, write=True)) as conn:
+        conn.execute("DELETE FROM incidents")
+        raise_incident(conn, "step_skipped", category="data", severity="low", title="a step was skipped", fix="nothing")
+        conn.commit()
+    assert looked(folder).host.state in ("warning", "critical")
+
+
+# ---------------------------------------------------------------- words
+
+
+def test_the_book_holds_every_word_and_finds_them() -> None:
+    every = glossary.found_words(chapters(), "")
+    assert len(every) == len(entries())
+    assert "strain.effort" in {key for key, _, _ in glossary.found_words(chapters(), "effort")}
+    key, one, chapter = next(word for word in every if word[0] == "incident.critical")
+    sheet = text(glossary.word_sheet((key, one, chapter), TAVERN, 60))
+    assert "Demon Lord" in sheet and "critical" in sheet and "at risk" in sheet
+
+
+# ---------------------------------------------------------------- all of them
+
+
+@pytest.mark.parametrize("width", [36, 60, 78, 118])
+@pytest.mark.parametrize("look", [TAVERN, PLAIN, Look(ascii=True)], ids=["tavern", "plain", "ascii"])
+def test_nothing_is_wider_than_its_panel_and_ascii_stays_ascii(folder: SaveFolder, width: int, look: Look) -> None:
+    rules, memory, danger = (shown(folder, section) for section in SECTIONS)
+    view = looked(folder)
+    words = glossary.found_words(chapters(), "hero")
+    painted: list[Callable[[int], Sequence[Row]]] = [
+        lambda w: [paint(w) for _, paint in settings.rule_items(rules.rules)],
+        lambda w: settings.rule_sheet(rules.rules[0], w),
+        lambda w: settings.memory_sheet(memory.calculation, look, w),
+        lambda w: settings.reset_sheet(danger.resets[3], "main", w),
+        lambda w: log_page.log_sheet(LOG.lines[0], look, w),
+        lambda w: garrison.host_rows(view, look, w),
+        lambda w: garrison.disk_rows(view, look, w, 12),
+        lambda w: [paint(w) for _, paint in glossary.word_items(words, look)],
+        lambda w: glossary.word_sheet(words[0], look, w),
+    ]
+    for paint in painted:
+        for row in paint(width):
+            fitted = "".join(part for part, _ in fit(row, width))
+            assert len(fitted) == width and fitted.isprintable()
+            if look.ascii:
+                assert to_ascii(fitted).isascii()
