@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lore.events import Event, events
-from lore.narrator import Tale, tell
+from lore.events import events
+from lore.saga import Line, line
 from realm_tui.runtime.events import chapter
 from realm_tui.runtime.opened import OpenedSave
 from saves.runs import latest_run
@@ -24,24 +24,18 @@ _OVERLAP_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
-    """One event."""
-
-    event: Event
-    tale: Tale
-    channel: str
-    alert: str
-
-
-@dataclass(frozen=True, slots=True)
 class LogView:
     """The log as far as it was read, newest first."""
 
-    lines: tuple[LogLine, ...] = ()
+    lines: tuple[Line, ...] = ()
     reach_s: float | None = None
     """How far back it was read."""
     cut: int = 0
     """Older events within that reach that were left out."""
+
+    def line(self, key: str | None) -> Line | None:
+        """The line of an event; None when it is not there."""
+        return next((one for one in self.lines if one.key == key), None)
 
 
 class LogReader:
@@ -49,7 +43,7 @@ class LogReader:
 
     def __init__(self) -> None:
         self._view = LogView()
-        self._known: dict[str, LogLine] = {}
+        self._known: dict[str, Line] = {}
         self._state: tuple[object, ...] = ()
         self._version = -1
         self._from = 0.0
@@ -64,12 +58,12 @@ class LogReader:
             return self._view
         if state != self._state:
             self._known, self._from = {}, self._since(save, reach)
-        newest = max((line.event.at for line in self._known.values()), default=self._from)
+        newest = max((one.event.at for one in self._known.values()), default=self._from)
         since = max(self._from, newest - _OVERLAP_S) if self._known else self._from
-        self._known |= {line.event.key: line for line in _lines(save, since)}
+        self._known |= {one.key: one for one in _lines(save, since)}
         self._state, self._version = state, version
-        ordered = sorted(self._known.values(), key=lambda line: (line.event.at, line.event.step or 0), reverse=True)
-        self._known = {line.event.key: line for line in ordered[:MOST]}
+        ordered = sorted(self._known.values(), key=lambda one: (one.event.at, one.event.step or 0), reverse=True)
+        self._known = {one.key: one for one in ordered[:MOST]}
         self._view = LogView(tuple(ordered[:MOST]), REACHES_S[reach], max(0, len(ordered) - MOST))
         return self._view
 
@@ -79,8 +73,6 @@ class LogReader:
         return 0.0 if span is None or not newest else newest[0].last_at - span
 
 
-def _lines(save: OpenedSave, since: float) -> Iterable[LogLine]:
-    from lore.battle_log import alert, channel
-
+def _lines(save: OpenedSave, since: float) -> Iterable[Line]:
     for event in events(chapter(save, since), save.rules.exams, since=since or None):
-        yield LogLine(event, tell(event, save.hero.name), channel(event), alert(event))
+        yield line(event, save.hero.name)

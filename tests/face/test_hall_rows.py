@@ -18,12 +18,13 @@ from configs.paths import SaveFolder
 from lore.events import Event
 from lore.lexicon import chapters, entries
 from lore.narrator import Tale
+from lore.saga import ALERTS, CHANNELS, Alert, Channel, Line
 from realm_tui.app.ascii import to_ascii
 from realm_tui.app.drawing import Look, Row, fit
 from realm_tui.app.widgets import garrison, glossary, log_page, settings
 from realm_tui.app.widgets.picker import Item
 from realm_tui.runtime.garrison_view import GarrisonView, garrison_view
-from realm_tui.runtime.log_view import LogLine, LogView
+from realm_tui.runtime.log_view import REACHES_S, LogReader, LogView
 from realm_tui.runtime.opened import opened
 from realm_tui.runtime.own_rules import set_rule
 from realm_tui.runtime.settings_view import (
@@ -38,8 +39,9 @@ from realm_tui.runtime.settings_view import (
 )
 from saves.database import create_save, open_save
 from saves.incidents import raise_incident
-from tests.cli.story import NOW, write_story
+from tests.cli.story import NOW, START, write_story
 from tests.face import samples
+from tests.saves import facts
 
 PLAIN, TAVERN = Look("plain"), Look()
 
@@ -147,12 +149,13 @@ def test_a_reset_is_counted_before_anything_is_asked(folder: SaveFolder) -> None
 # ---------------------------------------------------------------- log
 
 
-def line(step: int, kind: str, channel: str, alert: str, plain: str) -> LogLine:
-    return LogLine(
+def line(step: int, kind: str, channel: Channel, alert: Alert, plain: str) -> Line:
+    return Line(
         Event(kind, NOW - step, f"exams:{step}", 1, step, {"title": "\x1b[31mred", "items": 64}),
         Tale(NOW - step, plain, f"tavern: {plain}", "text", "·", "."),
         channel,
         alert,
+        True,
     )
 
 
@@ -182,10 +185,33 @@ def test_an_event_shows_its_proof_and_foreign_text_cannot_paint() -> None:
     assert "loss not finite" in drawn and "crisis" not in drawn
 
 
+def test_the_log_tells_the_whole_story_and_only_what_is_new_is_read_again(folder: SaveFolder) -> None:
+    reader = LogReader()
+    with opened(folder) as save:
+        first = reader.read(save, len(REACHES_S) - 1)
+        assert reader.read(save, len(REACHES_S) - 1) is first, "nothing was written"
+        with closing(open_save(folder, write=True)) as conn:
+            raise_incident(conn, "gremlin", category="data", severity="low", title="a new one", fix="wait")
+        then = reader.read(save, len(REACHES_S) - 1)
+    kinds = {one.event.type for one in first.lines}
+    assert {"training.started", "hero.skill_level_up", "quest.completed", "champion.crowned", "skill.lost"} <= kinds
+    assert [one.event.at for one in first.lines] == sorted((one.event.at for one in first.lines), reverse=True)
+    assert then.lines[0].event.data["title"] == "a new one" and then.lines[1:] == first.lines
+
+
+def test_a_look_reaches_back_from_the_newest_step(folder: SaveFolder) -> None:
+    with closing(open_save(folder, write=True)) as conn:
+        facts.exam(conn, 1, 1, correct=1, level=1, at=START - 40 * 86400.0)
+    with opened(folder) as save:
+        reader = LogReader()
+        sizes = [len(reader.read(save, reach).lines) for reach in range(len(REACHES_S))]
+    assert sizes[0] == sizes[3] == sizes[4] - 1
+
+
 def test_every_channel_and_level_has_its_word() -> None:
     known = entries()
-    assert {f"log.channel.{c}" for c in log_page.CHANNELS} <= known.keys()
-    assert {f"alert.{a}" for a in log_page.ALERTS} <= known.keys()
+    assert {f"log.channel.{c}" for c in CHANNELS} <= known.keys()
+    assert {f"alert.{a}" for a in ALERTS} <= known.keys()
 
 
 def test_an_empty_log_says_how_it_fills() -> None:

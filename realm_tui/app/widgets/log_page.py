@@ -5,38 +5,32 @@ from __future__ import annotations
 import json
 
 from lore.lexicon import entry, label
+from lore.saga import ALERTS, Alert, Line, matching
 from realm_tui.app.drawing import Look, Row, shorten
 from realm_tui.app.widgets.lines import GAP, columns, named, told
 from realm_tui.app.widgets.picker import Item
 from realm_tui.app.words import whole
 from realm_tui.runtime.figures import moment
 from realm_tui.runtime.foreign import clean
-from realm_tui.runtime.log_view import LogLine, LogView
+from realm_tui.runtime.log_view import LogView
 
-CHANNELS = ("system", "jobs", "training", "eval", "vault", "guild", "debug", "data", "checkpoint")
-ALERTS = ("whisper", "notice", "warning", "alarm", "crisis")
 _TONES = {"whisper": "faint", "notice": "text", "warning": "warn", "alarm": "bad", "crisis": "bad-strong"}
 _FIXED = 12 + 10 + 11 + 3
 
 
-def chosen_lines(view: LogView, channel: str, find: str, least: str = "whisper") -> tuple[LogLine, ...]:
+def chosen_lines(view: LogView, channel: str, find: str, least: Alert = "whisper") -> tuple[Line, ...]:
     """Lines of a channel (empty: all) that hold what is looked for, from an alert level on."""
-    wanted, loud = find.casefold(), ALERTS.index(least)
-    return tuple(
-        line
-        for line in view.lines
-        if (not channel or line.channel == channel)
-        and ALERTS.index(line.alert) >= loud
-        and (not wanted or wanted in line.tale.plain.casefold() or wanted in line.tale.tavern.casefold())
-    )
+    loud = ALERTS.index(least)
+    heard = [one for one in view.lines if channel in ("", one.channel) and ALERTS.index(one.alert) >= loud]
+    return tuple(matching(heard, find) if find else heard)
 
 
-def log_items(lines: tuple[LogLine, ...], look: Look) -> list[Item]:
+def log_items(lines: tuple[Line, ...], look: Look) -> list[Item]:
     """One line an event, newest first."""
     return [(line.event.key, lambda width, one=line: _row(one, look, width)) for line in lines]  # type: ignore[misc]
 
 
-def _row(line: LogLine, look: Look, width: int) -> Row:
+def _row(line: Line, look: Look, width: int) -> Row:
     tone = _TONES[line.alert]
     mark = entry(f"alert.{line.alert}").icon
     return columns(
@@ -59,7 +53,7 @@ def log_head(look: Look, width: int) -> list[Row]:
     ]
 
 
-def log_sheet(line: LogLine | None, look: Look, width: int) -> list[Row]:
+def log_sheet(line: Line | None, look: Look, width: int) -> list[Row]:
     """One event with everything that is known of it."""
     if line is None:
         return []

@@ -1,0 +1,257 @@
+"""The settings: every rule with its meaning, the memory calculator, and starting over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+
+from lore.lexicon import label
+from realm_tui.app.actions import Action
+from realm_tui.app.drawing import Drawing, Look, Row
+from realm_tui.app.screens.dialog import Choice, Line
+from realm_tui.app.screens.list_page import FIND, ListPage
+from realm_tui.app.widgets import settings as rows
+from realm_tui.app.widgets.picker import Item, Picker
+from realm_tui.runtime.opened import OpenedSave
+from realm_tui.runtime.own_rules import set_rule, take_profile, unset_rule
+from realm_tui.runtime.rules import Rule
+from realm_tui.runtime.settings_view import (
+    FIELDS,
+    SECTIONS,
+    Field,
+    Question,
+    ResetPlan,
+    Section,
+    SettingsView,
+    settings_view,
+    turned,
+)
+from realm_tui.runtime.starting_over import start_over
+
+
+class _Tabs(Drawing):
+    """The names of the sections."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.section: Section = "rules"
+        self.look = Look()
+
+    def rows(self, width: int, height: int) -> Sequence[Row]:
+        return [rows.tab_row(self.section, self.look)]
+
+
+class SettingsScreen(ListPage[SettingsView]):
+    """Three sections: rules, memory, danger."""
+
+    word = "place.armory"
+    refresh_s = 5.0
+    keys: ClassVar[tuple[Action, ...]] = (
+        Action("next_section", "tab", "next section", "next shelf", "Rules, memory, danger zone.", footer_order=20),
+        Action(
+            "change",
+            "enter",
+            "change",
+            "take it up",
+            "Change the rule; take the suggested memory profile; start over, after the save's name was typed.",
+            footer_order=21,
+        ),
+        Action(
+            "take_back",
+            "x",
+            "take back",
+            "put it back",
+            "Take your value of a rule back, so that the shipped one holds again.",
+            footer_order=22,
+        ),
+        Action(
+            "turn_up", "right", "next choice", "next choice", "Turn a field of the memory calculator.", in_footer=False
+        ),
+        Action("turn_down", "left", "last choice", "last choice", "Turn it the other way.", in_footer=False),
+        FIND,
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._section: Section = "rules"
+        self._question: Question | None = None
+
+    def read(self, save: OpenedSave) -> SettingsView:
+        return settings_view(save, self._section, self._question)
+
+    # ------------------------------------------------------------------ drawing
+
+    def above(self) -> ComposeResult:
+        yield _Tabs("tabs")
+
+    def show(self, data: SettingsView, look: Look) -> None:
+        tabs = self.query_one("#tabs", _Tabs)
+        tabs.section, tabs.look = self._section, look
+        tabs.redraw()
+        super().show(data, look)
+
+    def items(self, data: SettingsView, look: Look) -> Sequence[Item]:
+        if self._section == "rules":
+            return rows.rule_items(rows.found_rules(data.rules, self.find))
+        if self._section == "memory":
+            return rows.field_items(data.calculation)
+        return rows.reset_items(data.resets)
+
+    def empty(self, data: SettingsView, look: Look, width: int) -> Sequence[Row]:
+        if data.rules_trouble:
+            return rows.trouble_rows(data.rules_trouble, width)
+        told = "no rule fits; esc shows all" if data.rules else "looking …"
+        return [((f" {told}", "faint"),)]
+
+    def heading(self, data: SettingsView, look: Look) -> str:
+        found = super().heading(data, look)
+        return f"{label(f'setting.{self._section}', look.names)}{f' {found}' if found else ''}"
+
+    def sheet(self, data: SettingsView, key: str | None, look: Look, width: int) -> Sequence[Row]:
+        if self._section == "rules":
+            return rows.rule_sheet(self._rule(data, key), width)
+        if self._section == "memory":
+            return rows.memory_sheet(data.calculation, look, width)
+        return rows.reset_sheet(self._reset(data, key), data.save, width)
+
+    def sheet_title(self, data: SettingsView, key: str | None, look: Look) -> str:
+        if self._section == "memory":
+            found = data.calculation
+            return "" if found is None else found.question.hero
+        return key or ""
+
+    @staticmethod
+    def _rule(data: SettingsView, key: str | None) -> Rule | None:
+        return next((r for r in data.rules if r.key == key), None)
+
+    @staticmethod
+    def _reset(data: SettingsView, key: str | None) -> ResetPlan | None:
+        return next((r for r in data.resets if r.depth == key), None)
+
+    # ------------------------------------------------------------------ choosing
+
+    def action_next_section(self) -> None:
+        self._section = SECTIONS[(SECTIONS.index(self._section) + 1) % len(SECTIONS)]
+        self.find = ""
+        self.show_again()
+        self.read_again()
+
+    def action_turn_up(self) -> None:
+        self._turn(1)
+
+    def action_turn_down(self) -> None:
+        self._turn(-1)
+
+    def _turn(self, by: int) -> None:
+        found = self.data.calculation if self.data is not None else None
+        field: Field | None = next((f for f in FIELDS if f == self.chosen), None)
+        if found is not None and field is not None:
+            self._question = turned(self._question or found.question, field, by, self.realm.rules.memory)
+            self.read_again()
+
+    @on(Picker.Chosen)
+    def _enter(self, _: Picker.Chosen) -> None:
+        self.action_change()
+
+    # ------------------------------------------------------------------ deeds
+
+    def action_change(self) -> None:
+        if self.data is None:
+            return
+        if self._section == "rules":
+            if (rule := self._rule(self.data, self.chosen)) is not None:
+                self._change_rule(rule, self.data.save)
+        elif self._section == "memory":
+            self._take_profile(self.data)
+        elif (found := self._reset(self.data, self.chosen)) is not None and found.plan is not None:
+            self._start_over(found, self.data.save)
+
+    @work
+    async def _change_rule(self, rule: Rule, save: str) -> None:
+        bounds = f" It may be {rule.bounds}." if rule.bounds else ""
+        question = f"{rule.meaning[:1].upper()}{rule.meaning[1:]}.{bounds} Shipped: {rule.shipped_text}."
+        text = await self.app.push_screen_wait(Line(rule.key, question, value=rule.text))
+        if text is None or text == rule.text:
+            return
+
+        async def deed() -> str:
+            change = await self.realm.link.carry_out(
+                "rule", lambda _, __: set_rule(rule.key, text, save), self.realm.progress("rule")
+            )
+            self.read_again()
+            held = f"; {change.held_by} sets its own, which wins" if change.held_by else ""
+            return f"{rule.key} = {text}{held}. It holds from the next start of engine and screen."
+
+        self.realm.do("rule", deed, "writing a rule")
+
+    def action_take_back(self) -> None:
+        rule = self._rule(self.data, self.chosen) if self.data is not None and self._section == "rules" else None
+        if rule is None or self.data is None:
+            return
+        key, save = rule.key, self.data.save
+
+        async def deed() -> str:
+            change = await self.realm.link.carry_out(
+                "rule", lambda _, __: unset_rule(key, save), self.realm.progress("rule")
+            )
+            self.read_again()
+            return f"{key} is {change.new} again"
+
+        self.realm.do("rule", deed, "taking a rule back")
+
+    @work
+    async def _take_profile(self, data: SettingsView) -> None:
+        report = data.calculation.report if data.calculation is not None else None
+        if report is None or report.hero.model.source != "pretrained" or report.hero.memory_profile == report.suggestion:
+            self.notify("There is nothing to suggest for this hero.", markup=False)
+            return
+        hero, profile = report.hero.id, report.suggestion
+        question = (
+            f"Train {report.hero.name} with the memory profile {profile} from its next campaign on? "
+            "It is written into your own file of the hero."
+        )
+        if await self.app.push_screen_wait(Choice("Memory profile", question, _YES_NO)) != "yes":
+            return
+
+        async def deed() -> str:
+            file = await self.realm.link.carry_out(
+                "profile", lambda _, __: take_profile(hero, profile), self.realm.progress("profile")
+            )
+            self.read_again()
+            return f"{profile} stands in {file}"
+
+        self.realm.do("profile", deed, "writing the hero's file")
+
+    @work
+    async def _start_over(self, found: ResetPlan, save: str) -> None:
+        plan = found.plan
+        if plan is None:
+            return
+        question = (
+            f"A {found.depth} reset takes {', '.join(plan.campaigns)} with {plan.facts:,} rows of history and "
+            f"{len(plan.checkpoints)} forms{f', and {plan.quests} quests of the board' if plan.quests else ''}. "
+            f"A copy of the database is made first. Type the save's name, {save}, to go on."
+        )
+        typed = await self.app.push_screen_wait(Line("Start over", question, hint=save))
+        if typed is None:
+            return
+        if typed != save:
+            self.notify("That is not the save's name; nothing was changed.", severity="warning", markup=False)
+            return
+
+        async def deed() -> str:
+            done = await self.realm.link.carry_out(
+                "reset",
+                lambda folder, _: start_over(folder, found.depth, confirm=typed, from_screen=True),
+                self.realm.progress("reset"),
+            )
+            self.realm.reopen()
+            return f"Begun anew; the database as it was lies in backups/{done[1]}"
+
+        self.realm.do("reset", deed, "starting over")
+
+
+_YES_NO = (("no", "n", "no"), ("yes", "y", "yes"))
