@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from lore.deeds import of_happening
 from lore.events import events
 from lore.saga import Line, line
 from realm_tui.runtime.events import chapter
+from realm_tui.runtime.game import GameReader
 from realm_tui.runtime.opened import OpenedSave
 from saves.runs import latest_run
 from saves.steps import windows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 REACHES_S: tuple[float | None, ...] = (6 * 3600.0, 24 * 3600.0, 7 * 86400.0, 30 * 86400.0, None)
 """How far back a look reaches, first to last; None: to the beginning."""
@@ -41,38 +40,39 @@ class LogView:
 class LogReader:
     """Reads the log again and again; what it gave before is kept, and only the newest minute is looked at again."""
 
-    def __init__(self) -> None:
-        self._view = LogView()
+    def __init__(self, *, told: bool = False) -> None:
+        """
+        Args:
+            told: keep only what the saga tells.
+        """
+        self._told = told
+        self._games = GameReader()
         self._known: dict[str, Line] = {}
         self._state: tuple[object, ...] = ()
-        self._version = -1
         self._from = 0.0
 
     def read(self, save: OpenedSave, reach: int = 0) -> LogView:
-        """The log back to `REACHES_S` of ``reach``; the same object while nothing was written."""
-        conn = save.conn
-        version = int(conn.execute("PRAGMA data_version").fetchone()[0])
-        run = latest_run(conn, save.campaign.id)
-        state = (save.campaign.id, None if run is None else (run.id, run.superseded_after), reach)
-        if state == self._state and version == self._version:
-            return self._view
+        """The log back to `REACHES_S` of ``reach``."""
+        run = latest_run(save.conn, save.campaign.id)
+        state = (save.campaign.id, None if run is None else (run.id, run.parent_run_id), reach)
         if state != self._state:
-            self._known, self._from = {}, self._since(save, reach)
+            self._known, self._from, self._state = {}, self._since(save, reach), state
         newest = max((one.event.at for one in self._known.values()), default=self._from)
-        since = max(self._from, newest - _OVERLAP_S) if self._known else self._from
-        self._known |= {one.key: one for one in _lines(save, since)}
-        self._state, self._version = state, version
+        since = max(self._from, newest - _OVERLAP_S)
+        self._known |= {one.key: one for one in self._lines(save, since) if one.told or not self._told}
         ordered = sorted(self._known.values(), key=lambda one: (one.event.at, one.event.step or 0), reverse=True)
         self._known = {one.key: one for one in ordered[:MOST]}
-        self._view = LogView(tuple(ordered[:MOST]), REACHES_S[reach], max(0, len(ordered) - MOST))
-        return self._view
+        return LogView(tuple(ordered[:MOST]), REACHES_S[reach], max(0, len(ordered) - MOST))
 
     def _since(self, save: OpenedSave, reach: int) -> float:
         span = REACHES_S[reach]
         newest = windows(save.conn, save.campaign.id, 1)
         return 0.0 if span is None or not newest else newest[0].last_at - span
 
-
-def _lines(save: OpenedSave, since: float) -> Iterable[Line]:
-    for event in events(chapter(save, since), save.rules.exams, since=since or None):
-        yield line(event, save.hero.name)
+    def _lines(self, save: OpenedSave, since: float) -> Iterator[Line]:
+        hero = save.hero.name
+        for event in events(chapter(save, since), save.rules.exams, since=since or None):
+            yield line(event, hero)
+        for happening in self._games.read(save).happenings:
+            if happening.at > since:
+                yield line(of_happening(happening), hero)

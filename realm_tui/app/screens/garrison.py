@@ -29,6 +29,7 @@ class GarrisonScreen(Page[GarrisonView]):
     word = "place.garrison"
     AUTO_FOCUS = "#disk"
     refresh_s = 5.0
+    lives = True
 
     def read(self, save: OpenedSave) -> GarrisonView:
         return garrison_view(save)

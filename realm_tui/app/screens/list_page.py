@@ -7,6 +7,7 @@ from typing import ClassVar, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.markup import escape
 from textual.widgets import Input
@@ -25,7 +26,8 @@ FIND = Action("find", "slash", "find", "search", "Show only lines that hold what
 class ListPage(Page[D]):
     """What the halls have in common: subclasses say which lines there are and what stands on the sheet."""
 
-    AUTO_FOCUS = "Picker"
+    AUTO_FOCUS = "#lines"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", show=False)]
     keys: ClassVar[tuple[Action, ...]] = (FIND,)
     about: ClassVar[str] = ""
     """Key of the lexicon entry that names the sheet; empty: the line's own title does."""
@@ -75,7 +77,7 @@ class ListPage(Page[D]):
             yield SheetView("sheet")
 
     def show(self, data: D, look: Look) -> None:
-        picker = self.query_one("#lines", Picker)
+        picker = self.lines
         picker.fill(
             self.items(data, look),
             heads=lambda width: self.heads(data, look, width),
@@ -102,12 +104,12 @@ class ListPage(Page[D]):
     @property
     def chosen(self) -> str | None:
         """Key of the line under the cursor."""
-        return self.query_one("#lines", Picker).key
+        return self.lines.key
 
-    def show_again(self) -> None:
-        """Draw once more after a choice of the player's; nothing is read."""
-        if self.data is not None:
-            self.show(self.data, self.realm.look)
+    @property
+    def lines(self) -> Picker:
+        """The list."""
+        return self.query_one("#lines", Picker)
 
     @on(Picker.Moved)
     def _moved(self, _: Picker.Moved) -> None:
@@ -123,13 +125,13 @@ class ListPage(Page[D]):
     @on(Input.Changed, "#find")
     def _typed(self, event: Input.Changed) -> None:
         self.find = event.value.strip()
-        self.show_again()
+        self.repaint_data()
 
     @on(Input.Submitted, "#find")
     def _entered(self, event: Input.Submitted) -> None:
         event.stop()
         self.query_one("#find").set_class(not self.find, "hidden")
-        self.query_one("#lines").focus()
+        self.lines.focus()
 
     def narrowed(self) -> bool:
         """Whether the player shows less than everything."""
@@ -139,14 +141,14 @@ class ListPage(Page[D]):
         """Show everything again."""
         self.find = ""
 
-    def leave(self) -> bool:
-        """Escape shows everything again first; True when that was all there was to do."""
+    def action_back(self) -> None:
+        """Escape shows everything again first, and leaves the screen when that is shown already."""
         line = self.query_one("#find", Input)
         if line.has_class("hidden") and not self.narrowed():
-            return False
+            self.realm.action_home()
+            return
         line.value = ""
         line.add_class("hidden")
         self.widen()
-        self.show_again()
-        self.query_one("#lines").focus()
-        return True
+        self.repaint_data()
+        self.lines.focus()

@@ -21,9 +21,16 @@ class LogScreen(ListPage[LogView]):
     word = "log"
     refresh_s = 2.0
     keys: ClassVar[tuple[Action, ...]] = (
-        Action("next_channel", "f", "channel", "channel", "Show one channel, then the next, then all.", footer_order=21),
         Action(
-            "louder", "l", "alert level", "how loud", "Show only what is at least so loud: one step up.", footer_order=22
+            "next_channel", "f", "channel", "channel", "Show one channel, then the next, then all.", footer_order=21
+        ),
+        Action(
+            "louder",
+            "l",
+            "alert level",
+            "how loud",
+            "Show only what is at least so loud: one step up.",
+            footer_order=22,
         ),
         Action("further_back", "o", "further back", "older tales", "Read further back in time.", footer_order=23),
         FIND,
@@ -68,12 +75,12 @@ class LogScreen(ListPage[LogView]):
     def action_next_channel(self) -> None:
         every = ("", *CHANNELS)
         self._channel = every[(every.index(self._channel) + 1) % len(every)]
-        self.show_again()
+        self.repaint_data()
 
     def action_louder(self) -> None:
         self._least = (self._least + 1) % len(ALERTS)
-        self.show_again()
+        self.repaint_data()
 
     def action_further_back(self) -> None:
         self._reach = (self._reach + 1) % len(REACHES_S)
-        self.read_again()
+        self.reload()

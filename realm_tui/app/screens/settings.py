@@ -32,7 +32,7 @@ from realm_tui.runtime.settings_view import (
 from realm_tui.runtime.starting_over import start_over
 
 
-class _Tabs(Drawing):
+class _Sections(Drawing):
     """The names of the sections."""
 
     def __init__(self, key: str) -> None:
@@ -49,6 +49,7 @@ class SettingsScreen(ListPage[SettingsView]):
 
     word = "place.armory"
     refresh_s = 5.0
+    lives = True
     keys: ClassVar[tuple[Action, ...]] = (
         Action("next_section", "tab", "next section", "next shelf", "Rules, memory, danger zone.", footer_order=20),
         Action(
@@ -85,10 +86,10 @@ class SettingsScreen(ListPage[SettingsView]):
     # ------------------------------------------------------------------ drawing
 
     def above(self) -> ComposeResult:
-        yield _Tabs("tabs")
+        yield _Sections("sections")
 
     def show(self, data: SettingsView, look: Look) -> None:
-        tabs = self.query_one("#tabs", _Tabs)
+        tabs = self.query_one("#sections", _Sections)
         tabs.section, tabs.look = self._section, look
         tabs.redraw()
         super().show(data, look)
@@ -136,8 +137,8 @@ class SettingsScreen(ListPage[SettingsView]):
     def action_next_section(self) -> None:
         self._section = SECTIONS[(SECTIONS.index(self._section) + 1) % len(SECTIONS)]
         self.find = ""
-        self.show_again()
-        self.read_again()
+        self.repaint_data()
+        self.reload()
 
     def action_turn_up(self) -> None:
         self._turn(1)
@@ -150,7 +151,7 @@ class SettingsScreen(ListPage[SettingsView]):
         field: Field | None = next((f for f in FIELDS if f == self.chosen), None)
         if found is not None and field is not None:
             self._question = turned(self._question or found.question, field, by, self.realm.rules.memory)
-            self.read_again()
+            self.reload()
 
     @on(Picker.Chosen)
     def _enter(self, _: Picker.Chosen) -> None:
@@ -181,7 +182,7 @@ class SettingsScreen(ListPage[SettingsView]):
             change = await self.realm.link.carry_out(
                 "rule", lambda _, __: set_rule(rule.key, text, save), self.realm.progress("rule")
             )
-            self.read_again()
+            self.reload()
             held = f"; {change.held_by} sets its own, which wins" if change.held_by else ""
             return f"{rule.key} = {text}{held}. It holds from the next start of engine and screen."
 
@@ -197,7 +198,7 @@ class SettingsScreen(ListPage[SettingsView]):
             change = await self.realm.link.carry_out(
                 "rule", lambda _, __: unset_rule(key, save), self.realm.progress("rule")
             )
-            self.read_again()
+            self.reload()
             return f"{key} is {change.new} again"
 
         self.realm.do("rule", deed, "taking a rule back")
@@ -205,7 +206,11 @@ class SettingsScreen(ListPage[SettingsView]):
     @work
     async def _take_profile(self, data: SettingsView) -> None:
         report = data.calculation.report if data.calculation is not None else None
-        if report is None or report.hero.model.source != "pretrained" or report.hero.memory_profile == report.suggestion:
+        if (
+            report is None
+            or report.hero.model.source != "pretrained"
+            or report.hero.memory_profile == report.suggestion
+        ):
             self.notify("There is nothing to suggest for this hero.", markup=False)
             return
         hero, profile = report.hero.id, report.suggestion
@@ -220,7 +225,7 @@ class SettingsScreen(ListPage[SettingsView]):
             file = await self.realm.link.carry_out(
                 "profile", lambda _, __: take_profile(hero, profile), self.realm.progress("profile")
             )
-            self.read_again()
+            self.reload()
             return f"{profile} stands in {file}"
 
         self.realm.do("profile", deed, "writing the hero's file")

@@ -1,0 +1,69 @@
+"""The saga's rows: deeds as sentences, and all that was told of one day."""
+
+from __future__ import annotations
+
+from lore.saga import Line, matching
+from realm_tui.app.drawing import Look, Row, shorten
+from realm_tui.app.widgets.lines import GAP, columns, wrapped
+from realm_tui.app.widgets.picker import Item
+from realm_tui.app.words import whole
+from realm_tui.runtime.figures import moment
+from realm_tui.runtime.foreign import clean
+from realm_tui.runtime.log_view import LogView
+
+
+def day_of(line: Line) -> str:
+    """Its day (UTC)."""
+    return moment(line.event.at)[:10]
+
+
+def found_deeds(view: LogView, find: str) -> tuple[Line, ...]:
+    """Deeds worth telling that hold what is looked for, newest first."""
+    return tuple(matching(view.lines, find)) if find else view.lines
+
+
+def day_before(lines: tuple[Line, ...], at: Line | None) -> Line | None:
+    """The newest deed of an earlier day; None where there is none."""
+    return None if at is None else next((one for one in lines if day_of(one) < day_of(at)), None)
+
+
+def saga_items(lines: tuple[Line, ...], look: Look) -> list[Item]:
+    """One line a deed; a day is named at its newest."""
+    out: list[Item] = []
+    last = ""
+    for line in lines:
+        day = day_of(line)
+        out.append((line.key, lambda width, one=line, d=day if day != last else "": _row(one, d, look, width)))  # type: ignore[misc]
+        last = day
+    return out
+
+
+def _row(line: Line, day: str, look: Look, width: int) -> Row:
+    return columns(
+        (day[5:], 5, "accent"),
+        (moment(line.event.at)[11:16], 5, "muted"),
+        (line.tale.icon, 1, line.tale.tone),
+        (clean(line.text(look.names)), max(10, width - 15), line.tale.tone),
+    )
+
+
+def day_sheet(view: LogView, line: Line | None, look: Look, width: int) -> list[Row]:
+    """What was told of the day of a deed, oldest first, as one page; the deed itself stands out."""
+    if line is None:
+        return []
+    rows: list[Row] = []
+    for one in reversed([found for found in view.lines if day_of(found) == day_of(line)]):
+        here = one.key == line.key
+        for i, text in enumerate(wrapped(one.text(look.names), width - 9)):
+            stamp = f" {moment(one.event.at)[11:16]} " if i == 0 else " " * 7
+            rows.append(((stamp, "muted"), (text, "strong" if here else one.tale.tone)))
+    event = line.event
+    proof = f" step {whole(event.step)} · {shorten(clean(event.source), max(8, width - 24))}"
+    return [*rows, GAP, ((proof, "faint"),)]
+
+
+def empty_saga(view: LogView) -> list[Row]:
+    """What stands where nothing is told."""
+    if view.lines:
+        return [((" no deed fits; ", "faint"), ("esc", "key"), (" shows them all", "faint"))]
+    return [((" the story begins with the first step", "faint"),), ((" start the hero with ", "faint"), ("p", "key"))]
