@@ -26,7 +26,7 @@ _MOST_ROWS = 100
 class GarrisonScreen(Page[GarrisonView]):
     """Watched every few seconds; walking the save's folders costs more than reading rows."""
 
-    word = "place.garrison"
+    word = "screen.garrison"
     AUTO_FOCUS = "#disk"
     refresh_s = 5.0
     lives = True

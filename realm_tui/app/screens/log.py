@@ -18,7 +18,7 @@ from realm_tui.runtime.opened import OpenedSave
 class LogScreen(ListPage[LogView]):
     """Everything that happened, newest first."""
 
-    word = "log"
+    word = "screen.log"
     refresh_s = 2.0
     keys: ClassVar[tuple[Action, ...]] = (
         Action(

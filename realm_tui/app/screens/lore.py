@@ -15,7 +15,7 @@ from realm_tui.runtime.opened import OpenedSave
 class LoreScreen(ListPage[tuple[Chapter, ...]]):
     """The lexicon."""
 
-    word = "lexicon"
+    word = "screen.lore"
     refresh_s = 60.0
 
     def read(self, save: OpenedSave) -> tuple[Chapter, ...]:

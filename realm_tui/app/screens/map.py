@@ -17,7 +17,7 @@ from realm_tui.runtime.opened import OpenedSave
 class MapScreen(ListPage[MapView]):
     """Regions from the summit down to the hearth."""
 
-    word = "map"
+    word = "screen.map"
     keys = ()
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from realm_tui.runtime.opened import OpenedSave
 class SagaScreen(ListPage[LogView]):
     """The story, newest first."""
 
-    word = "saga"
+    word = "screen.saga"
     about = "saga.chronicle"
     keys: ClassVar[tuple[Action, ...]] = (
         Action(

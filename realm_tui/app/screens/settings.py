@@ -47,7 +47,7 @@ class _Sections(Drawing):
 class SettingsScreen(ListPage[SettingsView]):
     """Three sections: rules, memory, danger."""
 
-    word = "place.armory"
+    word = "screen.settings"
     refresh_s = 5.0
     lives = True
     keys: ClassVar[tuple[Action, ...]] = (
