@@ -31,7 +31,7 @@ class ListPage(Page[D]):
     keys: ClassVar[tuple[Action, ...]] = (FIND,)
     about: ClassVar[str] = ""
     """Key of the lexicon entry that names the sheet; empty: the line's own title does."""
-    layout: ClassVar[str] = "halves wide-left"
+    halves: ClassVar[str] = "halves wide-left long-list"
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,12 +72,12 @@ class ListPage(Page[D]):
     def body(self) -> ComposeResult:
         yield from self.above()
         yield Input(placeholder="find; enter keeps it, esc shows everything", id="find", classes="hidden")
-        with Horizontal(classes=self.layout):
+        with Horizontal(classes=self.halves):
             yield Picker("lines")
             yield SheetView("sheet")
 
     def show(self, data: D, look: Look) -> None:
-        picker = self.lines
+        picker = self.picker
         picker.fill(
             self.items(data, look),
             heads=lambda width: self.heads(data, look, width),
@@ -104,10 +104,10 @@ class ListPage(Page[D]):
     @property
     def chosen(self) -> str | None:
         """Key of the line under the cursor."""
-        return self.lines.key
+        return self.picker.key
 
     @property
-    def lines(self) -> Picker:
+    def picker(self) -> Picker:
         """The list."""
         return self.query_one("#lines", Picker)
 
@@ -131,7 +131,7 @@ class ListPage(Page[D]):
     def _entered(self, event: Input.Submitted) -> None:
         event.stop()
         self.query_one("#find").set_class(not self.find, "hidden")
-        self.lines.focus()
+        self.picker.focus()
 
     def narrowed(self) -> bool:
         """Whether the player shows less than everything."""
@@ -151,4 +151,4 @@ class ListPage(Page[D]):
         line.add_class("hidden")
         self.widen()
         self.repaint_data()
-        self.lines.focus()
+        self.picker.focus()

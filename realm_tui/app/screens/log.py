@@ -19,6 +19,7 @@ class LogScreen(ListPage[LogView]):
     """Everything that happened, newest first."""
 
     word = "screen.log"
+    halves = "halves stacked long-list"
     refresh_s = 2.0
     keys: ClassVar[tuple[Action, ...]] = (
         Action(

@@ -53,4 +53,4 @@ class SagaScreen(ListPage[LogView]):
         at = self.data.line(self.chosen)
         earlier = saga_page.day_before(saga_page.found_deeds(self.data, self.find), at)
         if earlier is not None:
-            self.lines.go(earlier.key)
+            self.picker.go(earlier.key)

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from lore.lexicon import label
 from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Drawing, Look, Row
+from realm_tui.app.main import ANOTHER_CAMPAIGN
 from realm_tui.app.screens.dialog import Choice, Line
 from realm_tui.app.screens.list_page import FIND, ListPage
 from realm_tui.app.widgets import settings as rows
@@ -92,6 +93,7 @@ class SettingsScreen(ListPage[SettingsView]):
         tabs = self.query_one("#sections", _Sections)
         tabs.section, tabs.look = self._section, look
         tabs.redraw()
+        self.query_one(".halves").set_class(self._section != "memory", "wide-left")
         super().show(data, look)
 
     def items(self, data: SettingsView, look: Look) -> Sequence[Item]:
@@ -238,7 +240,7 @@ class SettingsScreen(ListPage[SettingsView]):
         question = (
             f"A {found.depth} reset takes {', '.join(plan.campaigns)} with {plan.facts:,} rows of history and "
             f"{len(plan.checkpoints)} forms{f', and {plan.quests} quests of the board' if plan.quests else ''}. "
-            f"A copy of the database is made first. Type the save's name, {save}, to go on."
+            f"A copy of the database is made first, in backups/. Type the save's name, {save}, to go on."
         )
         typed = await self.app.push_screen_wait(Line("Start over", question, hint=save))
         if typed is None:
@@ -253,7 +255,8 @@ class SettingsScreen(ListPage[SettingsView]):
                 lambda folder, _: start_over(folder, found.depth, confirm=typed, from_screen=True),
                 self.realm.progress("reset"),
             )
-            self.realm.reopen()
+            self.realm.facts = None  # what was seen belongs to the way that is gone
+            self.app.exit(ANOTHER_CAMPAIGN)
             return f"Begun anew; the database as it was lies in backups/{done[1]}"
 
         self.realm.do("reset", deed, "starting over")

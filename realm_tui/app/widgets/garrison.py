@@ -34,9 +34,9 @@ def host_rows(view: GarrisonView, look: Look, width: int) -> list[Row]:
     card = host.card
     rows: list[Row] = [
         spread(((f" {clean(host.name)}", "strong"),), (state_span(host.state, look), (" ", "")), width),
-        named("processor", f"{whole(host.cores)} cores, load {number(host.load, 1)}"),
-        named("memory", f"{size(free)} of {size(host.memory)} taken, {percent(free, host.memory)}"),
-        named("accelerator", UNKNOWN if card is None else f"{clean(card.name)}, {size(card.memory_bytes)}"),
+        named("processor", f"{whole(host.cores)} cores, load {number(host.load, 1)}", width=11),
+        named("memory", f"{size(free)} of {size(host.memory)} taken, {percent(free, host.memory)}", width=11),
+        named("accelerator", UNKNOWN if card is None else f"{clean(card.name)}, {size(card.memory_bytes)}", width=11),
         GAP,
     ]
     later = "More machines that answer for the hero will stand here; today the hero is trained and asked on this one."
@@ -74,7 +74,7 @@ def disk_rows(view: GarrisonView, look: Look, width: int, height: int) -> list[R
             (state_span(disk.state, look), (" ", "")),
             width,
         ),
-        named("free", f"{size(disk.free)} of {size(disk.total)}"),
+        named("free", f"{size(disk.free)} of {size(disk.total)}", width=11),
         heading(f"this save: {size(sum(r.bytes for r in view.rooms))}"),
     ]
     largest = max((r.bytes for r in view.rooms), default=0)
@@ -87,8 +87,9 @@ def disk_rows(view: GarrisonView, look: Look, width: int, height: int) -> list[R
                     ("", 0, ""),
                     (clean(one.name), 14, "text"),
                     (size(one.bytes), -10, "strong"),
-                    (f"{one.files:,}", -7, "muted"),
+                    (f"{one.files:,}", -5, "muted"),
                 ),
+                (" ", ""),
                 (part, "curve"),
                 (rest, "line"),
             )

@@ -15,7 +15,7 @@ from realm_tui.runtime.foreign import clean
 from realm_tui.runtime.log_view import LogView
 
 _TONES = {"whisper": "faint", "notice": "text", "warning": "warn", "alarm": "bad", "crisis": "bad-strong"}
-_FIXED = 12 + 10 + 11 + 3
+_FIXED = 11 + 18 + 9 + 3
 
 
 def chosen_lines(view: LogView, channel: str, find: str, least: Alert = "whisper") -> tuple[Line, ...]:
@@ -35,7 +35,7 @@ def _row(line: Line, look: Look, width: int) -> Row:
     mark = entry(f"alert.{line.alert}").icon
     return columns(
         (moment(line.event.at)[5:16], 11, "muted"),
-        (f"{mark} {label(f'log.channel.{line.channel}', look.names)}", 12, tone if tone != "text" else "muted"),
+        (f"{mark} {label(f'log.channel.{line.channel}', look.names)}", 18, tone if tone != "text" else "muted"),
         (whole(line.event.step), -9, "faint"),
         (f"{line.tale.icon} {clean(line.tale.text(look.names))}", max(10, width - _FIXED), line.tale.tone),
     )
@@ -46,7 +46,7 @@ def log_head(look: Look, width: int) -> list[Row]:
     return [
         columns(
             ("UTC", 11, "muted"),
-            (label("log.channel", look.names), 12, "muted"),
+            (label("log.channel", look.names), 18, "muted"),
             (label("training.step", look.names), -9, "muted"),
             ("", max(4, width - _FIXED), "muted"),
         )
