@@ -52,7 +52,7 @@ class SettingsScreen(ListPage[SettingsView]):
     refresh_s = 5.0
     lives = True
     keys: ClassVar[tuple[Action, ...]] = (
-        Action("next_section", "tab", "next section", "next shelf", "Rules, memory, danger zone.", footer_order=20),
+        Action("next_section", "f", "next section", "next shelf", "Rules, memory, danger zone.", footer_order=20),
         Action(
             "change",
             "enter",

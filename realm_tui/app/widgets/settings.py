@@ -43,7 +43,7 @@ def tab_row(section: Section, look: Look) -> Row:
         here = one == section
         out.append((f"[{name}]" if here else f" {name} ", "accent-strong" if here else "muted"))
         out.append((" ", ""))
-    out.append(("  tab", "key"))
+    out.append(("  f", "key"))
     out.append((" next", "faint"))
     return tuple(out)
 
