@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +39,7 @@ from realm_tui.runtime.opened import OpenedSave
 
 if TYPE_CHECKING:
     from lore.lexicon import Voice
-    from lore.narrator import Tale
+    from realm_tui.runtime.away import AwayView
 
 T = TypeVar("T")
 
@@ -56,8 +56,8 @@ class Source(Protocol):
     def read(self) -> Facts:
         """The facts now; `RealmError` when the save cannot be read."""
 
-    def away(self) -> Sequence[Tale]:
-        """The away report's lines; empty when nothing happened since the last look."""
+    def away(self) -> AwayView | None:
+        """What happened since the last look; None when nothing did."""
 
     def look_up(self, read: Callable[[OpenedSave], T], known: int | None) -> tuple[int, T] | None:
         """What ``read`` makes of the save, with the database's version; None when that is still the ``known`` one."""
@@ -102,6 +102,7 @@ class RealmApp(App[int]):
         start_engine: bool = False,
         ask_names: bool = False,
         read_only: bool = False,
+        where: str = "",
         driver_class: type[Driver] | None = None,
     ) -> None:
         """
@@ -115,8 +116,9 @@ class RealmApp(App[int]):
             reader: the one thread on which ``source`` is used; made here when None.
             hero_colour: the hero's own colour.
             start_engine: start or attach to the engine after the first frame.
-            ask_names: ask which words the screen should use.
+            ask_names: welcome a new player and ask which words the screen should use.
             read_only: another screen has this save open.
+            where: the folder in which the save lies, for the first questions.
             driver_class: what drives the terminal.
         """
         self.hero_colour = hero_colour
@@ -132,7 +134,8 @@ class RealmApp(App[int]):
         self.rules, self.look, self.facts = rules, look, first
         self._source, self.link, self._keeper = source, link, keeper
         self._start_engine, self._ask_names, self._read_only = start_engine, ask_names, read_only
-        self.away: Sequence[Tale] = ()
+        self._where = where
+        self.away: AwayView | None = None
         """What happened between the last look and this one."""
         self._reader = reader or ThreadPoolExecutor(max_workers=1, thread_name_prefix="facts")
         self._own_reader = reader is None
@@ -192,9 +195,17 @@ class RealmApp(App[int]):
     async def opening(self) -> None:
         """The first questions, then the away report."""
         if self._ask_names:
-            from realm_tui.app.screens.first_run import ask_names
+            from realm_tui.app.screens.first_run import Welcome
 
-            chosen = await self.push_screen_wait(ask_names())
+            hero = self.facts.hero if self.facts is not None else None
+            name = self.facts.status.hero if self.facts is not None else None
+            chosen = await self.push_screen_wait(
+                Welcome(
+                    f"{name.name}, {name.epithet}" if name is not None else "",
+                    hero.portrait if hero is not None else (),
+                    self._where,
+                )
+            )
             names: Voice = "plain" if chosen == "plain" else "tavern"
             self.look = replace(self.look, names=names)
             self._keep("face.names", names)
@@ -205,7 +216,7 @@ class RealmApp(App[int]):
             self.notify(clean(error.text()), severity="error", timeout=10, markup=False)
         self.remember_look()
         self.set_interval(_LOOK_S, self.remember_look)
-        if self.away:
+        if self.away is not None:
             self.action_go("away")
 
     # ------------------------------------------------------------------ facts
@@ -487,7 +498,7 @@ class RealmApp(App[int]):
         self.push_screen(HelpScreen(self.look, self.top.keys, on_battle=self.top is self._battle))
 
     def action_away(self) -> None:
-        if self.away:
+        if self.away is not None:
             self.action_go("away")
         else:
             self.notify("Nothing happened while you were away.", markup=False)

@@ -82,6 +82,7 @@ def _play(folder: SaveFolder, read_only: bool) -> int:
             start_engine=True,
             ask_names="face.names" not in opening.settings and not read_only,
             read_only=read_only,
+            where=str(folder.root),
             driver_class=None if os.environ.get("TEXTUAL_DRIVER") else FrameDroppingDriver,
         )
         app.run()

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from lore.health import Health
     from lore.narrator import Tale
     from lore.titles import Titles
+    from realm_tui.runtime.away import AwayView
     from realm_tui.runtime.game import GameReader
 
 T = TypeVar("T")
@@ -113,11 +114,11 @@ class SaveSource:
         facts = self._facts(save)
         return Opening(facts, save.rules, campaigns.settings(save.conn))
 
-    def away(self) -> tuple[Tale, ...]:
-        """What happened since the last look; empty when nothing did."""
-        from realm_tui.runtime.away import away_tales
+    def away(self) -> AwayView | None:
+        """What happened since the last look; None when nothing did."""
+        from realm_tui.runtime.away import away_view
 
-        return tuple(away_tales(self._opened()))
+        return away_view(self._opened())
 
     def read(self) -> Facts:
         """The facts now."""

@@ -24,6 +24,7 @@ from realm_tui.app.drawing import Look
 from realm_tui.app.facts import ExamAnswer, ExamView, Facts, HeroView, QuestLine, StrainView
 from realm_tui.app.history import History
 from realm_tui.app.link import OnProgress
+from realm_tui.runtime.away import AwayTale, AwayView
 from realm_tui.runtime.opened import OpenedSave, opened
 from realm_tui.runtime.status import HeroStatus, OperationStatus, QuestStatus, QueueStatus, SkillStatus, Status
 
@@ -217,8 +218,12 @@ class FakeSource:
         self.reads += 1
         return self.facts
 
-    def away(self) -> tuple[Tale, ...]:
-        return self.tales
+    def away(self) -> AwayView | None:
+        if not self.tales:
+            return None
+        told = [AwayTale(f"e{i}", 1000 + i, t) for i, t in enumerate(reversed(self.tales))]
+        told[0], told[-1] = replace(told[0], moment="worst"), replace(told[-1], moment="best")
+        return AwayView(NOW - 8 * 3600, NOW, 7200.0, 240.0, self.tales[:4], tuple(told))
 
     def look_up(self, read: Callable[[OpenedSave], Any], known: int | None) -> tuple[int, Any] | None:
         if known == self.version:

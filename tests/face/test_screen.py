@@ -167,13 +167,27 @@ async def test_v_switches_every_name_and_is_remembered() -> None:
 
 async def test_the_first_question_is_asked_once_and_kept() -> None:
     keeper = samples.FakeKeeper()
-    app = samples.app(keeper=keeper, ask_names=True)
+    app = samples.app(keeper=keeper, ask_names=True, where="/home/me/realm/saves/main")
     async with app.run_test(size=WIDE) as pilot:
         await settle(pilot)
         assert isinstance(app.screen, Choice)
+        said = " ".join(str(one.content) for one in app.screen.query(Static))
+        assert "PIP, the Hatchling" in said and "│ o o │" in said
+        assert "/home/me/realm/saves/main" in said and "Nothing leaves this machine" in said
         await pilot.press("p")
         await settle(pilot)
         assert app.look == Look(names="plain") and keeper.kept["face.names"] == "plain"
+
+
+async def test_the_welcome_can_be_skipped_and_is_not_asked_again() -> None:
+    keeper = samples.FakeKeeper()
+    app = samples.app(keeper=keeper, ask_names=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert not isinstance(app.screen, Choice) and app.top.place == "battle"
+    assert keeper.kept["face.names"] == "tavern"
 
 
 async def test_the_away_report_opens_first_and_can_be_read_again() -> None:
@@ -183,7 +197,11 @@ async def test_the_away_report_opens_first_and_can_be_read_again() -> None:
         await settle(pilot)
         assert isinstance(app.screen, AwayScreen)
         await settle(pilot)
-        assert "PIP stands the trial of BIN L3" in drawn(app, "#tales", app.screen)
+        told = drawn(app, "#tales", app.screen)
+        assert "finest moment: PIP stands the trial of BIN L3" in told and "darkest moment" in told
+        assert told.index("Level up: BIN 2") < told.index("PIP stands the trial")
+        short = drawn(app, "#short", app.screen)
+        assert "in battle 2 h 00 min (25 %)" in short and "idle 5 h 56 min (74 %)" in short
         await pilot.press("escape")
         await settle(pilot)
         await pilot.press("w")

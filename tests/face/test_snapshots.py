@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,8 +12,10 @@ from configs import clock
 from engine.link.state import EngineState
 from realm_tui.app.drawing import Look
 from realm_tui.app.facts import Facts
+from realm_tui.app.screens.page import Page
 from realm_tui.runtime.status import Blocker, QueueStatus
 from tests.face import samples
+from tests.face.test_screen import settle, until
 
 Compare = Callable[..., bool]
 SMALL, WIDE = (80, 24), (120, 40)
@@ -30,6 +32,45 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     clock.use()
     monkeypatch.undo()
     time.tzset()
+
+
+def pressing(*keys: str) -> Callable[[object], Awaitable[None]]:
+    """Press keys and wait until the screen they open has read and shown what it has."""
+
+    async def press(pilot: object) -> None:
+        app = pilot.app  # type: ignore[attr-defined]
+        for key in keys:
+            await settle(pilot)  # type: ignore[arg-type]
+            await pilot.press(key)  # type: ignore[attr-defined]
+            await settle(pilot)  # type: ignore[arg-type]
+            page = app.top
+            if isinstance(page, Page):
+                await until(pilot, lambda page=page: page.data is not None)  # type: ignore[arg-type,misc]
+        await settle(pilot)  # type: ignore[arg-type]
+
+    return press
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE], ids=["80x24", "120x40"])
+def test_more(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert snap_compare(samples.app(), terminal_size=size, run_before=pressing("m"))
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE], ids=["80x24", "120x40"])
+def test_what_is_promised(snap_compare: Compare, size: tuple[int, int]) -> None:
+    assert snap_compare(samples.app(), terminal_size=size, run_before=pressing("7"))
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE], ids=["80x24", "120x40"])
+def test_away(snap_compare: Compare, size: tuple[int, int]) -> None:
+    source = samples.FakeSource(samples.facts(), samples.LOG)
+    assert snap_compare(samples.app(source=source), terminal_size=size, run_before=pressing("w"))
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE], ids=["80x24", "120x40"])
+def test_welcome(snap_compare: Compare, size: tuple[int, int]) -> None:
+    app = samples.app(ask_names=True, where="/home/me/realm/saves/main")
+    assert snap_compare(app, terminal_size=size, run_before=pressing())
 
 
 @pytest.mark.parametrize("size", [SMALL, WIDE], ids=["80x24", "120x40"])

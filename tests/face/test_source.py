@@ -154,9 +154,13 @@ def test_the_away_report_tells_what_happened_since_the_last_look(folder: SaveFol
     with closing(SaveSource(folder)) as source:
         after = read_until(source, lambda f: (f.status.step or 0) > (before.status.step or 0) + 300)
         playing.end()
-        tales = source.away()
+        view = source.away()
     assert mark_of(after.status).step > 300
-    text = " ".join(tale.plain for tale in tales)
+    assert view is not None and view.told and view.trained_s > 0
+    assert 0 <= view.idle_s <= view.elapsed_s
+    assert [one.tale.at for one in view.told] == sorted(one.tale.at for one in view.told)
+    assert {one.moment for one in view.told} >= {"best"}
+    text = " ".join(tale.plain for tale in view.summary)
     assert "step" in text and "exam" in text.lower()
     look_now(folder)
     with opened(folder) as save:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from configs.loader import load_hero
 from realm_tui.app.driver import FrameDroppingDriver
 from realm_tui.app.screens.dialog import Choice
 from realm_tui.app.theme import THEMES
+from realm_tui.runtime.foreign import clean
 
 
 def ask_hero(proposed: str, default: str) -> Choice:
@@ -28,14 +30,31 @@ def ask_hero(proposed: str, default: str) -> Choice:
     )
 
 
-def ask_names() -> Choice:
-    """In which words the screen speaks; answers ``tavern`` or ``plain``."""
-    return Choice(
-        "How shall the screen speak?",
-        "In the tavern's words a checkpoint is an anchor and an exam a trial; plain names are the field's own. "
-        "The numbers are the same, and `v` switches at any time.",
-        (("tavern", "t", "tavern"), ("plain", "p", "plain")),
-    )
+class Welcome(Choice):
+    """The first thing a new player sees: who the hero is, where its files lie, what leaves the machine, and one question.
+
+    Answers ``tavern`` or ``plain``, or None when it was skipped; it is never asked twice.
+    """
+
+    def __init__(self, hero: str, portrait: Sequence[str], where: str) -> None:
+        """
+        Args:
+            hero: name and epithet.
+            portrait: lines of the hero's portrait.
+            where: the folder in which the save lies.
+        """
+        face = "\n".join(clean(line) for line in portrait)
+        super().__init__(
+            "Welcome to the Realm of Training",
+            f"{face}\n\n"
+            f"{clean(hero)}, is a real language model. It trains from now on, also after you leave; what you see is measured.\n\n"
+            f"Its files lie in {clean(where)}.\n"
+            "Nothing leaves this machine: no account, no telemetry. The network is used only to fetch the model of a hero "
+            "that needs one.\n\n"
+            "How shall the screen speak? In the tavern's words a checkpoint is an anchor and an exam a trial; plain names are "
+            "the field's own. The numbers are the same, and `v` switches at any time. esc skips this.",
+            (("tavern", "t", "tavern"), ("plain", "p", "plain")),
+        )
 
 
 class HeroQuestion(App[str]):
