@@ -55,18 +55,19 @@ def events(
 ) -> None:
     """List what happened, one event a line.
 
-    Runs, quests, exams, levels, checkpoints, champions, incidents: the newest last.
+    Runs, quests, exams, levels, checkpoints, champions, incidents, effects, achievements, regions: the newest last.
     """
     from configs.clock import now
     from configs.paths import SaveFolder
     from realm_tui.cli.span import seconds_of
     from realm_tui.runtime.events import EventFeed, event_line
+    from realm_tui.runtime.game import GameReader
     from realm_tui.runtime.opened import opened
 
     begin = 0.0 if since is None else now() - seconds_of(since)
     with opened(SaveFolder.named(save)) as found:
-        feed = EventFeed(found, since=begin)
-        news = feed.news()
+        feed, games = EventFeed(found, since=begin), GameReader(keep=False)
+        news = feed.news(games.read(found))
         shown = news[-limit:] if limit else []
         while True:
             for event in shown:
@@ -81,4 +82,4 @@ def events(
                 time.sleep(0.5)
             except KeyboardInterrupt:
                 return
-            shown = feed.news()
+            shown = feed.news(games.read(found))

@@ -2,46 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from configs import clock
+from lore.deeds import PASSING, of_happening
 from lore.events import Chapter, Event, events
 from lore.figures import number
+from lore.fold import Game
 from lore.narrator import tell
 from realm_tui.runtime.foreign import clean
 from realm_tui.runtime.opened import OpenedSave
-from saves import exams, incidents, journal, ledger, quests, runs, steps
-from saves.rows import Checkpoint
+from saves.between import Between, rows_between
 
 _OVERLAP_S = 60.0
 """How far back a look reaches beyond the last one: facts are dated when they happen and written a little later."""
 
 
 def chapter(save: OpenedSave, since: float = 0.0) -> Chapter:
-    """The rows of the active campaign later than ``since`` (UTC seconds), and those they refer to."""
-    conn, campaign = save.conn, save.campaign.id
-    attempts = quests.recent_attempts(conn, campaign, since=since)
-    wanted = {a.quest_id for a in attempts}
-    champions = ledger.champions(conn, campaign, since=since)
-    saved = {c.id: c for c in ledger.recent_checkpoints(conn, campaign, since=since)}
-    crowned = (ledger.checkpoint(conn, c.checkpoint_id) for c in champions)
+    """The rows of the active campaign later than ``since`` (UTC seconds), and those they refer to.
+
+    What the curriculum decides in passing is left out: `realm curriculum` and the battle log tell it.
+    """
+    rows = rows_between(save.conn, save.campaign.id, since=since)
+    rows.decisions = [d for d in rows.decisions if d.kind not in PASSING]
+    return chapter_of(rows)
+
+
+def chapter_of(rows: Between) -> Chapter:
+    """The rows as events are made of them."""
     return Chapter(
-        runs=runs.runs(conn, campaign, since=since),
-        windows=steps.windows(conn, campaign, since=since),
-        quests=[q for q in quests.quests(conn, removed=True) if q.id in wanted or q.created_at > since],
-        attempts=attempts,
-        exams=exams.recent_exams(conn, campaign, since=since),
-        holds=exams.recent_holds(conn, campaign, since=since),
-        level_ups=exams.level_ups(conn, campaign, since=since),
-        checkpoints=_all(saved, crowned),
-        champions=champions,
-        incidents=incidents.incidents(conn, since=since, campaign_id=campaign),
-        journal=journal.recent(conn, campaign, limit=1000, since=since),
+        runs=rows.runs,
+        windows=rows.windows,
+        quests=rows.quests,
+        attempts=rows.attempts,
+        exams=rows.exams,
+        holds=rows.holds,
+        level_ups=rows.level_ups,
+        checkpoints=rows.checkpoints,
+        champions=rows.champions,
+        incidents=rows.incidents,
+        journal=rows.journal,
+        trials=rows.trials,
+        drifts=rows.drifts,
+        sparring=rows.sparring,
+        notes=rows.notes,
+        decisions=rows.decisions,
     )
-
-
-def _all(known: dict[int, Checkpoint], more: Iterable[Checkpoint]) -> list[Checkpoint]:
-    return list({**known, **{c.id: c for c in more}}.values())
 
 
 class EventFeed:
@@ -57,11 +61,18 @@ class EventFeed:
         self._since = self._from = since
         self._given: set[str] = set()
 
-    def news(self) -> list[Event]:
-        """What was not given before, oldest first."""
+    def news(self, game: Game | None = None) -> list[Event]:
+        """What was not given before, oldest first.
+
+        Args:
+            game: what was folded from the save now; None leaves out what only the fold knows.
+        """
         looked_at = clock.now()
-        rows = chapter(self._save, self._from)
-        found = [e for e in events(rows, self._save.rules.exams, since=self._since or None) if e.key not in self._given]
+        found = events(chapter(self._save, self._from), self._save.rules.exams, since=self._since or None)
+        if game is not None:
+            told = (of_happening(h) for h in game.happenings)
+            found = sorted([*found, *(e for e in told if e.at > self._since)], key=lambda e: e.at)
+        found = [e for e in found if e.key not in self._given]
         self._from = max(self._from, looked_at - _OVERLAP_S)
         self._given.update(e.key for e in found)
         return found

@@ -10,7 +10,7 @@ from lore.away import Mark, away_report
 from lore.chronicle import Chronicle, bounds, chronicle
 from lore.deeds import of_happening
 from lore.event import Event
-from lore.events import FALLS, Chapter, events
+from lore.events import FALLS, events
 from lore.fold import Game
 from lore.journey import Journey, moments
 from lore.narrator import Tale
@@ -18,6 +18,7 @@ from lore.rules import rules as lore_rules
 from lore.saga import ALERTS, Alert, Channel, Line, battle_log, matching, saga
 from lore.world import WorldPart
 from realm_tui.runtime.campaigns import standing
+from realm_tui.runtime.events import chapter_of
 from realm_tui.runtime.game import annals_of, setting_of
 from realm_tui.runtime.opened import OpenedSave
 from saves import incidents, runs, steps
@@ -93,32 +94,11 @@ def _chosen(found: list[Event], hero: str, asked: Wanted) -> list[Line]:
 
 def _events(save: OpenedSave, game: Game | None, rows: Between) -> list[Event]:
     """Every event of the rows and of the fold, oldest first; only where nothing is missing."""
-    found = events(_chapter(rows), save.rules.exams)
+    found = events(chapter_of(rows), save.rules.exams)
     if game is not None:
         found += [of_happening(h) for h in game.happenings]
     kept = [e for e in found if rows.reached < e.at <= rows.until]
     return sorted(kept, key=lambda e: (e.at, -1 if e.step is None else e.step))
-
-
-def _chapter(rows: Between) -> Chapter:
-    return Chapter(
-        runs=rows.runs,
-        windows=rows.windows,
-        quests=rows.quests,
-        attempts=rows.attempts,
-        exams=rows.exams,
-        holds=rows.holds,
-        level_ups=rows.level_ups,
-        checkpoints=rows.checkpoints,
-        champions=rows.champions,
-        incidents=rows.incidents,
-        journal=rows.journal,
-        trials=rows.trials,
-        drifts=rows.drifts,
-        sparring=rows.sparring,
-        notes=rows.notes,
-        decisions=rows.decisions,
-    )
 
 
 # ---------------------------------------------------------------- the chronicle
@@ -143,7 +123,7 @@ def day_page(save: OpenedSave, game: Game | None, day: str) -> Chronicle:
     ends = min(until - 1e-6, max(now, since))
     told = saga(_events(save, game, rows), save.hero.name)
     before, after = Mark(since - 1e-6, first.step, first.mastered), Mark(ends, last.step, last.mastered)
-    return chronicle(day, before, after, _chapter(rows), save.rules.exams, told, is_open=now < until)
+    return chronicle(day, before, after, chapter_of(rows), save.rules.exams, told, is_open=now < until)
 
 
 # ---------------------------------------------------------------- the journey
@@ -224,5 +204,5 @@ def _moments(save: OpenedSave, campaign: Campaign, step: int) -> dict[str, Tale]
         save.conn, campaign.id, limit=_FIRST_LOOK, notable=True, level_steps=lore_rules().hero.level_steps
     )
     before, now = Mark(0.0, campaign.starting_step), Mark(clock.now(), step)
-    report = away_report(before, now, _chapter(rows), save.rules.exams)
+    report = away_report(before, now, chapter_of(rows), save.rules.exams)
     return moments(report, save.hero.name)
