@@ -27,6 +27,10 @@ from saves.rows import Campaign, StepWindow
 
 _FIRST_LOOK = 200
 """Rows of each large table that are read at first; more when they do not fill what is asked for."""
+_MOST_ROWS = 20_000
+"""Rows of each large table that are read at once."""
+_JUST = 1e-6
+"""Seconds by which the end of a day lies before midnight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class Wanted:
     """Only lines at least so loud."""
     day: str | None = None
     """Only this UTC day, ``YYYY-MM-DD``."""
+    reach: int | None = None
+    """Newest rows of each large table that are looked through for them; None: all."""
 
 
 def newest_lines(save: OpenedSave, game: Game | None, count: int, wanted: Wanted | None = None) -> list[Line]:
@@ -59,22 +65,28 @@ def newest_lines(save: OpenedSave, game: Game | None, count: int, wanted: Wanted
     """
     asked = wanted or Wanted()
     since, until = bounds(asked.day) if asked.day else (0.0, FOREVER)
-    limit: int | None = max(_FIRST_LOOK, 2 * count)
+    # The last moment of a day belongs to it, the first moment of the next one does not.
+    since, until = since - _JUST, until - _JUST
+    told: list[Line] = []
+    limit, looked = max(_FIRST_LOOK, 2 * count), 0
     while True:
-        # The last moment of a day belongs to it, the first moment of the next one does not.
         rows = rows_between(
             save.conn,
             save.campaign.id,
-            since=since - 1e-6,
-            until=until - 1e-6,
+            since=since,
+            until=until,
             limit=limit,
             notable=not asked.everything,
             level_steps=lore_rules().hero.level_steps,
         )
-        found = _chosen(_events(save, game, rows), save.hero.name, asked)
-        if len(found) >= count or rows.reached <= rows.since:
-            return found[::-1][:count]
-        limit = None if limit is None or limit > 1_000_000 else limit * 4
+        told += reversed(_chosen(_events(save, game, rows), save.hero.name, asked))
+        looked += limit
+        far_enough = asked.reach is not None and looked >= asked.reach
+        if len(told) >= count or rows.reached <= since or far_enough:
+            return told[:count]
+        # A chunk whose rows are all of one moment must grow before it can be left behind.
+        limit = min(4 * limit, _MOST_ROWS) if rows.reached < until else 4 * limit
+        until = min(until, rows.reached)
 
 
 def page(save: OpenedSave, game: Game | None, number: int, size: int, wanted: Wanted | None = None) -> list[Line]:
@@ -118,11 +130,11 @@ def day_page(save: OpenedSave, game: Game | None, day: str) -> Chronicle:
     since, until = bounds(day)
     now = clock.now()
     conn, campaign = save.conn, save.campaign.id
-    rows = rows_between(conn, campaign, since=since - 1e-6, until=until - 1e-6)
-    first, last = stand_at(conn, campaign, since - 1e-6), stand_at(conn, campaign, until - 1e-6)
-    ends = min(until - 1e-6, max(now, since))
+    rows = rows_between(conn, campaign, since=since - _JUST, until=until - _JUST)
+    first, last = stand_at(conn, campaign, since - _JUST), stand_at(conn, campaign, until - _JUST)
+    ends = min(until - _JUST, max(now, since))
     told = saga(_events(save, game, rows), save.hero.name)
-    before, after = Mark(since - 1e-6, first.step, first.mastered), Mark(ends, last.step, last.mastered)
+    before, after = Mark(since - _JUST, first.step, first.mastered), Mark(ends, last.step, last.mastered)
     return chronicle(day, before, after, chapter_of(rows), save.rules.exams, told, is_open=now < until)
 
 
