@@ -217,14 +217,6 @@ class WorldPart:
             return False
         return all(c.met for c in self._conditions(state, gate))
 
-    def _met(self, state: WorldState, gate: Gate) -> bool:
-        """Whether all of a gate holds; what is quickly looked at first."""
-        if state.steps < gate.steps or (gate.boss and gate.boss not in state.bosses):
-            return False
-        if gate.level and max(state.levels.values(), default=0) < gate.level:
-            return False
-        return all(condition.met for condition in self._conditions(state, gate))
-
     def _conditions(self, state: WorldState, gate: Gate) -> Iterator[Condition]:
         if gate.steps:
             yield Condition("steps", state.steps, gate.steps, state.steps >= gate.steps)
