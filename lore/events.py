@@ -100,7 +100,12 @@ def events(
     found += _each(chapter.notes, of_note)
     found += _each(chapter.decisions, of_decision)
     kept = found if since is None else [e for e in found if e.at > since]
-    return sorted(kept, key=lambda e: (e.at, -1 if e.step is None else e.step, _RANK.get(e.type, 5), e.source))
+    return sorted(kept, key=order)
+
+
+def order(event: Event) -> tuple[float, int, int, str]:
+    """Where an event stands among others."""
+    return event.at, -1 if event.step is None else event.step, _RANK.get(event.type, 5), event.source
 
 
 _RANK = {"training.started": 0, "exam.taken": 6, "skill.held": 7, "skill.lost": 7, "hero.skill_level_up": 9}

@@ -55,8 +55,11 @@ def recent_exams(
     since: float = 0.0,
 ) -> list[Exam]:
     """Live exams later than ``since``, newest first."""
-    where: list[str] = ["run_campaign_id = ?", "at > ?"]
-    values: list[object] = [campaign_id, since]
+    where: list[str] = ["run_campaign_id = ?"]
+    values: list[object] = [campaign_id]
+    if since > 0:
+        where.append("id IN (SELECT id FROM exams WHERE at > ?)")
+        values.append(since)
     for column, value in (("skill", skill), ("level", level), ("kind", kind), ("plan", plan)):
         if value is not None:
             where.append(f"{column} = ?")
@@ -97,11 +100,20 @@ def add_hold(conn: sqlite3.Connection, hold: Hold) -> int:
 
 def holds(conn: sqlite3.Connection, campaign_id: str, skill: str) -> dict[int, Hold]:
     """The newest live screening of each mastered level that was screened."""
+    # One level after the other: the newest screening of each is found by its key, however many there are.
     found = conn.execute(
-        """SELECT * FROM live_holds WHERE id IN (
-               SELECT max(id) FROM live_holds WHERE run_campaign_id = ? AND skill = ? GROUP BY level)
-           ORDER BY level""",
-        (campaign_id, skill),
+        """WITH RECURSIVE levels (level) AS (
+               SELECT min(level) FROM holds WHERE skill = :skill
+               UNION ALL
+               SELECT (SELECT min(h.level) FROM holds h WHERE h.skill = :skill AND h.level > levels.level)
+               FROM levels WHERE levels.level IS NOT NULL)
+           SELECT h.* FROM levels JOIN holds h ON h.id = (
+               SELECT t.id FROM holds t CROSS JOIN runs r ON r.id = t.run_id
+               WHERE t.skill = :skill AND t.level = levels.level AND r.campaign_id = :campaign
+                   AND t.step <= coalesce(r.superseded_after, t.step)
+               ORDER BY t.id DESC LIMIT 1)
+           ORDER BY h.level""",
+        {"campaign": campaign_id, "skill": skill},
     )
     return {row["level"]: read(Hold, row) for row in found.fetchall()}
 
@@ -109,7 +121,8 @@ def holds(conn: sqlite3.Connection, campaign_id: str, skill: str) -> dict[int, H
 def recent_holds(conn: sqlite3.Connection, campaign_id: str, *, since: float = 0.0) -> list[Hold]:
     """Live screenings later than ``since``, oldest first."""
     found = conn.execute(
-        "SELECT * FROM live_holds WHERE run_campaign_id = ? AND at > ? ORDER BY id", (campaign_id, since)
+        """SELECT * FROM live_holds WHERE run_campaign_id = ? AND id IN (SELECT id FROM holds WHERE at > ?) ORDER BY id""",
+        (campaign_id, since),
     )
     return [read(Hold, row) for row in found.fetchall()]
 

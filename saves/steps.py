@@ -68,16 +68,27 @@ def add_window(conn: sqlite3.Connection, window: StepWindow) -> None:
 _LIVE = """FROM runs r CROSS JOIN step_windows w ON w.run_id = r.id
     WHERE r.campaign_id = ? AND w.last_step <= coalesce(r.superseded_after, w.last_step)"""
 
+# What is new is found by its time: of a long history it is little.
+_LIVE_SINCE = """FROM step_windows w INDEXED BY windows_by_time CROSS JOIN runs r ON r.id = w.run_id
+    WHERE r.campaign_id = ? AND w.last_step <= coalesce(r.superseded_after, w.last_step) AND w.last_at > ?"""
+
 
 def windows(
     conn: sqlite3.Connection, campaign_id: str, limit: int | None = None, *, since: float = 0.0
 ) -> list[StepWindow]:
     """Live windows in order of steps, the newest ``limit`` of those that ended after ``since``; oldest first."""
+    live, most = (_LIVE_SINCE, (since,)) if since > 0 else (_LIVE, ())
     found = conn.execute(
-        f"SELECT w.* {_LIVE} AND w.last_at > ? ORDER BY r.id DESC, w.first_step DESC LIMIT ?",
-        (campaign_id, since, -1 if limit is None else limit),
+        f"SELECT w.* {live} ORDER BY r.id DESC, w.first_step DESC LIMIT ?",
+        (campaign_id, *most, -1 if limit is None else limit),
     ).fetchall()
     return [read(StepWindow, row) for row in reversed(found)]
+
+
+def effort(conn: sqlite3.Connection, campaign_id: str) -> float:
+    """Strain of all live steps together."""
+    row = conn.execute(f"SELECT coalesce(sum(w.strain_sum), 0.0) {_LIVE}", (campaign_id,)).fetchone()
+    return float(row[0])
 
 
 def first_window(conn: sqlite3.Connection, campaign_id: str) -> StepWindow | None:
@@ -88,7 +99,8 @@ def first_window(conn: sqlite3.Connection, campaign_id: str) -> StepWindow | Non
 
 def live_sums(conn: sqlite3.Connection, campaign_id: str, *, since: float = 0.0) -> StepSums:
     """What counts of a campaign, in windows that ended after ``since``; 0 steps where nothing was trained."""
-    row = conn.execute(f"SELECT {_SUMS} {_LIVE} AND w.last_at > ?", (campaign_id, since)).fetchone()
+    live, after = (_LIVE_SINCE, (since,)) if since > 0 else (_LIVE, ())
+    row = conn.execute(f"SELECT {_SUMS} {live}", (campaign_id, *after)).fetchone()
     return StepSums(**dict(row))
 
 

@@ -32,10 +32,10 @@ from realm_tui.app.facts import (
     StrainView,
     TokenFlow,
 )
-from realm_tui.app.history import RECENT_STEPS, History
+from realm_tui.app.history import MOST_BUCKETS, RECENT_STEPS, History
 from realm_tui.runtime.opened import OpenedSave, opened
 from realm_tui.runtime.samples import Samples
-from realm_tui.runtime.status import Status, collect_from
+from realm_tui.runtime.status import Remembered, Status, collect_from
 from saves import campaigns, exams, incidents, quests, steps
 from saves.rows import LevelUp, StepWindow
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from lore.narrator import Tale
     from lore.titles import Titles
     from realm_tui.runtime.away import AwayView
+    from realm_tui.runtime.events import NewestEvents
     from realm_tui.runtime.game import GameReader
 
 T = TypeVar("T")
@@ -54,7 +55,6 @@ _LOG_WINDOWS_S = 6 * 3600.0
 """How far back the adventure log looks at first; `realm events` tells all."""
 _FIRST_WINDOWS = 300
 """Windows read for the first frame; the whole campaign follows with the second look."""
-_HISTORY_WINDOWS = 50_000
 _STEPS_A_LOOK = 64
 """Ring records read at each look; more are fetched when steps were missed."""
 _STREAK_EXAMS = 8
@@ -101,6 +101,8 @@ class SaveSource:
         self._ring: RingReader | None = None
         self._history = History()
         self._complete = False
+        self._remembered = Remembered()
+        self._newest: NewestEvents | None = None
         self._first = True
         self._samples = Samples()
 
@@ -132,7 +134,7 @@ class SaveSource:
         return None if version == known else (version, read(save))
 
     def _facts(self, save: OpenedSave) -> Facts:
-        status = collect_from(save)
+        status = collect_from(save, remembered=self._remembered)
         if not self._first and status.state in LIVING:
             self._samples.take(status.step, status.memory_bytes)
         saved = self._from_database(save)
@@ -166,7 +168,7 @@ class SaveSource:
         elif not self._first and not self._complete:
             self._history = History()
             self._saved = None
-            self._remember(self._save, _HISTORY_WINDOWS)
+            self._remember_all(self._save)
             self._complete = True
         return self._save
 
@@ -176,6 +178,20 @@ class SaveSource:
         for window in found:
             self._remember_window(window)
         return len(found)
+
+    def _remember_all(self, save: OpenedSave) -> None:
+        """Put the whole campaign into the history, in stretches as long as its buckets."""
+        from realm_tui.runtime.buckets import Grid
+        from saves.charts import Lane, reach, stretches
+
+        lane = Lane(save.campaign.id)
+        ends = reach(save.conn, lane)
+        if ends is None:
+            return
+        grid = Grid.over(*ends, MOST_BUCKETS)
+        for one in stretches(save.conn, lane, *ends, grid.size):
+            value = one.strain_sum / one.judged if one.judged else one.loss_sum / one.finite if one.finite else None
+            self._history.add(one.last_step, value, steps=one.last_step - one.first_step + 1)
 
     # ------------------------------------------------------------------ database
 
@@ -237,14 +253,12 @@ class SaveSource:
         )
 
     def _log(self, save: OpenedSave) -> tuple[Tale, ...]:
-        from lore.events import events
         from lore.narrator import tell
-        from realm_tui.runtime.events import chapter
+        from realm_tui.runtime.events import NewestEvents
 
-        newest = steps.windows(save.conn, save.campaign.id, 1)
-        since = newest[0].last_at - _LOG_WINDOWS_S if newest else 0.0
-        found = events(chapter(save, since), save.rules.exams, since=since or None)
-        return tuple(tell(event, save.hero.name) for event in reversed(found[-_LOG_LINES:]))
+        if self._newest is None:
+            self._newest = NewestEvents(_LOG_LINES, _LOG_WINDOWS_S)
+        return tuple(tell(event, save.hero.name) for event in reversed(self._newest.read(save)))
 
     # ------------------------------------------------------------------ ring
 

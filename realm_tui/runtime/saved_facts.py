@@ -26,6 +26,7 @@ class SavedFacts:
     strain: float | None
     floor: float | None
     effort: float | None
+    """None as well when it was not asked for."""
     queue: QueueStatus
     champion: ChampionStatus | None
     incidents: int
@@ -35,8 +36,8 @@ class SavedFacts:
     level_up_at: float | None
 
 
-def saved_facts(save: OpenedSave) -> SavedFacts:
-    """Read them, a handful of indexed queries."""
+def saved_facts(save: OpenedSave, *, effort: bool = True) -> SavedFacts:
+    """Read them, a handful of indexed queries; the ``effort`` alone is a sum over the whole campaign."""
     from saves import exams, incidents, ledger, runs, steps
 
     conn, campaign = save.conn, save.campaign
@@ -59,7 +60,7 @@ def saved_facts(save: OpenedSave) -> SavedFacts:
         first_loss=_mean(steps.first_window(conn, campaign.id)),
         strain=last.strain_last if last is not None else None,
         floor=last.floor if last is not None else None,
-        effort=steps.totals(conn, campaign.id).live.strain_sum if last is not None else None,
+        effort=steps.effort(conn, campaign.id) if effort and last is not None else None,
         queue=_queue(save),
         champion=_champion(save),
         incidents=len(incidents.open_incidents(conn)),

@@ -18,6 +18,7 @@ from engine.link.state import LIVING, EngineState
 if TYPE_CHECKING:
     from engine.link.snapshot import Snapshot
     from realm_tui.runtime.opened import OpenedSave
+    from realm_tui.runtime.saved_facts import SavedFacts
 
 CONTRACT_VERSION = 1
 """Grows when a field of the machine contract changes its meaning or goes away."""
@@ -204,18 +205,58 @@ def collect(folder: SaveFolder, *, ring: bool = True) -> Status:
         return collect_from(save, ring=ring)
 
 
-def collect_from(save: OpenedSave, *, ring: bool = True) -> Status:
-    """`collect` for a save that is open already."""
+class Remembered:
+    """What the save said when it was last read; valid until somebody writes to it."""
+
+    def __init__(self) -> None:
+        self._version: int | None = None
+        self._facts: dict[bool, SavedFacts] = {}
+        self._skills: dict[str, SkillStatus] | None = None
+
+    def facts(self, save: OpenedSave, *, effort: bool) -> SavedFacts:
+        """The facts of the save; with the effort only where it is asked for."""
+        from realm_tui.runtime.saved_facts import saved_facts
+
+        self._turn_to(save)
+        if True in self._facts:
+            return self._facts[True]
+        if effort not in self._facts:
+            self._facts[effort] = saved_facts(save, effort=effort)
+        return self._facts[effort]
+
+    def skills(self, save: OpenedSave) -> dict[str, SkillStatus]:
+        """How far each skill is."""
+        from realm_tui.runtime.standing import standing
+
+        self._turn_to(save)
+        if self._skills is None:
+            self._skills = standing(save)
+        return self._skills
+
+    def _turn_to(self, save: OpenedSave) -> None:
+        version = int(save.conn.execute("PRAGMA data_version").fetchone()[0])
+        if version != self._version:
+            self._version, self._facts, self._skills = version, {}, None
+
+
+def collect_from(save: OpenedSave, *, ring: bool = True, remembered: Remembered | None = None) -> Status:
+    """`collect` for a save that is open already.
+
+    Args:
+        save: an open save.
+        ring: see `collect`.
+        remembered: of the same save, for somebody who looks again and again.
+    """
     from lore.hero import hero_level
     from realm_tui.runtime.blockers import blockers
     from realm_tui.runtime.engine_state import engine_state
-    from realm_tui.runtime.saved_facts import saved_facts
-    from realm_tui.runtime.standing import standing
+    from saves.runs import latest_run
 
-    at = clock.now()
-    facts = saved_facts(save)
-    state, snapshot, trouble = engine_state(save.folder, facts.run, ring=ring)
+    at, known = clock.now(), remembered or Remembered()
+    run = latest_run(save.conn, save.campaign.id)
+    state, snapshot, trouble = engine_state(save.folder, run, ring=ring)
     live = snapshot if snapshot is not None and state in LIVING else None
+    facts = known.facts(save, effort=live is None or live.effort is None)
     hero, step = save.hero, facts.step
     if live is not None and live.step is not None:
         step = live.step
@@ -246,7 +287,7 @@ def collect_from(save: OpenedSave, *, ring: bool = True) -> Status:
             emoji=hero.display.emoji,
         ),
         campaign=save.campaign.id,
-        run=facts.run.id if facts.run is not None else None,
+        run=run.id if run is not None else None,
         state=state,
         stale=stale,
         step=step,
@@ -264,16 +305,16 @@ def collect_from(save: OpenedSave, *, ring: bool = True) -> Status:
         tokens_per_s=live.tokens_per_s if live is not None else None,
         steps_per_s=live.steps_per_s if live is not None else None,
         memory_bytes=live.memory_bytes if live is not None else None,
-        skills=standing(save),
+        skills=known.skills(save),
         queue=facts.queue,
         quest=_quest(live),
         champion=facts.champion,
-        blockers=tuple(blockers(save, state, stale=stale, snapshot=live, trouble=trouble, run=facts.run)),
+        blockers=tuple(blockers(save, state, stale=stale, snapshot=live, trouble=trouble, run=run)),
         incidents=facts.incidents,
         next_exam_step=live.next_exam_step if live is not None else None,
         last_checkpoint_step=facts.checkpoint_step if saved_checkpoint is None else saved_checkpoint,
         progress=live.progress if live is not None else None,
-        computes=facts.run.environment.get("placement") if facts.run is not None else None,
+        computes=run.environment.get("placement") if run is not None else None,
         ages_s={what: None if when is None else max(0.0, at - when) for what, when in ages.items()},
     )
 

@@ -3,6 +3,7 @@
 from saves.migrations.m0001_first import STATEMENTS as _FIRST
 from saves.migrations.m0002_claims import STATEMENTS as _CLAIMS
 from saves.migrations.m0003_lookups import STATEMENTS as _LOOKUPS
+from saves.migrations.m0004_keys import STATEMENTS as _KEYS
 
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _CLAIMS, _LOOKUPS)
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _CLAIMS, _LOOKUPS, _KEYS)
 SCHEMA_VERSION = len(STEPS)
