@@ -1,78 +1,72 @@
-"""The battle log: every event of the active campaign with its channel and how loud it is, back to a moment that can be moved."""
+"""What the screens of the battle log and the saga show: lines of the story back to a count, a day's page, and the whole journey."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
-from lore.deeds import of_happening
-from lore.events import events
-from lore.saga import Line, line
-from realm_tui.runtime.events import chapter
+from lore.chronicle import Chronicle
+from lore.journey import Journey
+from lore.saga import Line
+from realm_tui.runtime import saga_view
 from realm_tui.runtime.game import GameReader
 from realm_tui.runtime.opened import OpenedSave
-from saves.runs import latest_run
-from saves.steps import windows
+from saves.between import Day
 
-REACHES_S: tuple[float | None, ...] = (6 * 3600.0, 24 * 3600.0, 7 * 86400.0, 30 * 86400.0, None)
-"""How far back a look reaches, first to last; None: to the beginning."""
-MOST = 20_000
-"""Newest events that are kept at most."""
-_OVERLAP_S = 60.0
-"""Facts are dated when they happen and written a little later."""
+COUNTS = (500, 2_000, 10_000)
+"""How many lines a look reads, first to last."""
+Part = Literal["saga", "chronicle", "journey"]
+PARTS: tuple[Part, ...] = ("saga", "chronicle", "journey")
 
 
 @dataclass(frozen=True, slots=True)
 class LogView:
-    """The log as far as it was read, newest first."""
+    """Lines of the story as far as they were read, newest first."""
 
     lines: tuple[Line, ...] = ()
-    reach_s: float | None = None
-    """How far back it was read."""
-    cut: int = 0
-    """Older events within that reach that were left out."""
+    older: bool = False
+    """Whether there may be older ones."""
 
     def line(self, key: str | None) -> Line | None:
         """The line of an event; None when it is not there."""
         return next((one for one in self.lines if one.key == key), None)
 
 
-class LogReader:
-    """Reads the log again and again; what it gave before is kept, and only the newest minute is looked at again."""
+@dataclass(frozen=True, slots=True)
+class SagaView(LogView):
+    """The story with its pages; a part that is not looked at stays empty."""
 
-    def __init__(self, *, told: bool = False) -> None:
-        """
-        Args:
-            told: keep only what the saga tells.
-        """
-        self._told = told
-        self._games = GameReader()
-        self._known: dict[str, Line] = {}
-        self._state: tuple[object, ...] = ()
-        self._from = 0.0
+    hero: str = ""
+    days: tuple[Day, ...] = ()
+    """Days on which something was trained, newest first."""
+    page: Chronicle | None = None
+    journey: Journey | None = None
 
-    def read(self, save: OpenedSave, reach: int = 0) -> LogView:
-        """The log back to `REACHES_S` of ``reach``."""
-        run = latest_run(save.conn, save.campaign.id)
-        state = (save.campaign.id, None if run is None else (run.id, run.parent_run_id), reach)
-        if state != self._state:
-            self._known, self._from, self._state = {}, self._since(save, reach), state
-        newest = max((one.event.at for one in self._known.values()), default=self._from)
-        since = max(self._from, newest - _OVERLAP_S)
-        self._known |= {one.key: one for one in self._lines(save, since) if one.told or not self._told}
-        ordered = sorted(self._known.values(), key=lambda one: (one.event.at, one.event.step or 0), reverse=True)
-        self._known = {one.key: one for one in ordered[:MOST]}
-        return LogView(tuple(ordered[:MOST]), REACHES_S[reach], max(0, len(ordered) - MOST))
 
-    def _since(self, save: OpenedSave, reach: int) -> float:
-        span = REACHES_S[reach]
-        newest = windows(save.conn, save.campaign.id, 1)
-        return 0.0 if span is None or not newest else newest[0].last_at - span
+def log_view(save: OpenedSave, games: GameReader, look: int = 0) -> LogView:
+    """The battle log: the newest `COUNTS` lines of ``look``."""
+    count = COUNTS[look]
+    found = saga_view.newest_lines(save, games.read(save), count, saga_view.Wanted(everything=True))
+    return LogView(tuple(found), len(found) == count)
 
-    def _lines(self, save: OpenedSave, since: float) -> Iterator[Line]:
-        hero = save.hero.name
-        for event in events(chapter(save, since), save.rules.exams, since=since or None):
-            yield line(event, hero)
-        for happening in self._games.read(save).happenings:
-            if happening.at > since:
-                yield line(of_happening(happening), hero)
+
+def saga_pages(save: OpenedSave, games: GameReader, part: Part, day: str | None = None, look: int = 0) -> SagaView:
+    """One part of the story.
+
+    Args:
+        save: an open save.
+        games: gives the game of the save.
+        part: which one.
+        day: of the chronicle's page; None: the newest day.
+        look: how many lines of the saga.
+    """
+    game, hero = games.read(save), save.hero.name
+    if part == "journey":
+        return SagaView(hero=hero, journey=saga_view.journey(save, game))
+    if part == "chronicle":
+        days = tuple(saga_view.trained_days(save))
+        chosen = day if any(d.day == day for d in days) else days[0].day if days else None
+        return SagaView(hero=hero, days=days, page=saga_view.day_page(save, game, chosen) if chosen else None)
+    count = COUNTS[look]
+    found = saga_view.newest_lines(save, game, count)
+    return SagaView(tuple(found), len(found) == count, hero)

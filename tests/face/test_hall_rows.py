@@ -21,10 +21,12 @@ from lore.narrator import Tale
 from lore.saga import ALERTS, CHANNELS, Alert, Channel, Line
 from realm_tui.app.ascii import to_ascii
 from realm_tui.app.drawing import Look, Row, fit
-from realm_tui.app.widgets import garrison, glossary, log_page, settings
+from realm_tui.app.widgets import bounty, deeds, garrison, glossary, log_page, realm_map, saga_page, settings
 from realm_tui.app.widgets.picker import Item
+from realm_tui.runtime.game import GameReader
+from realm_tui.runtime.game_view import GameView, view_of
 from realm_tui.runtime.garrison_view import GarrisonView, garrison_view
-from realm_tui.runtime.log_view import REACHES_S, LogReader, LogView
+from realm_tui.runtime.log_view import LogView, log_view, saga_pages
 from realm_tui.runtime.opened import opened
 from realm_tui.runtime.own_rules import set_rule
 from realm_tui.runtime.settings_view import (
@@ -37,11 +39,11 @@ from realm_tui.runtime.settings_view import (
     settings_view,
     turned,
 )
+from realm_tui.runtime.world_view import map_view
 from saves.database import create_save, open_save
 from saves.incidents import raise_incident
-from tests.cli.story import NOW, START, write_story
+from tests.cli.story import NOW, write_story
 from tests.face import samples
-from tests.saves import facts
 
 PLAIN, TAVERN = Look("plain"), Look()
 
@@ -166,7 +168,7 @@ LOG = LogView(
         line(2, "system.incident", "system", "crisis", "loss not finite"),
         line(1, "training.started", "training", "whisper", "Run 1 started"),
     ),
-    6 * 3600.0,
+    older=True,
 )
 
 
@@ -176,7 +178,7 @@ def test_one_channel_one_level_or_one_word_can_be_listened_to() -> None:
     assert [x.channel for x in log_page.chosen_lines(LOG, "", "", "warning")] == ["system"]
     assert [x.channel for x in log_page.chosen_lines(LOG, "", "EXAM")] == ["eval"]
     told = log_page.choice_text("eval", "warning", "exam", LOG, PLAIN)
-    assert "eval" in told and "exam" in told and "6 h" in told
+    assert "eval" in told and "exam" in told and "newest 3" in told
 
 
 def test_an_event_shows_its_proof_and_foreign_text_cannot_paint() -> None:
@@ -186,27 +188,23 @@ def test_an_event_shows_its_proof_and_foreign_text_cannot_paint() -> None:
     assert "loss not finite" in drawn and "crisis" not in drawn
 
 
-def test_the_log_tells_the_whole_story_and_only_what_is_new_is_read_again(folder: SaveFolder) -> None:
-    reader = LogReader()
+def test_the_log_tells_the_whole_story_newest_first(folder: SaveFolder) -> None:
+    games = GameReader()
     with opened(folder) as save:
-        first = reader.read(save, len(REACHES_S) - 1)
-        assert reader.read(save, len(REACHES_S) - 1) == first, "nothing was written"
-        with closing(open_save(folder, write=True)) as conn:
-            raise_incident(conn, "gremlin", category="data", severity="low", title="a new one", fix="wait")
-        then = reader.read(save, len(REACHES_S) - 1)
-    kinds = {one.event.type for one in first.lines}
+        view, told = log_view(save, games), saga_pages(save, games, "saga")
+    kinds = {one.event.type for one in view.lines}
     assert {"training.started", "hero.skill_level_up", "quest.completed", "champion.crowned", "skill.lost"} <= kinds
-    assert [one.event.at for one in first.lines] == sorted((one.event.at for one in first.lines), reverse=True)
-    assert then.lines[0].event.data["title"] == "a new one" and then.lines[1:] == first.lines
+    assert [one.event.at for one in view.lines] == sorted((one.event.at for one in view.lines), reverse=True)
+    assert not view.older and {one.key for one in told.lines} < {one.key for one in view.lines}
 
 
-def test_a_look_reaches_back_from_the_newest_step(folder: SaveFolder) -> None:
-    with closing(open_save(folder, write=True)) as conn:
-        facts.exam(conn, 1, 1, correct=1, level=1, at=START - 40 * 86400.0)
+def test_the_story_has_a_page_for_each_day_and_one_for_the_whole_way(folder: SaveFolder) -> None:
+    games = GameReader()
     with opened(folder) as save:
-        reader = LogReader()
-        sizes = [len(reader.read(save, reach).lines) for reach in range(len(REACHES_S))]
-    assert sizes[0] == sizes[3] < sizes[4]
+        days, whole = saga_pages(save, games, "chronicle"), saga_pages(save, games, "journey")
+    assert [day.day for day in days.days] == ["2025-11-24"]
+    assert "2025-11-24" in text(saga_page.chronicle_sheet(days, PLAIN, 70))
+    assert "1,250" in text(saga_page.journey_sheet(whole, PLAIN, 70))
 
 
 def test_every_channel_and_level_has_its_word() -> None:
@@ -294,6 +292,46 @@ def test_the_book_holds_every_word_and_finds_them() -> None:
     assert "Demon Lord" in sheet and "critical" in sheet and "at risk" in sheet
 
 
+# ---------------------------------------------------------------- bounties, deeds, map
+
+
+def played(folder: SaveFolder) -> GameView:
+    with opened(folder) as save:
+        return view_of(save)
+
+
+def test_a_monster_stands_with_its_lair_its_evidence_and_what_helps(folder: SaveFolder) -> None:
+    cards = played(folder).bounties()
+    listed = lines(bounty.card_items(cards, TAVERN))
+    assert "NaN Dragon" in listed and "loss not finite" in listed
+    sheet = squeezed(bounty.card_sheet(cards[0], TAVERN, 70))
+    assert "Gradient Caverns" in sheet and "what helps 1. look at the named items" in sheet and "step 1,205" in sheet
+    assert "NaN Dragon" not in squeezed(bounty.card_sheet(cards[0], PLAIN, 70))
+
+
+def test_an_effect_stands_with_its_cause_and_its_cure(folder: SaveFolder) -> None:
+    view = played(folder)
+    effects = view.effects()
+    listed = lines(bounty.effect_items(effects, view.game.step, PLAIN))
+    assert len(listed.splitlines()) == len(effects) > 0
+    for one in effects:
+        sheet = squeezed(bounty.effect_sheet(one, view.game.step, TAVERN, 200))
+        assert one.rule.cause in sheet and one.rule.cure in sheet
+
+
+def test_deeds_are_all_earned_or_open(folder: SaveFolder) -> None:
+    every = played(folder).achievements()
+    earned, ahead = (deeds.chosen_deeds(every, which, "") for which in ("earned", "open"))
+    assert {d.id for d in earned} >= {"first_steps", "century", "first_save"} and len(earned) + len(ahead) == len(every)
+    listed = lines(deeds.deed_items(every, TAVERN))
+    assert "First Steps" in listed and "Ultramarathon" in listed
+    marathon = next(d for d in every if d.id == "marathon")
+    assert "1,250 of 10,000" in squeezed(deeds.deed_sheet(marathon, TAVERN, 60))
+    first = next(d for d in every if d.id == "first_steps")
+    assert "earned step 1" in squeezed(deeds.deed_sheet(first, TAVERN, 60))
+    assert [d.id for d in deeds.chosen_deeds(every, "all", "ultra")] == ["ultramarathon"]
+
+
 # ---------------------------------------------------------------- all of them
 
 
@@ -303,6 +341,9 @@ def test_nothing_is_wider_than_its_panel_and_ascii_stays_ascii(folder: SaveFolde
     rules, memory, danger = (shown(folder, section) for section in SECTIONS)
     view = looked(folder)
     words = glossary.found_words(chapters(), "hero")
+    game = played(folder)
+    with opened(folder) as save:
+        realm, story = map_view(save, game.game), saga_pages(save, GameReader(), "saga")
     painted: list[Callable[[int], Sequence[Row]]] = [
         lambda w: [paint(w) for _, paint in settings.rule_items(rules.rules)],
         lambda w: settings.rule_sheet(rules.rules[0], w),
@@ -313,6 +354,15 @@ def test_nothing_is_wider_than_its_panel_and_ascii_stays_ascii(folder: SaveFolde
         lambda w: garrison.disk_rows(view, look, w, 12),
         lambda w: [paint(w) for _, paint in glossary.word_items(words, look)],
         lambda w: glossary.word_sheet(words[0], look, w),
+        lambda w: [paint(w) for _, paint in bounty.card_items(game.bounties(), look)],
+        lambda w: bounty.card_sheet(game.bounties()[0], look, w),
+        lambda w: [paint(w) for _, paint in bounty.effect_items(game.effects(), game.game.step, look)],
+        lambda w: [paint(w) for _, paint in deeds.deed_items(game.achievements(), look)],
+        lambda w: deeds.deed_sheet(game.achievements()[0], look, w),
+        lambda w: [paint(w) for _, paint in realm_map.region_items(realm, "PIP", look)],
+        lambda w: realm_map.region_sheet(realm, "summit", look, w),
+        lambda w: [paint(w) for _, paint in saga_page.saga_items(story.lines, look)],
+        lambda w: saga_page.day_sheet(story, story.lines[0], look, w),
     ]
     for paint in painted:
         for row in paint(width):

@@ -17,6 +17,10 @@ from textual.widgets import Input
 from configs import clock
 from configs.loader import load_hero, own_hero_file, player_game_file
 from configs.paths import SaveFolder
+from lore.event import Event
+from lore.lexicon import chapters
+from lore.narrator import Tale, Tone
+from lore.saga import Alert, Channel, Line
 from realm_tui.app.app import RealmApp
 from realm_tui.app.drawing import Look
 from realm_tui.app.main import ANOTHER_CAMPAIGN
@@ -27,10 +31,11 @@ from realm_tui.app.widgets.banner import Banner
 from realm_tui.app.widgets.picker import Picker
 from realm_tui.runtime import garrison_view
 from realm_tui.runtime.garrison_view import Disk, GarrisonView, Host, Room, Sentry
+from realm_tui.runtime.log_view import LogView, SagaView
 from realm_tui.runtime.machine import Graphics
 from realm_tui.runtime.opened import opened
 from saves.database import create_save, open_save
-from saves.incidents import open_incidents
+from saves.incidents import open_incidents, raise_incident
 from saves.locks import FileLock
 from tests.cli.story import NOW, write_story
 from tests.face import samples
@@ -248,10 +253,79 @@ async def test_the_saga_turns_day_by_day_and_tells_the_whole_page(folder: SaveFo
     async with app.run_test(size=WIDE) as pilot:
         page = await go(pilot, "saga")
         newest = str(page.query_one("#sheet").border_title)
-        await pilot.press("o")
+        await pilot.press("y")
         await settle(pilot)
         assert str(page.query_one("#sheet").border_title) != newest
         assert "PIP sets out" in sheet(page) and "comes home" not in sheet(page)
+
+
+async def test_the_saga_has_pages_for_the_days_and_for_the_journey(folder: SaveFolder) -> None:
+    app = app_on(folder, Look("plain"))
+    async with app.run_test(size=WIDE) as pilot:
+        page = await go(pilot, "saga")
+        await pilot.press("f")
+        await until(pilot, lambda: "1,250 steps" in listed(page))
+        assert "2025-11-24" in sheet(page)
+        await pilot.press("f")
+        await until(pilot, lambda: "Campaign summary" in str(page.query_one("#sheet").border_title))
+        await until(pilot, lambda: "2 skill levels" in sheet(page) or "1,250" in sheet(page))
+        await pilot.press("f")
+        await until(pilot, lambda: "Run 1 started" in listed(page))
+
+
+async def test_a_monster_is_laid_to_rest_and_left_be(folder: SaveFolder) -> None:
+    with closing(open_save(folder, write=True)) as conn:
+        raise_incident(conn, "gremlin", category="data", severity="low", title="a small thing", fix="look at it")
+    app = app_on(folder)
+    async with app.run_test(size=WIDE) as pilot:
+        page = await go(pilot, "incidents")
+        assert "a small thing" in listed(page) and "NaN Dragon" in listed(page)
+        page.picker.go("2")
+        await pilot.press("X")
+        await settle(pilot)
+        await pilot.press("n")
+        await settle(pilot)
+        assert "a small thing" in listed(page)
+        await pilot.press("X")
+        await settle(pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: "a small thing" not in listed(page))
+        page.picker.go("1")
+        await pilot.press("x")
+        await until(pilot, lambda: "NaN Dragon" not in listed(page))
+        await pilot.press("f")
+        await settle(pilot)
+        assert "NaN Dragon" in listed(page) and "wontfix" in listed(page)
+    with opened(folder) as save:
+        assert not open_incidents(save.conn)
+
+
+async def test_what_training_waits_for_is_not_closed_behind_its_back(folder: SaveFolder) -> None:
+    with closing(open_save(folder, write=True)) as conn:
+        conn.execute("UPDATE incidents SET blocks = 1")
+        conn.commit()
+    app = app_on(folder)
+    async with app.run_test(size=WIDE) as pilot:
+        page = await go(pilot, "incidents")
+        page.picker.go("1")
+        await pilot.press("x")
+        await settle(pilot)
+        assert any("Training waits" in n.message for n in app._notifications)
+    with opened(folder) as save:
+        assert len(open_incidents(save.conn)) == 1
+
+
+async def test_the_deeds_are_shown_by_kind(folder: SaveFolder) -> None:
+    app = app_on(folder)
+    async with app.run_test(size=WIDE) as pilot:
+        page = await go(pilot, "achievements")
+        assert "Ultramarathon" in listed(page) and "First Steps" in listed(page)
+        await pilot.press("f")
+        await settle(pilot)
+        assert "Ultramarathon" not in listed(page) and "First Steps" in listed(page)
+        await pilot.press("f")
+        await settle(pilot)
+        assert "Ultramarathon" in listed(page) and "First Steps" not in listed(page)
 
 
 async def test_the_map_shows_where_the_hero_is_and_what_the_next_region_asks(folder: SaveFolder) -> None:
@@ -282,7 +356,12 @@ async def test_a_screen_on_an_empty_save_says_what_will_stand_there(
     create_save(folder, load_hero("pip"), seed=7)
     app = app_on(folder)
     async with app.run_test(size=SMALL) as pilot:
-        for place, says in (("log", "nothing has happened yet"), ("saga", "the story begins")):
+        for place, says in (
+            ("log", "nothing has happened yet"),
+            ("saga", "the story begins"),
+            ("incidents", "nothing is wrong"),
+            ("achievements", "First Steps"),
+        ):
             assert says in listed(await go(pilot, place))
         assert "The Inn" in listed(await go(pilot, "map"))
 
@@ -304,6 +383,53 @@ def fixed_garrison(folder: SaveFolder) -> GarrisonView:
     )
 
 
+def line(at: float, step: int, kind: str, channel: Channel, alert: Alert, tale: tuple[str, str, str, Tone]) -> Line:
+    plain, tavern, icon, tone = tale
+    event = Event(kind, at, f"{kind.split('.')[0]}s:{step}", 1, step, {"step": step, "reason": "stopped"})
+    return Line(event, Tale(at, plain, tavern, tone, icon, "*"), channel, alert, True)
+
+
+def fixed_story() -> tuple[Line, ...]:
+    """Two days, newest first."""
+    return (
+        line(
+            NOW - 60, 1250, "training.stopped", "training", "notice", ("Run 1 stopped", "PIP comes home", "○", "text")
+        ),
+        line(
+            NOW - 90,
+            1205,
+            "system.incident",
+            "system",
+            "crisis",
+            ("Incident: loss not finite", "A Demon Lord appears", "!", "bad"),
+        ),
+        line(
+            NOW - 120,
+            1000,
+            "checkpoint.saved",
+            "checkpoint",
+            "whisper",
+            ("Checkpoint saved", "Anchor saved", "▼", "text"),
+        ),
+        line(
+            NOW - 86400,
+            400,
+            "skill.lost",
+            "eval",
+            "warning",
+            ("BIN lost: L1 .62", "PIP has lost BIN L1 .62", "▯", "warn"),
+        ),
+        line(
+            NOW - 86500,
+            300,
+            "exam.taken",
+            "eval",
+            "notice",
+            ("Exam BIN L3 passed", "PIP stands the trial of BIN L3", "✓", "good"),
+        ),
+    )
+
+
 @SIZES
 @pytest.mark.parametrize(
     ("place", "keys"),
@@ -313,7 +439,9 @@ def fixed_garrison(folder: SaveFolder) -> GarrisonView:
         ("log", ("down", "down")),
         ("saga", ("down",)),
         ("map", ("down", "down")),
-        ("lore", ("pagedown",)),
+        ("incidents", ()),
+        ("achievements", ("f", "down")),
+        ("lore", ("down",)),
         ("garrison", ()),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -328,6 +456,9 @@ def test_pictures(
 ) -> None:
     app = app_on(folder)
     view = replace(fixed_garrison(folder))
+    source = app._source
+    assert isinstance(source, samples.FakeSource)
+    source.pages = {"log": LogView(fixed_story()), "saga": SagaView(fixed_story(), hero="PIP"), "lore": chapters()[:2]}
     monkeypatch.setattr(garrison_view, "_host", lambda *_: view.host)
     monkeypatch.setattr(garrison_view, "_disk", lambda *_: view.disk)
     monkeypatch.setattr(garrison_view, "_rooms", lambda *_: view.rooms)

@@ -11,7 +11,8 @@ from realm_tui.app.drawing import Look, Row
 from realm_tui.app.screens.list_page import FIND, ListPage
 from realm_tui.app.widgets import log_page
 from realm_tui.app.widgets.picker import Item
-from realm_tui.runtime.log_view import REACHES_S, LogReader, LogView
+from realm_tui.runtime.game import GameReader
+from realm_tui.runtime.log_view import COUNTS, LogView, log_view
 from realm_tui.runtime.opened import OpenedSave
 
 
@@ -39,13 +40,13 @@ class LogScreen(ListPage[LogView]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._reader = LogReader()
-        self._reach = 0
+        self._games = GameReader()
+        self._far = 0
         self._channel = ""
         self._least = 0
 
     def read(self, save: OpenedSave) -> LogView:
-        return self._reader.read(save, self._reach)
+        return log_view(save, self._games, self._far)
 
     def items(self, data: LogView, look: Look) -> Sequence[Item]:
         return log_page.log_items(log_page.chosen_lines(data, self._channel, self.find, ALERTS[self._least]), look)
@@ -83,5 +84,5 @@ class LogScreen(ListPage[LogView]):
         self.repaint_data()
 
     def action_further_back(self) -> None:
-        self._reach = (self._reach + 1) % len(REACHES_S)
+        self._far = (self._far + 1) % len(COUNTS)
         self.reload()

@@ -1,51 +1,97 @@
-"""The saga: one sentence for each deed worth telling, and the page of its day."""
+"""The saga: one sentence for each deed worth telling, a page for each day, and the whole journey."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar
 
+from textual import on
+
+from lore.lexicon import label
 from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Look, Row
 from realm_tui.app.screens.list_page import FIND, ListPage
 from realm_tui.app.widgets import saga_page
-from realm_tui.app.widgets.picker import Item
-from realm_tui.runtime.log_view import REACHES_S, LogReader, LogView
+from realm_tui.app.widgets.picker import Item, Picker
+from realm_tui.runtime.game import GameReader
+from realm_tui.runtime.log_view import COUNTS, PARTS, Part, SagaView, saga_pages
 from realm_tui.runtime.opened import OpenedSave
 
 
-class SagaScreen(ListPage[LogView]):
+class SagaScreen(ListPage[SagaView]):
     """The story, newest first."""
 
     word = "screen.saga"
-    about = "saga.chronicle"
     keys: ClassVar[tuple[Action, ...]] = (
         Action(
-            "turn_day", "o", "day before", "day before", "Go to the newest deed of the day before.", footer_order=21
+            "next_part",
+            "f",
+            "saga/days/journey",
+            "saga/days/journey",
+            "The deeds, the days, or the journey.",
+            footer_order=20,
         ),
+        Action(
+            "turn_day", "y", "day before", "day before", "Go to the newest deed of the day before.", footer_order=21
+        ),
+        Action("older_deeds", "o", "older", "older tales", "Read further back in time.", footer_order=22),
         FIND,
     )
 
     def __init__(self) -> None:
         super().__init__()
-        self._reader = LogReader(told=True)
+        self._games = GameReader()
+        self._part: Part = "saga"
+        self._day: str | None = None
+        self._far = 0
 
-    def read(self, save: OpenedSave) -> LogView:
-        return self._reader.read(save, len(REACHES_S) - 1)
+    def read(self, save: OpenedSave) -> SagaView:
+        return saga_pages(save, self._games, self._part, self._day, self._far)
 
-    def items(self, data: LogView, look: Look) -> Sequence[Item]:
+    def items(self, data: SagaView, look: Look) -> Sequence[Item]:
+        if self._part == "chronicle":
+            return saga_page.day_items(data.days, look)
+        if self._part == "journey":
+            return saga_page.journey_items(data, look)
         return saga_page.saga_items(saga_page.found_deeds(data, self.find), look)
 
-    def empty(self, data: LogView, look: Look, width: int) -> Sequence[Row]:
+    def empty(self, data: SagaView, look: Look, width: int) -> Sequence[Row]:
         return saga_page.empty_saga(data)
 
-    def sheet(self, data: LogView, key: str | None, look: Look, width: int) -> Sequence[Row]:
+    def heading(self, data: SagaView, look: Look) -> str:
+        found = super().heading(data, look)
+        if self._part != "saga":
+            return label(f"saga.{self._part}", look.names)
+        return f"newest {len(data.lines):,}{' ' if found else ''}{found}" if data.older else found
+
+    def sheet(self, data: SagaView, key: str | None, look: Look, width: int) -> Sequence[Row]:
+        if self._part == "chronicle":
+            return saga_page.chronicle_sheet(data, look, width)
+        if self._part == "journey":
+            return saga_page.journey_sheet(data, look, width)
         return saga_page.day_sheet(data, data.line(key), look, width)
 
-    def sheet_title(self, data: LogView, key: str | None, look: Look) -> str:
+    def sheet_title(self, data: SagaView, key: str | None, look: Look) -> str:
+        if self._part == "journey":
+            return label("saga.journey", look.names)
         line = data.line(key)
-        told = super().sheet_title(data, key, look)
-        return told if line is None else f"{told}: {saga_page.day_of(line)}"
+        day = data.page.day if data.page is not None else saga_page.day_of(line) if line is not None else ""
+        return f"{label('saga.chronicle', look.names)}{f': {day}' if day else ''}"
+
+    @on(Picker.Moved)
+    def _another_day(self, event: Picker.Moved) -> None:
+        if self._part == "chronicle" and event.key != self._day:
+            self._day = event.key
+            self.reload()
+
+    def action_next_part(self) -> None:
+        self._part = PARTS[(PARTS.index(self._part) + 1) % len(PARTS)]
+        self._day, self.data = None, SagaView()
+        self.reload()
+
+    def action_older_deeds(self) -> None:
+        self._far = (self._far + 1) % len(COUNTS)
+        self.reload()
 
     def action_turn_day(self) -> None:
         if self.data is None:

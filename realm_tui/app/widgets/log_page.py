@@ -74,18 +74,14 @@ def log_sheet(line: Line | None, look: Look, width: int) -> list[Row]:
 
 
 def choice_text(channel: str, least: str, find: str, view: LogView, look: Look) -> str:
-    """What is listened to, and how far back."""
+    """What is listened to, and whether there is more."""
     parts = [label(f"log.channel.{channel}", look.names) if channel else "all channels"]
     if least != "whisper":
         parts.append(f"from {label(f'alert.{least}', look.names)} on")
     if find:
         parts.append(f"“{clean(find)}”")
-    reach = view.reach_s
-    parts.append(
-        "from the beginning" if reach is None else f"{reach / 3600:.0f} h" if reach < 2e5 else f"{reach / 86400:.0f} d"
-    )
-    if view.cut:
-        parts.append(f"{view.cut:,} older left out")
+    if view.older:
+        parts.append(f"newest {len(view.lines):,}")
     return " · ".join(parts)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from lore.figures import duration
+from lore.narrator import Tale
 from lore.saga import Line, matching
 from realm_tui.app.drawing import Look, Row, shorten
 from realm_tui.app.widgets.lines import GAP, columns, wrapped
@@ -9,7 +13,8 @@ from realm_tui.app.widgets.picker import Item
 from realm_tui.app.words import whole
 from realm_tui.runtime.figures import moment
 from realm_tui.runtime.foreign import clean
-from realm_tui.runtime.log_view import LogView
+from realm_tui.runtime.log_view import LogView, SagaView
+from saves.between import Day
 
 
 def day_of(line: Line) -> str:
@@ -60,6 +65,53 @@ def day_sheet(view: LogView, line: Line | None, look: Look, width: int) -> list[
     event = line.event
     proof = f" step {whole(event.step)} · {shorten(clean(event.source), max(8, width - 24))}"
     return [*rows, GAP, ((proof, "faint"),)]
+
+
+def day_items(days: tuple[Day, ...], look: Look) -> list[Item]:
+    """One line a day of training."""
+    return [(d.day, lambda width, one=d: _day_row(one, width)) for d in days]  # type: ignore[misc]
+
+
+def _day_row(day: Day, width: int) -> Row:
+    return columns(
+        (day.day, 10, "text"),
+        (f"{day.steps:,} steps", -16, "strong"),
+        (duration(day.active_s), -10, "muted"),
+        ("", max(1, width - 40), ""),
+    )
+
+
+def chronicle_sheet(view: SagaView, look: Look, width: int) -> list[Row]:
+    """The page of a day."""
+    page = view.page
+    if page is None:
+        return []
+    rows = tale_rows(page.lines(view.hero), look, width)
+    return [*rows, GAP, ((" the day is not over yet", "faint"),)] if page.open else rows
+
+
+def journey_items(view: SagaView, look: Look) -> list[Item]:
+    """The moments of the journey, one line each."""
+    tales = () if view.journey is None else view.journey.lines(view.hero)
+    return [(str(i), lambda width, t=tale: _tale_row(t, look, width)) for i, tale in enumerate(tales)]  # type: ignore[misc]
+
+
+def _tale_row(tale: Tale, look: Look, width: int) -> Row:
+    return columns((tale.icon, 1, tale.tone), (clean(tale.text(look.names)), max(8, width - 4), tale.tone))
+
+
+def journey_sheet(view: SagaView, look: Look, width: int) -> list[Row]:
+    """The whole journey as one page."""
+    return [] if view.journey is None else tale_rows(view.journey.lines(view.hero), look, width)
+
+
+def tale_rows(tales: Sequence[Tale], look: Look, width: int) -> list[Row]:
+    """Sentences, each broken into as many lines as it takes."""
+    rows: list[Row] = []
+    for tale in tales:
+        for i, text in enumerate(wrapped(tale.text(look.names), width - 5)):
+            rows.append(((f" {tale.icon} " if i == 0 else "   ", tale.tone), (text, tale.tone)))
+    return rows
 
 
 def empty_saga(view: LogView) -> list[Row]:
