@@ -180,7 +180,8 @@ def gate_view(save: OpenedSave, challenger: str | int | None = None, *, view: Le
     mine = [f for f in book.forms if f.campaign == save.campaign.id]
     champion = next((f for f in mine if f.champion), None)
     ranked = sorted((f for f in mine if not f.champion), key=_rank, reverse=True)
-    chosen = _chosen(save, book, ranked, challenger)
+    others = [f for f in ranked if champion is None or f.digest != champion.digest]
+    chosen = _chosen(save, book, others or ranked, challenger)
     bouts: tuple[Bout, ...] = ()
     if champion is not None and chosen is not None and chosen.id != champion.id:
         bouts = tuple(_bouts(save, champion, chosen))
@@ -230,6 +231,8 @@ def _refused(champion: FormView | None, challenger: FormView | None) -> str:
         return "there is no form to crown yet"
     if champion is not None and champion.id == challenger.id:
         return "it reigns already"
+    if champion is not None and champion.digest == challenger.digest:
+        return "it has the champion's own weights"
     return ""
 
 
@@ -317,7 +320,7 @@ def _discordant(save: OpenedSave, bouts: Iterable[Bout]) -> Iterable[Discordant]
                FROM exam_items a JOIN exam_items b ON b.exam_id = ? AND b.position = a.position
                    AND b.problem_digest = a.problem_digest
                WHERE a.exam_id = ? AND a.correct <> b.correct AND a.result IS NOT NULL AND b.result IS NOT NULL
-               ORDER BY b.correct, a.position LIMIT ?""",
+               ORDER BY a.position LIMIT ?""",
             (bout.challenger_exam, bout.champion_exam, left),
         ).fetchall()
         for row in rows:

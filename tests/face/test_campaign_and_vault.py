@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -77,16 +78,29 @@ class HomeLink(EngineLink):
         return None
 
 
+class SavedApp(RealmApp):
+    """The app over a real save, which lets go of it when it ends."""
+
+    def __init__(self, folder: SaveFolder, look: Look) -> None:
+        self.saved, self.thread = SaveSource(folder), ThreadPoolExecutor(max_workers=1)
+        super().__init__(
+            self.saved,
+            HomeLink(folder),
+            samples.FakeKeeper(),
+            samples.RULES,
+            look=look,
+            first=samples.facts(),
+            reader=self.thread,
+        )
+
+    async def on_unmount(self) -> None:
+        await super().on_unmount()
+        self.thread.submit(self.saved.close).result()
+        self.thread.shutdown()
+
+
 def app(folder: SaveFolder, look: Look | None = None) -> RealmApp:
-    source = SaveSource(folder)
-    return RealmApp(
-        source,
-        HomeLink(folder),
-        samples.FakeKeeper(),
-        samples.RULES,
-        look=look or Look(names="plain"),
-        first=samples.facts(),
-    )
+    return SavedApp(folder, look or Look(names="plain"))
 
 
 @asynccontextmanager

@@ -165,7 +165,7 @@ def test_the_gate_shows_both_what_the_questions_said_and_the_price(played: SaveF
     assert "checkpoint-900" in text(gate.fighters(seen, PLAIN, 110))
     bar = text(gate._counts(seen, PLAIN, width)[1:])
     assert bar.count("▓") > bar.count("█") and "▒" not in bar
-    assert "right: ④" in text(gate.discordant_rows(seen, PLAIN, width))
+    assert "right ④" in text(gate.discordant_rows(seen, PLAIN, width))
 
 
 def test_a_gate_nobody_stands_at(played: SaveFolder) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lore.figures import share
+from lore.figures import count, share
 from lore.lexicon import entry, label
 from realm_tui.app.drawing import Look, Row, fit, shorten
 from realm_tui.app.widgets.ledger import exam_text, mark_of
@@ -188,7 +188,7 @@ def _cost(seen: GateView, look: Look, items: int) -> list[Row]:
     seconds = cost.of(items)
     steps = cost.steps(seconds)
     more = UNKNOWN if seconds is None else f"about {seconds:.1f} s"
-    more += f", the time of {steps:,} steps" if steps is not None else ""
+    more += f", the time of {count(steps, 'step')}" if steps is not None else ""
     crowning = "" if seen.challenger is None else f"crowning copies {size(seen.challenger.bytes)} at most"
     name = label("gate.cost", look.names)
     return [named(name, spent), named("", f"{items} more for each: {more}"), named("", crowning, "muted")]
@@ -208,8 +208,16 @@ def discordant_rows(seen: GateView, look: Look, width: int) -> list[Row]:
 def _item(one: Discordant, look: Look, width: int) -> list[Row]:
     tone, sign = ("good", "+") if one.won else ("bad", "-")
     question = drawn(one.prompt, newline="↵")
-    said = f"{drawn(one.champion, newline='↵') or UNKNOWN} / {drawn(one.challenger, newline='↵') or UNKNOWN}"
+    room = max(6, (width - 36) // 3)
+    answers: list[tuple[str, str]] = [("     ", "")]
+    for who, answer in (
+        (label("champion", look.names).lower(), one.champion),
+        (label("gate.challenger", look.names).lower(), one.challenger),
+        ("right", one.expected),
+    ):
+        told = shorten(drawn(answer, newline="↵"), room) or UNKNOWN
+        answers += [(f"{who} ", "faint"), (f"{told}   ", "text" if who == "right" else "muted")]
     return [
         ((f" {sign} ", tone), (f"{one.skill.upper()} L{one.level} ", "skill"), (shorten(question, width - 12), "text")),
-        (("     ", ""), (shorten(said, width - 26), "muted"), ("  right: ", "faint"), (drawn(one.expected), "text")),
+        tuple(answers),
     ]

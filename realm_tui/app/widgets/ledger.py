@@ -47,20 +47,22 @@ def exam_text(form: FormView) -> str:
 
 
 def list_items(forms: tuple[FormView, ...], held: int | None) -> list[Item]:
-    """One line a form; the one that others are held against is marked."""
-    return [(str(f.id), lambda width, f=f: _list_row(f, held == f.id, width)) for f in forms]  # type: ignore[misc]
+    """One line a form; the one that others are held against is marked, and whose it is said where campaigns share the list."""
+    several = len({f.campaign for f in forms}) > 1
+    return [(str(f.id), lambda width, f=f: _list_row(f, held == f.id, several, width)) for f in forms]  # type: ignore[misc]
 
 
-def _list_row(form: FormView, held: bool, width: int) -> Row:
+def _list_row(form: FormView, held: bool, several: bool, width: int) -> Row:
     mark, tone = mark_of(form)
     faded = "faint" if not form.on_the_way else "text"
+    owner = f"{form.campaign.removeprefix('campaign-')}: " if several else ""
     return columns(
         (("=" if held else " ") + mark, 2, "tip" if held else tone),
         (whole(form.step), -10, faded),
         (when(form.at), 11, "muted"),
         (size(form.bytes), -9, faded),
         (drawn(exam_text(form)), 12, "good" if form.exam else "faint"),
-        (drawn(", ".join(form.reasons)), max(4, width - _FIXED), "muted"),
+        (owner + drawn(", ".join(form.reasons)), max(4, width - _FIXED), "muted"),
     )
 
 
