@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from engine.link.state import LIVING
 from realm_tui.app.drawing import Look, Row
 from realm_tui.app.facts import Facts
-from realm_tui.app.widgets.header import data_age
 from realm_tui.app.widgets.panel import Panel
 from realm_tui.app.words import age
 from realm_tui.runtime.foreign import clean
@@ -21,16 +20,19 @@ def banner_rows(facts: Facts, stale_s: float) -> list[Row]:
         rows.append(
             ((" ! ", "alarm"), (f" {clean(blocker.reason)}", "bad-strong"), (f" → {clean(blocker.fix)}", "text"))
         )
-    old = data_age(status)
-    if status.state in LIVING and (status.stale or (old is not None and old >= stale_s and status.state == "training")):
-        rows.append(
-            (
-                (" ! ", "alarm"),
-                (f" The engine has said nothing for {age(status.ages_s.get('heartbeat'))}.", "bad-strong"),
-                (" The numbers below are as old as that.", "text"),
-            )
-        )
+    if status.state not in LIVING:
+        return rows
+    silent, idle = status.ages_s.get("heartbeat"), status.ages_s.get("step")
+    if status.stale or (silent is not None and silent >= stale_s):
+        rows.append(_old(f" The engine has said nothing for {age(silent)}."))
+    elif status.state == "training" and status.steps_per_s is not None and idle is not None and idle >= stale_s:
+        # Before the first step of a run its age is that of the run before, which nobody need be warned of.
+        rows.append(_old(f" No step was done for {age(idle)}."))
     return rows
+
+
+def _old(what: str) -> Row:
+    return ((" ! ", "alarm"), (what, "bad-strong"), (" The numbers below are as old as that.", "text"))
 
 
 class Banner(Panel):
