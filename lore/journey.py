@@ -106,7 +106,14 @@ def _lines(j: Journey, hero: str) -> list[Tale]:
         say("loss", "measured", **{name: number(value, 2) for name, value in losses.items()})
     for skill, level in j.levels.items():
         words = {"skill": skill.upper(), "effort": number(j.effort_by_skill.get(skill, 0.0), 1)}
-        say("skill", "won" if level else "none", **words, level=level, held=j.held.get(skill, 0))
+        say(
+            "skill",
+            "won" if level else "none",
+            **words,
+            level=level,
+            levels=count(level, "level"),
+            held=j.held.get(skill, 0),
+        )
     if j.exams:
         best = "–" if j.best_exam is None else number(int(j.best_exam * 100) / 100, 2).removeprefix("0")
         say("exams", "taken", exams=count(j.exams, "exam"), trials=count(j.exams, "trial"), score=best)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any
 
-from lore.fold import ExamFact, Fact, LevelUpFact, Told, TrialFact, WindowFact
+from lore.fold import ExamFact, Fact, LevelUpFact, Told, TrialFact
 from lore.world_rules import Gate, RegionRule, WorldRules, world_rules
 
 LADDER_TOP = 10
@@ -93,8 +93,13 @@ class WorldPart:
     def __init__(self, rules: WorldRules | None = None) -> None:
         self._rules = rules or world_rules()
         self._answers = max((r.opens.answers for r in self._rules.regions.values()), default=1)
+        self._by_steps = {n: r.opens.steps for n, r in self._rules.regions.items() if _asks_only_steps(r.opens)}
         self._by_exam = {
-            tier: {n: r for n, r in self._rules.regions.items() if _may_open(r.opens, tier)}
+            tier: {
+                n: r
+                for n, r in self._rules.regions.items()
+                if not _asks_only_steps(r.opens) and _may_open(r.opens, tier)
+            }
             for tier in self._rules.tiers
         }
         """By tier of an exam the regions that it can open."""
@@ -106,12 +111,13 @@ class WorldPart:
 
     def take(self, state: WorldState, fact: Fact, told: Told) -> None:
         """Take one fact in; what it opens is told."""
-        if isinstance(fact, WindowFact):
-            waiting = state.steps == 0 or self._waits_for_steps(state)
-            state.steps = max(state.steps, fact.last_step - told.setting.starting_step)
-            if waiting:
-                self._open(state, fact, told)
-        elif isinstance(fact, ExamFact):
+        start = told.setting.starting_step
+        state.steps = max(state.steps, fact.step - start)
+        for name, steps in self._by_steps.items():
+            # How windows were merged must not show, so what steps alone open carries their number and is not told.
+            if name not in state.regions and state.steps >= max(1, steps):
+                state.regions[name] = [start + steps, None, ""]
+        if isinstance(fact, ExamFact):
             if fact.kind not in NOT_COUNTED and fact.items:
                 self._exam(state, fact, told)
         elif isinstance(fact, LevelUpFact):
@@ -167,8 +173,8 @@ class WorldPart:
             known = any(key in text for region in self._sides.values() for key in region.asks)
             primitives = exam.primitives if known else {}
             for name, region in self._sides.items():
-                told_of = sum([p["items"] for key, p in primitives.items() if key in region.asks])
-                state.asked[f"{exam.skill}/{name}"] = told_of / exam.items
+                met = sum([p["items"] for key, p in primitives.items() if key in region.asks])
+                state.asked[f"{exam.skill}/{name}"] = met / exam.items
         self._fight(state, exam, told)
         self._open(state, exam, told, self._by_exam.get(tier))
 
@@ -192,24 +198,17 @@ class WorldPart:
 
     # ------------------------------------------------------------ gates
 
-    def _waits_for_steps(self, state: WorldState) -> bool:
-        return any(r.opens.steps > 1 and name not in state.regions for name, r in self._rules.regions.items())
-
     def _open(
         self,
         state: WorldState,
-        fact: WindowFact | ExamFact | LevelUpFact | TrialFact,
+        fact: ExamFact | LevelUpFact | TrialFact,
         told: Told,
         some: Mapping[str, RegionRule] | None = None,
     ) -> None:
         for name, region in (self._rules.regions if some is None else some).items():
             if name not in state.regions and self._opens(state, region.opens):
-                if isinstance(fact, WindowFact):
-                    # Merged windows forget the moment of a step, so what steps complete is opened without being told.
-                    state.regions[name] = [told.setting.starting_step + region.opens.steps, None, ""]
-                else:
-                    state.regions[name] = _deed(fact)
-                    told.emit("world.region", region=name)
+                state.regions[name] = _deed(fact)
+                told.emit("world.region", region=name)
 
     def _opens(self, state: WorldState, gate: Gate) -> bool:
         """Whether all of a gate's conditions are met; the cheap ones are looked at first."""
@@ -245,7 +244,7 @@ class WorldPart:
         level = min(LADDER_TOP, state.levels.get(leading or "", 0))
         place = next(iter(self._rules.regions))
         for name, region in self._rules.regions.items():
-            if region.side and name in state.regions and state.asked.get(f"{leading}/{name}", 0.0) > 0.5:
+            if region.side and name in state.regions and state.asked.get(f"{leading}/{name}", 0.0) >= region.most:
                 return name
             if region.levels is not None and region.levels[0] <= level and name in state.regions:
                 place = name
@@ -254,7 +253,11 @@ class WorldPart:
 
 def _may_open(gate: Gate, tier: str) -> bool:
     """Whether an exam of a tier can be the last thing that a gate waited for."""
-    return gate.tier == tier or bool(gate.boss) or not (gate.level or gate.tier)
+    return gate.tier == tier or bool(gate.boss) or gate.steps > 0
+
+
+def _asks_only_steps(gate: Gate) -> bool:
+    return not (gate.level or gate.tier or gate.boss)
 
 
 def _pooled(newest: list[list[int]]) -> tuple[int, int]:

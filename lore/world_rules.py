@@ -38,6 +38,7 @@ class RegionRule(Model):
     colour: str = Field("#9CA3AF", pattern=r"^#[0-9A-Fa-f]{6}$", description="its colour on the map")
     side: bool = Field(False, description="beside the ladder of levels")
     asks: tuple[str, ...] = Field((), description="side region: primitives that most of an exam taken there exercises")
+    most: Share = Field(0.75, gt=0, description="side region: share of the exam's items that must exercise them")
     opens: Gate = Field(default_factory=lambda: Gate.model_validate({}), description="what must hold before it opens")
 
     @model_validator(mode="after")

@@ -59,6 +59,7 @@ STORY = Chapter(
     decisions=[
         rows.decision(1, 630, "strategy", "focus on bin"),
         rows.decision(2, 640, "maxed", "bin stands at level 3"),
+        rows.decision(3, 650, "attempt", "L1 won"),
     ],
 )
 FOLDED = [

@@ -135,8 +135,8 @@ def test_an_open_region_stays_open() -> None:
 
 
 def test_comparisons_lead_into_the_wastes_and_out_again() -> None:
-    mostly = json.dumps({"binary_compare": {"correct": 30, "items": 40}})
-    half = json.dumps({"binary_compare": {"correct": 30, "items": 32}})
+    mostly = json.dumps({"binary_compare": {"correct": 30, "items": 48}})
+    half = json.dumps({"binary_compare": {"correct": 30, "items": 47}})
     there = (*FOOTHILLS, exam(8, 80, 5, 40, primitives_json=mostly))
     assert folded(*there)[0].here == "binary_wastes"
     assert folded(*there, exam(9, 81, 5, 40, primitives_json=half))[0].here == "logic_foothills"
@@ -166,6 +166,13 @@ def test_the_state_survives_json() -> None:
 def test_one_window_or_many_open_the_same() -> None:
     small = [steps(n) for n in range(10, 110, 10)]
     assert folded(*small)[0] == folded(small[-1])[0]
+
+
+def test_an_exam_before_the_first_window_opens_the_same() -> None:
+    """Windows end at checkpoints or later, exams lie between: what steps alone open neither waits for one nor is told."""
+    world, fold = folded(exam(1, 5, 1, 10, 29), steps(10))
+    assert world.unlocked == folded(steps(10))[0].unlocked and world.here == "novice_valley"
+    assert not fold.told.happenings
 
 
 def test_an_age_begins_with_another_body() -> None:
