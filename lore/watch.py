@@ -90,6 +90,8 @@ class Watch:
 
     def pass_to(self, state: Watching, step: int, tell: Tell) -> None:
         """End what ends by itself up to ``step``."""
+        if not state.struck:
+            return
         for name in list(state.struck):
             ends = self.ends_at(state, name)
             if ends is not None and ends[0] <= step:
