@@ -61,7 +61,7 @@ class ForgeView:
     """Everything in the forge."""
 
     drills: tuple[DrillView, ...]
-    """Weakest primitive first."""
+    """The suggested primitive first, then from the weakest on."""
     suggested: str | None
     """The primitive to drill first; None where none is weak."""
     reason: str
@@ -86,9 +86,10 @@ def forge_view(save: OpenedSave) -> ForgeView:
 
     stood, rules = standing(save), save.rules.primitives
     first = prescribe(stood, rules, last=record.last_drilled(save.conn, save.campaign.id))
+    suggested = first[0].primitive if first is not None else None
     return ForgeView(
-        drills=_drills(save, stood),
-        suggested=first[0].primitive if first is not None else None,
+        drills=tuple(sorted(_drills(save, stood), key=lambda one: one.key != suggested)),
+        suggested=suggested,
         reason=first[1] if first is not None else "",
         last_drill=decisions.latest_decision(save.conn, save.campaign.id, kind="drill"),
         rounds=tuple(sparring.rounds(save.conn)[:_ROUNDS]),

@@ -21,7 +21,7 @@ _ROUND_TONES = {"flawless": "good", "completed": "good", "stale": "faint", "fail
 
 
 def drill_row(one: DrillView, look: Look, width: int) -> Row:
-    """``carry  .64 [.52 … .75]  frail  200 steps in BIN: add, sub``."""
+    """``carry  .64 [.52 … .75]  frail  BIN add, subtract, 200 steps``."""
     stood = one.standing
     low, high = stood.interval
     tone = "bad" if stood.weak else "warn" if stood.spar else "good"
@@ -29,9 +29,9 @@ def drill_row(one: DrillView, look: Look, width: int) -> Row:
     if one.drill is None:
         told = "nothing drills it"
     else:
-        told = f"{one.drill.steps} steps in {one.drill.skill.upper()}: {', '.join(one.drill.operations)}"
+        told = f"{one.drill.skill.upper()} {', '.join(one.drill.operations)}, {one.drill.steps} steps"
     return (
-        (column(clean(stood.primitive), 19) + " ", "text"),
+        (column(clean(stood.primitive), 21) + " ", "text"),
         (share(stood.tally.correct, stood.tally.items), tone),
         (f" [{fraction(low)} … {fraction(high)}]", "muted"),
         (f" {column(mark, 6)} ", tone),
@@ -68,11 +68,10 @@ def forge_rows(view: ForgeView, look: Look, width: int, now: float) -> list[Row]
         )
     for skill, states in view.forged.items():
         told = ", ".join(f"{count:,} {state}" for state, count in states.items())
-        rows += _said(f"{skill.upper()}: {told} stretches", width, "text")
+        rows += _said(f"stretches of {skill.upper()}: {told}", width, "text")
     if view.latest is not None:
         end = UNKNOWN if view.latest.last_step is None else whole(view.latest.last_step)
-        rows += _said(f"newest: {view.latest.skill.upper()}, steps {whole(view.latest.first_step)} to {end}, "
-                      f"{view.latest.state}", width, "muted")  # fmt: skip
+XX  # fmt: skip
     if view.last_drill is not None:
         rows += _said(clean(f"last drill at step {view.last_drill.step:,}: {view.last_drill.decision}"), width, "muted")
     return rows

@@ -29,8 +29,8 @@ def skills_head(look: Look, width: int) -> Row:
         column("won", 6, right=True),
         column(label("skill.held", look.names), 6, right=True),
         column("at", 8, right=True),
-        column("exams", 7, right=True),
-        column("share", 7, right=True),
+        column("exams", 6, right=True),
+        column("share", 6, right=True),
     )
     return (("".join(texts), "faint"),)
 
@@ -46,10 +46,10 @@ def skill_row(skill: SkillView, look: Look, width: int) -> Row:
         (column(str(skill.won), 6, right=True), "strong"),
         (column(str(skill.held), 6, right=True), "bad-strong" if skill.lost else "strong"),
         (column(at, 8, right=True), "text"),
-        (column(exams, 7, right=True), "text"),
-        (column(steps, 7, right=True), "text"),
+        (column(exams, 6, right=True), "text"),
+        (column(steps, 6, right=True), "text"),
     ]
-    room = width - 60
+    room = width - 58
     if room >= 4:
         row += [("  ", ""), *_strip(skill, room)]
     return tuple(row)
@@ -139,7 +139,8 @@ def course_rows(view: GuildView, look: Look, width: int) -> list[Row]:
     chosen = f"preset {course.settings.preset}" if course.settings.preset else "settings of your own"
     where = "now" if course.live else "in the newest checkpoint" if course.saved else "before the first step"
     rows: list[Row] = [
-        ((f" {course.settings.strategy}", "strong"), (f"  {chosen}, step {whole(course.step)}, {where}", "muted")),
+        ((f" {course.settings.strategy}", "strong"), (f"  {chosen}", "muted")),
+        ((f" as of step {whole(course.step)}, {where}", "faint"),),
     ]
     if course.weights is not None:
         rows += _said("The shares you set yourself stand above the strategy.", width, "warn")
@@ -149,7 +150,7 @@ def course_rows(view: GuildView, look: Look, width: int) -> list[Row]:
     rows.append(((" forgetting  ", "muted"), (view.budget.text(), tone)))
     for skill, one in course.skills.items():
         told = []
-        if one.multiplier is not None:
+        if one.multiplier is not None and one.state.mastered:
             told.append(f"keeping costs x{one.multiplier:.2f}")
         if one.hint is not None:
             told.append(one.hint.text(look.names))
@@ -167,7 +168,8 @@ def course_rows(view: GuildView, look: Look, width: int) -> list[Row]:
     if view.decisions:
         rows += [(), ((" decided before", "accent"),)]
         for row in view.decisions:
-            rows += _said(clean(f"step {row.step:,}  {row.kind}  {row.decision}: {row.reason}"), width, "muted", 2)
+            kind = "" if row.decision.startswith(row.kind) else f"{row.kind} "
+            rows += _said(clean(f"step {row.step:,}: {kind}{row.decision}: {row.reason}"[:600]), width, "muted", 2)
     return rows
 
 

@@ -23,8 +23,8 @@ def papers_head(alpha: float) -> Row:
     """The columns' names."""
     sure = "95 %" if alpha == 0.05 else "interval"
     text = (
-        column("step", 9, right=True) + "  " + column("exam", 12) + column("level", 11)
-        + column("right", 8, right=True) + column("share", 6, right=True) + "  " + column(sure, 11)
+        column("step", 8, right=True) + "  " + column("exam", 11) + column("level", 9)
+        + column("right", 7, right=True) + column("share", 6, right=True) + "  " + column(sure, 11)
     )  # fmt: skip
     return ((text, "faint"),)
 
@@ -33,10 +33,10 @@ def papers_row(one: PaperLine, look: Look, alpha: float, width: int) -> Row:
     """``1,200  gate  BIN L3  51/64  .79  .65 … .89  2 unreadable``."""
     low, high = interval(one.correct, one.items, alpha) if one.items else (None, None)
     row: list[Span] = [
-        (column(whole(one.step), 9, right=True), "text"),
-        ("  " + column(_kind(one.kind, one.plan, look), 12), "muted"),
-        (column(f"{one.skill.upper()} L{one.level}", 11), "text"),
-        (column(f"{one.correct}/{one.items}", 8, right=True), "text"),
+        (column(whole(one.step), 8, right=True), "text"),
+        ("  " + column(_kind(one.kind, one.plan, look), 10) + " ", "muted"),
+        (column(f"{one.skill.upper()} L{one.level}", 8) + " ", "text"),
+        (column(f"{one.correct}/{one.items}", 7, right=True), "text"),
         (column(share(one.correct, one.items) if one.items else UNKNOWN, 6, right=True), "strong"),
         ("  " + column(f"{fraction(low)} … {fraction(high)}", 11), "muted"),
     ]
@@ -116,7 +116,7 @@ def paper_rows(paper: Paper | None, look: Look, width: int, alpha: float, now: f
         ]
         rows.append(tuple(spans))
     if one.apprentice:
-        rows.append(((" all unseen problems there are: no error is claimed", "faint"),))
+        rows.append(((" all unseen problems there are; no claim is made", "faint"),))
     rows += _counts(label("skill.operation", look.names).lower(), one.operations, look, width, alpha)
     rows += _counts("primitive", one.primitives, look, width, alpha)
     return rows
@@ -127,7 +127,7 @@ def _counts(title: str, counts: Mapping[str, Any], look: Look, width: int, alpha
         return []
     chance = any(c.get("chance") is not None for c in counts.values())
     luck = ("luck" if look.tavern else "chance") if chance else ""
-    rows: list[Row] = [(), ((f" {column(title, 18)}{column('right', 8, right=True)}{' ' * 21}{luck}", "faint"),)]
+    rows: list[Row] = [(), ((f" {column(title, 18)}{column('right', 8, right=True)}{' ' * 18}{luck}", "faint"),)]
     ordered = sorted(counts.items(), key=lambda c: (c[1]["correct"] / max(1, c[1]["items"]), c[0]))
     for name, c in ordered:
         low, high = interval(c["correct"], c["items"], alpha) if c["items"] else (None, None)
