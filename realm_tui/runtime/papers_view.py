@@ -41,6 +41,7 @@ class PaperLine:
     weights: str
     of_checkpoint: bool
     at: float
+    duration_s: float
 
     @property
     def key(self) -> str:
@@ -62,12 +63,12 @@ class PapersView:
     """The list, and the exam that is looked at."""
 
     lines: tuple[PaperLine, ...]
-    total: int
-    """Exams of the campaign, whatever the list is narrowed to."""
+    complete: bool
+    """Whether the list begins with the campaign's first exam; else older ones are left out."""
     alpha: float
     """Error level of the intervals."""
     measured_share: float | None
-    """Time of all exams as a share of the time of training; None before there is any."""
+    """Time of the listed exams as a share of the training since the first of them; None where not all kinds are listed."""
     budget_share: float
     """What the exam plan may take."""
     paper: Paper | None = None
@@ -87,28 +88,33 @@ def papers_view(save: OpenedSave, group: str = "all", chosen: int | None = None)
     narrowed = f"AND kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
     rows = save.conn.execute(
         f"""SELECT id, step, skill, level, kind, plan, items, correct, errors, format_failures, repeats, apprentice,
-                won_level, weights, checkpoint_id IS NOT NULL AS of_checkpoint, at
+                won_level, weights, checkpoint_id IS NOT NULL AS of_checkpoint, at, duration_s
             FROM live_exams WHERE run_campaign_id = ? {narrowed} ORDER BY id DESC LIMIT ?""",
         (save.campaign.id, *kinds, MOST),
     ).fetchall()
     lines = tuple(_line(row) for row in rows)
-    total, exam_s = save.conn.execute(
-        "SELECT count(*), sum(duration_s) FROM live_exams WHERE run_campaign_id = ?", (save.campaign.id,)
-    ).fetchone()
-    training_s = save.conn.execute(
-        "SELECT sum(active_s) FROM live_step_windows WHERE run_campaign_id = ?", (save.campaign.id,)
-    ).fetchone()[0]
     which = chosen if chosen is not None and any(one.id == chosen for one in lines) else None
     if which is None and lines:
         which = lines[0].id
     return PapersView(
         lines=lines,
-        total=int(total),
+        complete=len(lines) < MOST,
         alpha=save.rules.exams.alpha,
-        measured_share=float(exam_s or 0.0) / training_s if training_s else None,
+        measured_share=_measured(save, lines) if group == "all" and lines else None,
         budget_share=load_exam_plan().budget.share,
         paper=_paper(save, which) if which is not None else None,
     )
+
+
+def _measured(save: OpenedSave, lines: tuple[PaperLine, ...]) -> float | None:
+    """Time of the exams over that of the training since the first of them; reads no older window."""
+    since = lines[-1].step if len(lines) == MOST else save.campaign.starting_step
+    training_s = save.conn.execute(
+        """SELECT sum(w.active_s) FROM runs r CROSS JOIN step_windows w ON w.run_id = r.id
+           WHERE r.campaign_id = ? AND w.first_step > ? AND w.last_step <= coalesce(r.superseded_after, w.last_step)""",
+        (save.campaign.id, since),
+    ).fetchone()[0]
+    return sum(one.duration_s for one in lines) / training_s if training_s else None
 
 
 def _line(row: sqlite3.Row) -> PaperLine:

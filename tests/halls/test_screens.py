@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
-from configs import clock
 from configs.paths import SaveFolder
 from realm_tui.app.app import RealmApp
 from realm_tui.app.drawing import Look
@@ -21,27 +19,11 @@ from realm_tui.runtime.opened import opened
 from realm_tui.runtime.study import ways
 from tests.face import samples
 from tests.face.test_screen import drawn, settle, until
-from tests.halls.town import ODD, build, forge_skill
+from tests.halls.town import ODD, forge_skill
 
 Compare = Callable[..., bool]
 SMALL, WIDE = (80, 24), (120, 40)
 SIZES = pytest.mark.parametrize("size", [SMALL, WIDE], ids=["80x24", "120x40"])
-
-
-@pytest.fixture
-def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SaveFolder]:
-    """A busy save in a realm of its own, in one time zone."""
-    monkeypatch.setenv("REALM_HOME", str(tmp_path / "realm"))
-    monkeypatch.setenv("TZ", "UTC")
-    for name in ("REALM_SAVE", "REALM_CONFIG_DIR", "NO_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    time.tzset()
-    found = SaveFolder.named(None)
-    build(found)
-    yield found
-    clock.use()
-    monkeypatch.undo()
-    time.tzset()
 
 
 def app(town: SaveFolder, names: str = "tavern") -> RealmApp:
@@ -260,19 +242,9 @@ def test_the_questions_of_an_exam(snap_compare: Compare, town: SaveFolder) -> No
 
 
 @pytest.mark.parametrize("screen_id", ["board", "guild", "evals", "forge"])
-def test_the_halls_of_a_newborn(
-    snap_compare: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, screen_id: str
-) -> None:
+def test_the_halls_of_a_newborn(snap_compare: Compare, realm: SaveFolder, screen_id: str) -> None:
     from configs.loader import load_hero
     from saves.database import create_save
 
-    monkeypatch.setenv("REALM_HOME", str(tmp_path / "realm"))
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    found = SaveFolder.named(None)
-    found.root.parent.mkdir(parents=True)
-    clock.use(lambda: samples.NOW)
-    create_save(found, load_hero("pip"), seed=1)
-    try:
-        assert snap_compare(app(found, "plain"), terminal_size=SMALL, run_before=looked(found, screen_id))
-    finally:
-        clock.use()
+    create_save(realm, load_hero("pip"), seed=1)
+    assert snap_compare(app(realm, "plain"), terminal_size=SMALL, run_before=looked(realm, screen_id))

@@ -71,7 +71,10 @@ def forge_rows(view: ForgeView, look: Look, width: int, now: float) -> list[Row]
         rows += _said(f"stretches of {skill.upper()}: {told}", width, "text")
     if view.latest is not None:
         end = UNKNOWN if view.latest.last_step is None else whole(view.latest.last_step)
-XX  # fmt: skip
+        told = (
+            f"newest: {view.latest.skill.upper()}, steps {whole(view.latest.first_step)} to {end}, {view.latest.state}"
+        )
+        rows += _said(told, width, "muted")
     if view.last_drill is not None:
         rows += _said(clean(f"last drill at step {view.last_drill.step:,}: {view.last_drill.decision}"), width, "muted")
     return rows

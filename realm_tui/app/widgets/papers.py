@@ -73,11 +73,12 @@ def _kind(kind: str, plan: str, look: Look) -> str:
 
 
 def papers_summary(view: PapersView) -> str:
-    """``128 exams, 3.1 % of the training's time (5 % are the plan's)``."""
+    """``128 exams, 3.1 % of the training's time (the plan may take 10 %)``."""
+    count = f"{len(view.lines):,} exams" if view.complete else f"the newest {len(view.lines):,}"
     if view.measured_share is None:
-        return f"{view.total:,} exams"
+        return count
     part = f"{100 * view.measured_share:.1f} % of the training's time"
-    return f"{view.total:,} exams, {part} (the plan may take {100 * view.budget_share:.0f} %)"
+    return f"{count}, {part} (the plan may take {100 * view.budget_share:.0f} %)"
 
 
 def papers_empty(group: str) -> str:
