@@ -17,7 +17,7 @@ from realm_tui.app.drawing import Look, Row, fit, width_of
 from realm_tui.app.widgets import campaign as campaign_rows
 from realm_tui.app.widgets import gate, ledger, roster
 from realm_tui.app.widgets.picker import Item
-from realm_tui.runtime.campaign_view import CampaignReader, CampaignView
+from realm_tui.runtime.campaign_view import CampaignReader, CampaignView, Resting
 from realm_tui.runtime.campaigns import archive, begin, remember, switch
 from realm_tui.runtime.gate_view import gate_view
 from realm_tui.runtime.heroes_view import RosterReader
@@ -109,10 +109,34 @@ def test_the_played_campaign_comes_first_and_the_archived_last(played: SaveFolde
 def test_a_campaign_that_waits_is_read_once(played: SaveFolder) -> None:
     begin(played, name="second")
     reader = CampaignReader()
+    clock.use(lambda: NOW, lambda: 0.0)
     with opened(played) as save:
         first, again = reader.read(save), reader.read(save)
     assert first.standings[1] is again.standings[1] and first.standings[0] is not again.standings[0]
     assert view_of(played, "gone").chosen.id == "campaign-001"
+
+
+def test_what_takes_long_to_read_is_not_read_all_the_time() -> None:
+    seconds = 0.0
+    made = []
+
+    def make() -> int:
+        nonlocal seconds
+        seconds += 2.0
+        made.append(seconds)
+        return len(made)
+
+    clock.use(lambda: NOW, lambda: seconds)
+    try:
+        slow: Resting[int] = Resting()
+        assert slow.get("a", make) == 1
+        seconds = 101.0
+        assert slow.get("a", make) == 1
+        assert slow.get("b", make) == 2, "something else is read at once"
+        seconds = 250.0
+        assert slow.get("b", make) == 3
+    finally:
+        clock.use()
 
 
 # ---------------------------------------------------------------- the vault

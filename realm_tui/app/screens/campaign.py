@@ -16,10 +16,10 @@ from realm_tui.app.screens import journeys
 from realm_tui.app.screens.dialog import Choice, Line
 from realm_tui.app.screens.page import Page
 from realm_tui.app.widgets import campaign as rows
+from realm_tui.app.widgets.lines import drawn
 from realm_tui.app.widgets.picker import Picker, SheetView
 from realm_tui.runtime.campaign_view import CampaignReader, CampaignView
 from realm_tui.runtime.campaigns import Standing
-from realm_tui.runtime.foreign import clean
 from realm_tui.runtime.opened import OpenedSave
 
 
@@ -107,9 +107,9 @@ class CampaignScreen(Page[CampaignView]):
         if one is None:
             return
         if one.status == "active":
-            self.notify(f"{clean(one.name)} is played already.", markup=False)
+            self.notify(f"{drawn(one.name, 60)} is played already.", markup=False)
             return
-        question = f"Play {clean(one.name)}? A living engine saves and stops first."
+        question = f"Play {drawn(one.name, 60)}? A living engine saves and stops first."
         if (
             await self.app.push_screen_wait(
                 Choice("Another campaign", question, (("no", "n", "no"), ("yes", "y", "yes")))
@@ -126,7 +126,7 @@ class CampaignScreen(Page[CampaignView]):
         answer = await self.app.push_screen_wait(
             Choice(
                 "A new campaign",
-                f"With a new {clean(one.hero)}, or with the champion, else the best form, of {clean(one.name)} (New Game+)?",
+                f"With a new {drawn(one.hero, 60)}, or with the champion, else the best form, of {drawn(one.name, 60)} (New Game+)?",
                 (("new", "n", "a new hero"), ("form", "f", "its best form"), ("stop", "c", "cancel")),
             )
         )
@@ -148,7 +148,7 @@ class CampaignScreen(Page[CampaignView]):
         if one is None or self.data is None:
             return
         if one.status == "archived":
-            self.notify(f"{clean(one.name)} is in the Hall already.", markup=False)
+            self.notify(f"{drawn(one.name, 60)} is in the Hall already.", markup=False)
             return
         others = [(s.id, s.name) for s in self.data.standings if s.id != one.id and s.status != "archived"]
         await journeys.archive(self.realm, one.id, one.name, others, active=one.status == "active")
@@ -158,7 +158,9 @@ class CampaignScreen(Page[CampaignView]):
         one = self._under_cursor()
         if one is None:
             return
-        words = await self.app.push_screen_wait(Line("A note", f"It stands among the milestones of {clean(one.name)}."))
+        words = await self.app.push_screen_wait(
+            Line("A note", f"It stands among the milestones of {drawn(one.name, 60)}.")
+        )
         if words is None:
             return
 

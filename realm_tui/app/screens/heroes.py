@@ -17,8 +17,8 @@ from realm_tui.app.screens import journeys
 from realm_tui.app.screens.dialog import Choice
 from realm_tui.app.screens.page import Page
 from realm_tui.app.widgets import roster as rows
+from realm_tui.app.widgets.lines import drawn
 from realm_tui.app.widgets.picker import Picker, SheetView
-from realm_tui.runtime.foreign import clean
 from realm_tui.runtime.heroes_view import HeroCard, HeroesView, Legend, RosterReader
 from realm_tui.runtime.opened import OpenedSave
 
@@ -130,7 +130,7 @@ class HeroesScreen(Page[HeroesView]):
             return
         missing = ""
         if hero.ready is not None and not hero.ready.ready:
-            missing = f" {clean(hero.name)} cannot train before its model is here: {clean(hero.ready.missing)}."
+            missing = f" {drawn(hero.name)} cannot train before its model is here: {drawn(hero.ready.missing)}."
         await journeys.begin(self.realm, hero=hero.id, from_form=None, title=hero.config.title, warning=missing)
 
     @work
@@ -140,10 +140,10 @@ class HeroesScreen(Page[HeroesView]):
             return
         config = hero.config
         if hero.ready is not None and hero.ready.ready:
-            self.notify(f"{clean(config.name)} is ready.", markup=False)
+            self.notify(f"{drawn(config.name)} is ready.", markup=False)
             return
         question = (
-            f"Download {clean(config.model.name or config.name)} from its hub? "
+            f"Download {drawn(config.model.name or config.name)} from its hub? "
             f"It has {hero.identity.parameters if hero.identity else 'unknown'} parameters; nothing else leaves this machine."
         )
         answer = await self.app.push_screen_wait(Choice("Install", question, (("no", "n", "no"), ("yes", "y", "yes"))))
@@ -157,6 +157,6 @@ class HeroesScreen(Page[HeroesView]):
                 "install", lambda _, __: install(config), self.realm.progress("install"), writes=False
             )
             self.action_look_afresh()
-            return f"{clean(config.name)} is ready"
+            return f"{drawn(config.name)} is ready"
 
-        self.realm.do("install", deed, f"downloading {clean(config.name)}")
+        self.realm.do("install", deed, f"downloading {drawn(config.name)}")

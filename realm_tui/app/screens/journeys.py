@@ -8,6 +8,7 @@ from configs.errors import RealmError
 from realm_tui.app.link import Deed
 from realm_tui.app.screens.dialog import Choice, Line
 from realm_tui.app.screens.page import Page
+from realm_tui.app.widgets.lines import drawn
 from realm_tui.runtime.foreign import clean
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def play(app: RealmApp, campaign_id: str) -> None:
             "switch", lambda folder, tell: switch(folder, campaign_id, say=tell), app.progress("switch")
         )
         reopen(app)
-        return f"{found.name} is played now"
+        return f"{drawn(found.name, 60)} is played now"
 
     app.do("switch", deed, "changing the campaign")
 
@@ -65,7 +66,7 @@ async def begin(app: RealmApp, *, hero: str | None, from_form: str | None, title
     """
     how = "with a form that was trained before" if from_form else "with a new hero"
     question = f"It begins {how} and waits until it is played; the others stay as they are.{warning}"
-    name = await app.push_screen_wait(Line("A new campaign", question, value=clean(title)))
+    name = await app.push_screen_wait(Line("A new campaign", question, value=drawn(title, 60)))
     if name is None:
         return
     answer = await app.push_screen_wait(
@@ -89,7 +90,7 @@ async def begin(app: RealmApp, *, hero: str | None, from_form: str | None, title
         if answer == "now":
             app.call_later(play, app, made.id)
         _look_again(app)
-        return f"{made.name} waits as {made.id}"
+        return f"{drawn(made.name, 60)} waits as {made.id}"
 
     app.do("begin", deed, "beginning a campaign")
 
@@ -104,7 +105,7 @@ async def archive(app: RealmApp, campaign_id: str, name: str, others: list[tuple
         others: id and name of those that could be played next.
         active: it is the one that is played.
     """
-    told = clean(name)
+    told = drawn(name, 60)
     then: str | None = None
     if active:
         if not others:
@@ -114,7 +115,7 @@ async def archive(app: RealmApp, campaign_id: str, name: str, others: list[tuple
                 markup=False,
             )
             return
-        answers = [(ident, str(i), clean(other)[:24]) for i, (ident, other) in enumerate(others[:4], 1)]
+        answers = [(ident, str(i), drawn(other, 24)) for i, (ident, other) in enumerate(others[:4], 1)]
         then = await app.push_screen_wait(
             Choice(
                 "To the Hall of Legends", f"Which campaign is played after {told}?", [*answers, ("no", "c", "cancel")]
