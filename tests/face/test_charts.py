@@ -182,7 +182,7 @@ def test_every_chart_names_its_newest_value_or_says_what_is_missing() -> None:
 def test_the_split_of_time_adds_up() -> None:
     chart = next(c for c in CHARTS if c.id == "time")
     title = text(chart_rows(chart, watch(), Shown(), PLAIN, 60, 10)).splitlines()[0]
-    assert "1.0 s █ 57 % ▒ 29 % ░ 14 %" in title
+    assert "1.0 s █57% ▒29% ░14%" in title
 
 
 def test_a_rival_is_drawn_with_signs_of_its_own_and_named() -> None:

@@ -63,7 +63,7 @@ def _rate(value: float | None) -> str:
 
 CHARTS: tuple[Chart, ...] = (
     Chart("loss", "line", ("loss",), tick, "nothing has been trained yet"),
-    Chart("held_out", "points", ("held_out_loss",), tick, "comes with a file of your own: press d"),
+    Chart("held_out", "points", ("held_out_loss",), tick, "d adds a file of your own"),
     Chart("accuracy", "points", ("accuracy",), share, "comes with the first exam", from_zero=True, top=1.0),
     Chart("learning_rate", "line", ("learning_rate",), _rate, "nothing has been trained yet", from_zero=True),
     Chart("grad_norm", "line", ("grad_norm", "grad_norm_max"), tick, "nothing has been trained yet", from_zero=True),
@@ -154,12 +154,12 @@ def _shares(parts: Sequence[Values]) -> list[list[float | None]]:
 
 
 def _split(parts: Sequence[Values]) -> str:
-    """``█ 81 % ▒ 12 % ░ 7 %``: shares of the time over everything that is looked at."""
+    """``█81% ▒12% ░7%``: shares of the time over everything that is looked at."""
     sums = [math.fsum(v for v in part if v is not None) for part in parts]
     total = math.fsum(sums)
     if total <= 0:
         return ""
-    return " ".join(f"{fill} {100 * value / total:.0f} %" for fill, value in zip(FILLS, sums, strict=True))
+    return " ".join(f"{fill}{100 * value / total:.0f}%" for fill, value in zip(FILLS, sums, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
