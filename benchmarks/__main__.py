@@ -79,6 +79,13 @@ BENCHMARKS = (
         ("--facts", "20000", "--rounds", "5"),
     ),
     Benchmark(
+        "charts",
+        "benchmarks.charts",
+        "1 min",
+        "Watchtower and Strain over ten million steps: how long a look at the save holds the facts thread up",
+        ("--facts", "20000"),
+    ),
+    Benchmark(
         "parity",
         "benchmarks.parity",
         "10 min",

@@ -65,16 +65,32 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class ExamMark:
-    """One exam as a chart needs it."""
+class ExamSums:
+    """What the exams of one skill in one stretch add up to."""
 
-    id: int
-    step: int
+    number: int
+    """Of the stretch, as in `Stretch`."""
     skill: str
-    kind: str
-    items: int
-    correct: int
-    duration_s: float
+    first_step: int
+    seconds: float
+    gates: int
+    """Gate exams with items among them."""
+    gate_step: int
+    """Of the newest gate exam; 0 where there is none."""
+    gate_shares: float
+    """Sum of their correct shares."""
+
+    def plus(self, other: ExamSums) -> ExamSums:
+        """Both together; they are of the same stretch and skill."""
+        return ExamSums(
+            self.number,
+            self.skill,
+            min(self.first_step, other.first_step),
+            self.seconds + other.seconds,
+            self.gates + other.gates,
+            max(self.gate_step, other.gate_step),
+            self.gate_shares + other.gate_shares,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +170,24 @@ def trained(conn: sqlite3.Connection, lane: Lane) -> tuple[list[str], bool]:
     return [row[0] for row in found.fetchall()], own is not None
 
 
-def exams_after(conn: sqlite3.Connection, lane: Lane, exam_id: int = 0, limit: int = -1) -> list[ExamMark]:
-    """The first ``limit`` exams of a lane after the one called ``exam_id``, in the order in which they were taken."""
+def newest_exam(conn: sqlite3.Connection) -> int:
+    """The highest id of an exam in the save; 0 while there is none."""
+    return int(conn.execute("SELECT coalesce(max(id), 0) FROM exams").fetchone()[0])
+
+
+def exam_sums(conn: sqlite3.Connection, lane: Lane, after: int, upto: int, size: int) -> list[ExamSums]:
+    """A lane's exams with ids above ``after`` up to ``upto``, by stretches of ``size`` steps and by skill."""
     where, values = _lane(lane, "t.step")
+    gate = "t.kind = 'gate' AND t.items > 0"
     rows = conn.execute(
-        f"""SELECT t.id, t.step, t.skill, t.kind, t.items, t.correct, t.duration_s
-            FROM exams t JOIN runs r ON r.id = t.run_id WHERE t.id > :after AND {where} ORDER BY t.id LIMIT :limit""",
-        values | {"after": exam_id, "limit": limit},
+        f"""SELECT (max(1, t.step) - 1) / :size AS number, t.skill, min(t.step), sum(t.duration_s), sum({gate}),
+                max(CASE WHEN {gate} THEN t.step ELSE 0 END),
+                sum(CASE WHEN {gate} THEN 1.0 * t.correct / t.items ELSE 0.0 END)
+            FROM exams t JOIN runs r ON r.id = t.run_id
+            WHERE t.id > :after AND t.id <= :upto AND {where} GROUP BY number, t.skill""",
+        values | {"after": after, "upto": upto, "size": size},
     )
-    return [ExamMark(*row) for row in rows.fetchall()]
+    return [ExamSums(*row) for row in rows.fetchall()]
 
 
 def held_out(conn: sqlite3.Connection, lane: Lane) -> list[HeldOut]:

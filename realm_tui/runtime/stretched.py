@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field
 from configs import clock
 from engine.link.snapshot import StepRecord
 from realm_tui.runtime.buckets import Grid
-from saves.charts import ALL, Lane, Only, Stretch, exams_after, reach, stretches, way
+from saves.charts import ALL, ExamSums, Lane, Only, Stretch, exam_sums, newest_exam, reach, stretches, way
 
 Values = tuple[float | None, ...]
 
@@ -42,7 +41,7 @@ LOOK_S = 0.2
 """Longest that one look reads history; what is left follows with the next, the newest first."""
 _BLOCKS = 16
 """Parts in which a long history is read."""
-_EXAMS_A_LOOK = 20_000
+_EXAMS_AT_ONCE = 20_000
 
 
 class Track:
@@ -104,70 +103,63 @@ class Track:
 
 
 class ExamLog:
-    """Every exam of a lane in little memory; asked again, only new ones are read."""
+    """The exams of a lane, summed by bucket and skill. Asked again, only new ones are read, and older ones as far as they are seen."""
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
         self.complete = True
-        """Whether every exam was read."""
+        """Whether every exam on the grid was read."""
         self._way: tuple[object, ...] | None = None
-        self._clear()
+        self._begin(0, 0)
 
-    def _clear(self) -> None:
-        self._newest = 0
-        self._steps, self._seconds, self._shares = array("q"), array("d"), array("d")
-        self._skills: list[str] = []
-        self._bin(0)
+    def _begin(self, size: int, newest: int) -> None:
+        self._size, self._upper, self._lower, self._step = size, newest, newest, math.inf
+        self._sums: dict[tuple[int, str], ExamSums] = {}
 
-    def _bin(self, size: int) -> None:
-        self._size, self._binned = size, 0
-        self._time: dict[int, float] = {}
-        self._gates: dict[tuple[int, str], tuple[int, int, float]] = {}
-
-    def update(self, conn: sqlite3.Connection) -> None:
-        """Take in what was written since the last time, or a part of it where that is much."""
-        now = way(conn, self.lane.campaign_id)
-        if now != self._way:
+    def update(self, conn: sqlite3.Connection, grid: Grid) -> None:
+        """Take in what lies on the grid: the newest first, a part of it where that is much."""
+        now, newest = way(conn, self.lane.campaign_id), newest_exam(conn)
+        if now != self._way or grid.size != self._size:
             self._way = now
-            self._clear()
-        found = exams_after(conn, self.lane, self._newest, _EXAMS_A_LOOK)
-        self.complete = len(found) < _EXAMS_A_LOOK
-        for mark in found:
-            self._newest = mark.id
-            self._steps.append(max(1, mark.step))
-            self._seconds.append(mark.duration_s)
-            gate = mark.kind == "gate" and mark.items > 0
-            self._shares.append(mark.correct / mark.items if gate else math.nan)
-            self._skills.append(mark.skill)
+            self._begin(grid.size, newest)
+        end = clock.monotonic() + LOOK_S
+        self._add(conn, self._upper, newest)
+        self._upper = newest
+        # What counts of a lane grows in steps as it grows in ids, so older exams than the grid's first step can wait.
+        while self._lower > 0 and self._step >= grid.first and clock.monotonic() <= end:
+            before = max(0, self._lower - _EXAMS_AT_ONCE)
+            self._add(conn, before, self._lower)
+            self._lower = before
+        self.complete = self._lower <= 0 or self._step < grid.first
 
-    def _sort(self, size: int) -> None:
-        """Put the exams that are not yet in into buckets of ``size`` steps."""
-        if size != self._size:
-            self._bin(size)
-        for i in range(self._binned, len(self._steps)):
-            number = (self._steps[i] - 1) // size
-            if math.isfinite(self._seconds[i]):
-                self._time[number] = self._time.get(number, 0.0) + self._seconds[i]
-            if not math.isnan(self._shares[i]):
-                key = (number, self._skills[i])
-                _, count, total = self._gates.get(key, (0, 0, 0.0))
-                self._gates[key] = (self._steps[i], count + 1, total + self._shares[i])
-        self._binned = len(self._steps)
+    def _add(self, conn: sqlite3.Connection, after: int, upto: int) -> None:
+        """Sum the exams with ids above ``after`` up to ``upto``."""
+        if upto <= after:
+            return
+        for one in exam_sums(conn, self.lane, after, upto, self._size):
+            key = (one.number, one.skill)
+            known = self._sums.get(key)
+            self._sums[key] = one if known is None else one.plus(known)
+            self._step = min(self._step, one.first_step)
 
     def seconds_by_bucket(self, grid: Grid) -> dict[int, float]:
         """Seconds of exams in each bucket of the grid that has any."""
-        self._sort(grid.size)
-        start = grid.start
-        return {n - start: s for n, s in self._time.items() if 0 <= n - start < grid.count}
+        found: dict[int, float] = {}
+        for one in self._on(grid):
+            place = one.number - grid.start
+            found[place] = found.get(place, 0.0) + one.seconds
+        return found
 
     def gates(self, grid: Grid, skill: str = "") -> list[tuple[int, float]]:
         """Step and share of the gate exams on the grid, of one skill where it is named; one mean for each bucket and skill."""
-        self._sort(grid.size)
         return sorted(
-            (step, total / count)
-            for (number, name), (step, count, total) in self._gates.items()
-            if 0 <= number - grid.start < grid.count and (not skill or name == skill)
+            (one.gate_step, one.gate_shares / one.gates)
+            for one in self._on(grid)
+            if one.gates and (not skill or one.skill == skill)
         )
+
+    def _on(self, grid: Grid) -> list[ExamSums]:
+        return [s for s in self._sums.values() if 0 <= s.number - grid.start < grid.count]
 
 
 def _ratio(part: float | None, whole: float) -> float | None:

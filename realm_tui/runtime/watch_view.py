@@ -128,7 +128,7 @@ class Tower:
     def _curves(self, save: OpenedSave, track: Track, grid: Grid, only: str) -> Curves:
         conn, lane = save.conn, track.lane
         exams = self._exams.setdefault(lane, ExamLog(lane))
-        exams.update(conn)
+        exams.update(conn, grid)
         plot = track.read(conn, grid, None if only else exams)
         self.complete &= track.complete and exams.complete
         skill = "" if only == QUESTS else only

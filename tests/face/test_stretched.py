@@ -25,7 +25,7 @@ from realm_tui.runtime.samples import MOST, Samples
 from realm_tui.runtime.strain_view import StrainReader
 from realm_tui.runtime.stretched import SERIES, ExamLog, Plot, Track, with_records
 from realm_tui.runtime.watch_view import QUESTS, Tower, Watch, Wish
-from saves.charts import Lane, exams_after, held_out, stretches
+from saves.charts import Lane, exam_sums, held_out, newest_exam, stretches
 from saves.connection import SaveConnection
 from saves.database import create_save, open_save
 from saves.retention import merge_windows
@@ -125,17 +125,17 @@ def test_a_curve_read_bit_by_bit_is_the_curve_read_at_once(conn: SaveConnection)
         world.train(conn, first, start, start + 249, 25)
         world.exam(conn, first, start + 100, 40)
         grid = Grid.over(1, start + 249, 64)
-        log.update(conn)
+        log.update(conn, grid)
         plot = growing.read(conn, grid, log)
     fresh = ExamLog(LANE)
-    fresh.update(conn)
+    fresh.update(conn, grid)
     assert plot == Track(LANE).read(conn, grid, fresh)
     form = world.checkpoint(conn, first, 1000)
     open_run(
         conn, world.CAMPAIGN, first_step=1000, parent_run_id=first, parent_checkpoint_id=form.id, pid=1, environment={},
         exact=True,
     )  # fmt: skip
-    log.update(conn)
+    log.update(conn, grid)
     cut = growing.read(conn, grid, log)
     assert all(v is None for v in cut.series["loss"][1000 // grid.size + 1 :])
     assert [s for s, _ in log.gates(grid)] == [101, 351, 601, 851]
@@ -182,7 +182,7 @@ def test_merged_history_draws_the_same_curve_only_coarser(conn: SaveConnection) 
 
 def test_time_is_split_into_training_exams_and_the_rest(save: OpenedSave, conn: SaveConnection) -> None:
     log = ExamLog(LANE)
-    log.update(conn)
+    log.update(conn, Grid(1, 1000, 3))
     plot = Track(LANE).read(conn, Grid(1, 1000, 3), log)
     assert plot.series["train_s"] == pytest.approx([0.05] * 3)
     assert plot.series["exam_s"] == pytest.approx([6 / 1000, 4 / 1000, 2 / 1000])
@@ -356,8 +356,20 @@ def test_samples_stay_bounded_and_begin_where_they_began(monkeypatch: pytest.Mon
     assert [s.step for s in kept] == sorted(s.step for s in kept) and kept[0].temperature_c == 61.0
 
 
-def test_exams_and_held_out_losses_come_in_order(save: OpenedSave, conn: SaveConnection) -> None:
-    marks = exams_after(conn, LANE)
-    assert [m.step for m in marks] == [300, 600, 900, 1400, 2000, 2900]
-    assert [m.step for m in exams_after(conn, LANE, marks[3].id)] == [2000, 2900]
+def test_exams_are_summed_by_stretch_and_skill(save: OpenedSave, conn: SaveConnection) -> None:
+    world.exam(conn, 1, 2950, 32, skill="sy")
+    world.exam(conn, 1, 2960, 10, kind="quick")
+    found = exam_sums(conn, LANE, 0, newest_exam(conn), 1000)
+    assert [(s.number, s.skill, s.gates, s.seconds) for s in found] == [
+        (0, "bin", 3, 6.0),
+        (1, "bin", 2, 4.0),
+        (2, "bin", 1, 4.0),
+        (2, "sy", 1, 2.0),
+    ]
+    assert found[0].gate_shares == pytest.approx((20 + 41 + 53) / 64) and found[2].gate_step == 2900
+    log = ExamLog(LANE)
+    log.update(conn, Grid(1, 1000, 3))
+    assert log.gates(Grid(1, 1000, 3), "sy") == [(2950, 0.5)]
+    log.update(conn, Grid(2001, 100, 10))
+    assert [s for s, _ in log.gates(Grid(2001, 100, 10), "bin")] == [2900]
     assert [h.loss for h in held_out(conn, LANE)] == [2.4, 1.6]
