@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from lore.laws import laws
 from lore.lexicon import Entry, chapters
 from lore.titles import title_rules
 
 _HEAD = """# Lore: the words of the realm
 
 Every word of the game has a twin. The tavern's word tells the story, the plain one is the field's own; `v` switches between them on
-screen. This book is generated from the chapters in `lore/words/` and `lore/titles.yaml` (`python -m lore.book docs/LORE.md`); numbers in it are
+screen. This book is generated from the chapters in `lore/words/`, `lore/titles.yaml` and `lore/laws.yaml` (`python -m lore.book docs/LORE.md`); numbers in it are
 those the game ships with (`realm config explain` shows the ones in force).
 """
 
@@ -26,6 +27,9 @@ def book() -> str:
     parts.append("## Titles\n")
     parts.append("| Title | For | Shown |\n|---|---|---|")
     parts.append("\n".join(f"| {r.label} | {_cell(r.plain)} | {_shown(r.shown)} |" for r in title_rules().values()))
+    parts.append("\n## The laws of the world\n")
+    parts.append("| Law | What must hold | As the tavern says it |\n|---|---|---|")
+    parts.append("\n".join(f"| {name} | {_cell(law.plain)} | {_cell(law.tavern)} |" for name, law in laws().items()))
     return "\n".join(parts) + "\n"
 
 

@@ -93,6 +93,8 @@ def variant(event: Event) -> str:
             return "mended" if data["failed"] else "flawless"
         case "hero.effect_applied":
             return "blessing" if data.get("buff") else "affliction"
+        case "campaign.noted":
+            return "noted" if data["kind"] == "note" else "marked"
         case "curriculum.found":
             return "attempt" if data["kind"] == "attempt" else "found"
         case "hero.effect_expired":

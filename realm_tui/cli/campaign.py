@@ -250,6 +250,7 @@ def archive(
         data({**_facts(found), "summary": dict(found.summary)})
     else:
         typer.echo(f"{found.id}: {found.name} is in the hall: {_levels(dict(found.summary.get('held', {})))} held")
+        typer.echo(f"the whole road on one page: realm saga journey {found.id}")
 
 
 _ENDS = {"won": "every level won", "capped": "cap found", "open": "left"}

@@ -27,6 +27,9 @@ def saga(
     everything: Annotated[bool, typer.Option("--all", help="The whole battle log, not only what is notable.")] = False,
     channel: Annotated[str | None, typer.Option("--channel", help="Only one channel of the battle log.")] = None,
     page: Annotated[int, typer.Option("--page", min=1, help="Which page, 1 is the newest.")] = 1,
+    campaign: Annotated[
+        str | None, typer.Option("--campaign", metavar="CAMPAIGN", help="Which one [default: the active].")
+    ] = None,
     size: Annotated[int, typer.Option("--size", min=1, max=1000, help="Sentences on a page.")] = 40,
     voice: VoiceOption = None,
     save: SaveOption = None,
@@ -44,7 +47,8 @@ def saga(
 
     wanted = saga_view.Wanted(everything or channel is not None, search, _channels(channel), day=day)
     with opened(SaveFolder.named(save)) as found:
-        lines = saga_view.page(found, read_game(found), page, size, wanted)
+        told = saga_view.of_campaign(found, campaign) if campaign is not None else found
+        lines = saga_view.page(told, read_game(told), page, size, wanted)
         spoken = _voice(voice, found.rules.face.names)
     if as_json:
         data([line.as_dict() for line in reversed(lines)])
@@ -98,14 +102,11 @@ def journey(
     from realm_tui.runtime import saga_view
     from realm_tui.runtime.game import read_game
     from realm_tui.runtime.opened import opened
-    from saves.campaigns import campaign
 
     with opened(SaveFolder.named(save)) as found:
-        told = campaign(found.conn, which) if which is not None else found.campaign
-        game = read_game(found) if told.id == found.campaign.id else None
-        page = saga_view.journey(found, game, told)
+        told = saga_view.of_campaign(found, which) if which is not None else found
+        page, hero = saga_view.journey(told, read_game(told)), told.hero.name
         spoken = _voice(voice, found.rules.face.names)
-    hero = str(told.hero.get("name", told.hero_id))
     if as_json:
         data(page.as_dict(hero))
     else:

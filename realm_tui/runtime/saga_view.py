@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from configs import clock
+from configs.loader import load_game, on_this_machine
+from configs.reading import parse
+from configs.schema import HeroConfig
 from lore.achievements import achievements
 from lore.away import Mark, away_report
 from lore.chronicle import Chronicle, bounds, chronicle
@@ -21,9 +24,9 @@ from realm_tui.runtime.campaigns import standing
 from realm_tui.runtime.events import chapter_of
 from realm_tui.runtime.game import annals_of, setting_of
 from realm_tui.runtime.opened import OpenedSave
-from saves import incidents, runs, steps
+from saves import campaigns, incidents, runs, steps
 from saves.between import FOREVER, Between, Day, days, rows_between, stand_at
-from saves.rows import Campaign, StepWindow
+from saves.rows import StepWindow
 
 _FIRST_LOOK = 200
 """Rows of each large table that are read at first; more when they do not fill what is asked for."""
@@ -113,6 +116,21 @@ def _events(save: OpenedSave, game: Game | None, rows: Between) -> list[Event]:
     return sorted(kept, key=lambda e: (e.at, -1 if e.step is None else e.step))
 
 
+# ---------------------------------------------------------------- other campaigns
+
+
+def of_campaign(save: OpenedSave, which: str) -> OpenedSave:
+    """The save as if another of its campaigns were played: everything here tells that one's story then.
+
+    Raises:
+        UsageError: there is no such campaign.
+        RealmError: its hero or its rules are not valid any more.
+    """
+    told = campaigns.campaign(save.conn, which)
+    hero = on_this_machine(parse(HeroConfig, told.hero, f"the hero of {told.id}"))
+    return replace(save, campaign=told, hero=hero, rules=load_game(told.overrides))
+
+
 # ---------------------------------------------------------------- the chronicle
 
 
@@ -141,16 +159,14 @@ def day_page(save: OpenedSave, game: Game | None, day: str) -> Chronicle:
 # ---------------------------------------------------------------- the journey
 
 
-def journey(save: OpenedSave, game: Game | None, campaign: Campaign | None = None) -> Journey:
-    """What a campaign was so far.
+def journey(save: OpenedSave, game: Game | None) -> Journey:
+    """What the campaign was so far.
 
     Args:
         save: an open save.
-        game: what was folded from its active campaign.
-        campaign: which one; None for the active one.
+        game: what was folded from it; None leaves out the map and what was earned.
     """
-    told, conn = campaign or save.campaign, save.conn
-    active = told.id == save.campaign.id
+    told, conn = save.campaign, save.conn
     stand, sums = standing(save, told), steps.live_sums(conn, told.id)
     lives, troubles = runs.runs(conn, told.id), incidents.incidents(conn, campaign_id=told.id)
     first, newest = steps.first_window(conn, told.id), steps.windows(conn, told.id, 1)
@@ -190,9 +206,9 @@ def journey(save: OpenedSave, game: Game | None, campaign: Campaign | None = Non
         incidents_resolved=sum(i.resolved_at is not None for i in troubles),
         champion=stand.champion,
         caps=stand.caps,
-        world=WorldPart().view(game.part("world")) if game is not None and active else None,
-        earned=_earned(save, game) if active else (),
-        moments=_moments(save, told, stand.step),
+        world=WorldPart().view(game.part("world")) if game is not None else None,
+        earned=_earned(save, game),
+        moments=_moments(save, stand.step),
     )
 
 
@@ -211,7 +227,8 @@ def _earned(save: OpenedSave, game: Game | None) -> tuple[str, ...]:
     return tuple(a.rule.label for a in found)
 
 
-def _moments(save: OpenedSave, campaign: Campaign, step: int) -> dict[str, Tale]:
+def _moments(save: OpenedSave, step: int) -> dict[str, Tale]:
+    campaign = save.campaign
     rows = rows_between(
         save.conn, campaign.id, limit=_FIRST_LOOK, notable=True, level_steps=lore_rules().hero.level_steps
     )

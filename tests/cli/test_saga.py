@@ -7,10 +7,12 @@ from contextlib import closing
 
 import pytest
 
+from configs.loader import load_game
 from configs.paths import SaveFolder, config_dir
 from lore.own_file import forget
 from realm_tui.runtime.campaigns import remember
 from saves.database import open_save
+from saves.retention import prune
 from tests.cli.conftest import Answer
 
 Realm = Callable[..., Answer]
@@ -79,6 +81,32 @@ def test_the_journey_is_one_page(realm: Realm, played: SaveFolder, golden: Calla
     page = realm("saga", "journey", "--json").json
     assert (page["steps"], page["levels"], page["quests_completed"], page["crashes"]) == (1250, {"bin": 2}, 1, 0)
     assert page["champion"] and page["region"] == "novice_valley"
+
+
+def test_the_story_of_a_campaign_outlives_it(realm: Realm, played: SaveFolder) -> None:
+    saga, journey = realm("saga", "--json").json, realm("saga", "journey", "--json").json
+    assert realm("campaign", "new").code == 0
+    archived = realm("campaign", "archive", "campaign-001", "--then", "campaign-002")
+    assert "realm saga journey campaign-001" in archived.out
+    assert len(realm("saga", "--json").json) < len(saga), "the new campaign has a story of its own"
+    *told, last = realm("saga", "--campaign", "campaign-001", "--json").json
+    assert told == saga and last["plain"] == "Campaign: archived"
+    after = realm("saga", "journey", "campaign-001", "--json").json
+    assert after["archived_at"] and after["region"] == journey["region"] and after["earned"] == journey["earned"]
+    assert realm("saga", "journey", "campaign-099").code == 2
+
+
+def test_pruning_changes_no_word_of_it(realm: Realm, played: SaveFolder) -> None:
+    asked = (("saga", "--size", "500"), ("saga", "chronicle", DAY), ("saga", "journey"), ("saga", "map"))
+    before = [realm(*words).out for words in asked]
+    tight = load_game().retention.model_copy(
+        update={"windows_kept": 4, "merge_factor": 4, "exam_items_kept": 1, "decisions_kept": 0}
+    )
+    with closing(open_save(played, write=True)) as conn:
+        assert prune(conn, "campaign-001", tight).windows > 0
+    for words, told in zip(asked, before, strict=True):
+        # Merged windows know the moment of a step less exactly, so sentences of one minute may change places.
+        assert sorted(realm(*words).out.splitlines()) == sorted(told.splitlines())
 
 
 def test_the_map_says_what_the_next_region_asks(

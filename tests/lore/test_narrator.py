@@ -55,7 +55,7 @@ STORY = Chapter(
     trials=[rows.trial(1, 500, 71), rows.trial(2, 550, 40)],
     drifts=[rows.drift(1, 560), rows.drift(2, 570, "critical", share=0.5), rows.drift(3, 580, "none")],
     sparring=[rows.sparring(1, 600, 5), rows.sparring(2, 610, 0)],
-    notes=[rows.note(1, 620, "it rained")],
+    notes=[rows.note(1, 620, "it rained"), replace(rows.note(2, 625, "archived"), kind="archive")],
     decisions=[
         rows.decision(1, 630, "strategy", "focus on bin"),
         rows.decision(2, 640, "maxed", "bin stands at level 3"),
