@@ -238,6 +238,7 @@ class Annals:
     incidents: tuple[Incident, ...] = ()
     sparring: tuple[Sparring, ...] = ()
     milestones: tuple[Milestone, ...] = ()
+    """Those that were written down."""
     findings: tuple[Decision, ...] = ()
     """Lasting decisions of the curriculum: attempts at levels, regressions, a cap that was found."""
     recent: tuple[StepWindow, ...] = ()

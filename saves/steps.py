@@ -124,10 +124,16 @@ def totals(conn: sqlite3.Connection, campaign_id: str) -> Totals:
 
 def newest_windows(conn: sqlite3.Connection, campaign_id: str, count: int) -> list[StepWindow]:
     """The newest ``count`` live windows of a campaign, oldest first."""
-    found = conn.execute(
-        """SELECT w.* FROM runs r CROSS JOIN step_windows w ON w.run_id = r.id
-           WHERE r.campaign_id = ? AND w.last_step <= coalesce(r.superseded_after, w.last_step)
-           ORDER BY r.id DESC, w.first_step DESC LIMIT ?""",
-        (campaign_id, count),
-    ).fetchall()
-    return [read(StepWindow, row) for row in reversed(found)]
+    found: list[StepWindow] = []
+    for run, left in conn.execute(
+        "SELECT id, superseded_after FROM runs WHERE campaign_id = ? ORDER BY id DESC", (campaign_id,)
+    ).fetchall():
+        rows = conn.execute(
+            """SELECT * FROM step_windows WHERE run_id = ? AND (? IS NULL OR first_step <= ?)
+               ORDER BY first_step DESC LIMIT ?""",
+            (run, left, left, count + 1),
+        ).fetchall()
+        found += [w for w in (read(StepWindow, row) for row in rows) if left is None or w.last_step <= left]
+        if len(found) >= count:
+            break
+    return found[:count][::-1]
