@@ -1,0 +1,83 @@
+"""A walk through every screen that presses every key, for tests on real saves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from textual.pilot import Pilot
+from textual.screen import ModalScreen
+
+from realm_tui.app.app import RealmApp
+from realm_tui.app.drawing import Drawing, width_of
+from realm_tui.app.screens.page import Page
+from realm_tui.app.screens.registry import SCREENS
+from realm_tui.app.widgets.banner import Banner
+
+LIMIT_S = 60.0
+
+
+async def walk(app: RealmApp, pilot: Pilot[int]) -> dict[str, str]:
+    """Open every screen, press each of its own keys, and answer whatever it asks with escape.
+
+    Returns:
+        What each screen shows after it was opened, by its id.
+    """
+    shown: dict[str, str] = {}
+    for one in SCREENS:
+        if one.id == "battle":
+            continue
+        app.action_go(one.id)
+        page = await _read(app, pilot, one.id)
+        shown[one.id] = text_of(page)
+        for deed in page.keys:
+            await pilot.press(deed.key)
+            await _quiet(pilot)
+            for _ in range(4):
+                if not isinstance(app.screen, ModalScreen):
+                    break
+                await pilot.press("escape")
+                await _quiet(pilot)
+            assert app.is_running, f"{one.id}: {deed.key} ended the app"
+            if app.top.place != one.id:
+                app.action_go(one.id)
+                await _quiet(pilot)
+        page.reload()
+        await _read(app, pilot, one.id)
+    app.action_home()
+    await _quiet(pilot)
+    return shown
+
+
+def text_of(page: Page[object]) -> str:
+    """What the screen's own part draws; no row is wider than its place."""
+    rows = []
+    for drawing in page.query("#stage Drawing").results(Drawing):
+        if drawing.display and drawing.content_size.width:
+            assert all(width_of(row) == drawing.content_size.width for row in drawing._rows), drawing.id
+        rows += ["".join(text for text, _ in row) for row in drawing._rows]
+    return "\n".join(rows)
+
+
+async def _quiet(pilot: Pilot[int]) -> None:
+    for _ in range(2):
+        await pilot.pause()
+
+
+async def _until(pilot: Pilot[int], true: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + LIMIT_S
+    while not true():
+        assert time.monotonic() < end, what
+        await pilot.pause(0.02)
+
+
+async def _read(app: RealmApp, pilot: Pilot[int], place: str) -> Page[object]:
+    """The page in front, once it has read; it must have been able to."""
+    await _quiet(pilot)
+    page = app.top
+    assert isinstance(page, Page) and page.place == place
+    banner = page.query_one("#banner", Banner)
+    await _until(pilot, lambda: page.data is not None or bool(banner.trouble), f"{place} showed nothing")
+    assert not banner.trouble, f"{place}: {banner.trouble}"
+    await _quiet(pilot)
+    return page
