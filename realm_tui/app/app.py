@@ -40,6 +40,7 @@ from realm_tui.runtime.opened import OpenedSave
 if TYPE_CHECKING:
     from lore.lexicon import Voice
     from realm_tui.runtime.away import AwayView
+    from realm_tui.runtime.game import Games
 
 T = TypeVar("T")
 
@@ -58,6 +59,10 @@ class Source(Protocol):
 
     def away(self) -> AwayView | None:
         """What happened since the last look; None when nothing did."""
+
+    @property
+    def games(self) -> Games:
+        """Gives the game of the save; asked on the same thread."""
 
     def look_up(self, read: Callable[[OpenedSave], T], known: int | None) -> tuple[int, T] | None:
         """What ``read`` makes of the save, with the database's version; None when that is still the ``known`` one."""
@@ -270,6 +275,11 @@ class RealmApp(App[int]):
                 opened.repaint()
 
     # ------------------------------------------------------------------ screens
+
+    @property
+    def games(self) -> Games:
+        """Gives the game of the save to a page that reads; `BlockedError` while the first fold is under way."""
+        return self._source.games
 
     @property
     def top(self) -> Frame:

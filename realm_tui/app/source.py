@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from configs.errors import RealmError
+from configs.errors import BlockedError, RealmError
 from configs.paths import SaveFolder
 from configs.schema import GameConfig
 from engine.link.ring import RingReader
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from lore.titles import Titles
     from realm_tui.runtime.away import AwayView
     from realm_tui.runtime.events import NewestEvents
-    from realm_tui.runtime.game import GameReader
+    from realm_tui.runtime.game_thread import GameThread
 
 T = TypeVar("T")
 
@@ -72,10 +72,16 @@ class _Saved:
     health: Health | None
     streak: int | None
     quests_done: int
+    course: CourseView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _GameLines:
+    """What the hero's sheet takes from the game (`lore.fold`)."""
+
     best_streak: int | None = None
     effects: tuple[EffectLine, ...] | None = None
     region: str | None = None
-    course: CourseView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,8 @@ class SaveSource:
         self._identity: Identity | None = None
         self._version: int | None = None
         self._saved: _Saved | None = None
-        self._game: GameReader | None = None
+        self._games: GameThread | None = None
+        self._lines: tuple[Game, _GameLines] | None = None
         self._ring: RingReader | None = None
         self._history = History()
         self._complete = False
@@ -157,6 +164,8 @@ class SaveSource:
         if self._ring is not None:
             self._ring.close()
             self._ring = None
+        if self._games is not None:
+            self._games.close()
         self._open.close()
         self._save = None
 
@@ -223,7 +232,6 @@ class SaveSource:
         from lore.combat import answer_streak
         from lore.health import health
         from lore.titles import standings, titles
-        from lore.world import WorldPart
 
         conn, campaign = save.conn, save.campaign.id
         won = exams.level_ups(conn, campaign)
@@ -233,11 +241,6 @@ class SaveSource:
         for up in won[-1:]:
             proofs |= {e.id: e for i in up.exam_ids if (e := exams.exam(conn, i)) is not None}
         holds = [h for skill in save.hero.skills for h in exams.holds(conn, campaign, skill).values()]
-        if self._game is None:
-            from realm_tui.runtime.game import GameReader
-
-            self._game = GameReader()
-        game = self._game.read(save)
         return _Saved(
             exam=_exam(conn, save),
             quests=_quests(conn),
@@ -247,10 +250,30 @@ class SaveSource:
             streak=answer_streak(recent),
             quests_done=quests.completed_quests(conn),
             course=_course(save),
-            best_streak=max((d.best_streak for d in game.part("progress").disciplines.values()), default=None),
-            effects=_effects(save, game),
-            region=WorldPart().view(game.part("world")).here,
         )
+
+    # ------------------------------------------------------------------ game
+
+    @property
+    def games(self) -> GameThread:
+        """Gives the game of this save."""
+        if self._games is None:
+            from realm_tui.runtime.game_thread import GameThread
+
+            self._games = GameThread(self._folder)
+        return self._games
+
+    def _from_game(self, save: OpenedSave) -> _GameLines:
+        """What the hero's sheet takes from the game; unknown while it is being folded for the first time."""
+        if self._first:
+            return _GameLines()
+        try:
+            game = self.games.read(save)
+        except BlockedError:
+            return _GameLines()
+        if self._lines is None or self._lines[0] is not game:
+            self._lines = game, _game_lines(save, game)
+        return self._lines[1]
 
     def _log(self, save: OpenedSave) -> tuple[Tale, ...]:
         from lore.narrator import tell
@@ -305,7 +328,7 @@ class SaveSource:
     # ------------------------------------------------------------------ lore
 
     def _hero(self, save: OpenedSave, status: Status, saved: _Saved) -> HeroView:
-        quest = status.quest
+        quest, game = status.quest, self._from_game(save)
         stats = hero_stats(
             steps=status.xp,
             train_loss=status.loss,
@@ -321,19 +344,19 @@ class SaveSource:
             health=saved.health,
             stats=stats,
             streak=saved.streak,
-            best_streak=saved.best_streak,
-            effects=saved.effects,
-            region=saved.region,
+            best_streak=game.best_streak,
+            effects=game.effects,
+            region=game.region,
         )
 
 
-def _effects(save: OpenedSave, game: Game) -> tuple[EffectLine, ...]:
-    """The status effects in force, in short."""
+def _game_lines(save: OpenedSave, game: Game) -> _GameLines:
     from lore.effects import active_effects
+    from lore.world import WorldPart
     from realm_tui.runtime.game import annals_of
 
     found = active_effects(game.part("effects"), annals_of(save), game.step)
-    return tuple(
+    effects = tuple(
         EffectLine(
             e.named("tavern"),
             e.named("plain"),
@@ -343,6 +366,8 @@ def _effects(save: OpenedSave, game: Game) -> tuple[EffectLine, ...]:
         )
         for e in found
     )
+    streaks = (d.best_streak for d in game.part("progress").disciplines.values())
+    return _GameLines(max(streaks, default=None), effects, WorldPart().view(game.part("world")).here)
 
 
 def _course(save: OpenedSave) -> CourseView | None:

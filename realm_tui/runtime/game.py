@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from configs.errors import RealmError
 from lore.fold import KINDS, Annals, Fact, Fold, Game, LevelUpFact, Setting, WindowFact, fingerprint, order
@@ -54,6 +54,13 @@ class _Head:
     last: tuple[int, int, int]
     """Where the newest fact stands in the stream."""
     fold: str
+
+
+class Games(Protocol):
+    """Gives the game of a save: folded where it is asked for, or on a thread of its own."""
+
+    def read(self, save: OpenedSave) -> Game:
+        """The game now."""
 
 
 class GameReader:

@@ -9,7 +9,7 @@ from lore.chronicle import Chronicle
 from lore.journey import Journey
 from lore.saga import Line
 from realm_tui.runtime import saga_view
-from realm_tui.runtime.game import GameReader
+from realm_tui.runtime.game import Games
 from realm_tui.runtime.opened import OpenedSave
 from saves.between import Day
 
@@ -43,14 +43,14 @@ class SagaView(LogView):
     journey: Journey | None = None
 
 
-def log_view(save: OpenedSave, games: GameReader, look: int = 0) -> LogView:
+def log_view(save: OpenedSave, games: Games, look: int = 0) -> LogView:
     """The battle log: the newest `COUNTS` lines of ``look``."""
     count = COUNTS[look]
     found = saga_view.newest_lines(save, games.read(save), count, saga_view.Wanted(everything=True))
     return LogView(tuple(found), len(found) == count)
 
 
-def saga_pages(save: OpenedSave, games: GameReader, part: Part, day: str | None = None, look: int = 0) -> SagaView:
+def saga_pages(save: OpenedSave, games: Games, part: Part, day: str | None = None, look: int = 0) -> SagaView:
     """One part of the story.
 
     Args:

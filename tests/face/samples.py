@@ -25,6 +25,7 @@ from realm_tui.app.facts import ExamAnswer, ExamView, Facts, HeroView, QuestLine
 from realm_tui.app.history import History
 from realm_tui.app.link import OnProgress
 from realm_tui.runtime.away import AwayTale, AwayView
+from realm_tui.runtime.game import GameReader
 from realm_tui.runtime.opened import OpenedSave, opened
 from realm_tui.runtime.status import HeroStatus, OperationStatus, QuestStatus, QueueStatus, SkillStatus, Status
 
@@ -210,6 +211,7 @@ class FakeSource:
     ) -> None:
         self.facts, self.tales = found, tales
         self.pages, self.folder = dict(pages or {}), folder
+        self.games = GameReader(keep=False)
         self.reads = 0
         self.version = 1
         """Raise it so that pages read anew, as after a write to the save."""

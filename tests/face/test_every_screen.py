@@ -27,9 +27,7 @@ def newborn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SaveFol
     yield folder
 
 
-@pytest.mark.parametrize(
-    "size", [(80, 24), pytest.param((120, 40), marks=pytest.mark.full)], ids=["80x24", "120x40"]
-)
+@pytest.mark.parametrize("size", [(80, 24), pytest.param((120, 40), marks=pytest.mark.full)], ids=["80x24", "120x40"])
 async def test_every_screen_opens_on_a_new_save_and_every_key_is_harmless_there(
     newborn: SaveFolder, size: tuple[int, int]
 ) -> None:

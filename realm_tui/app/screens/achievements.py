@@ -13,7 +13,6 @@ from realm_tui.app.screens.list_page import FIND, ListPage
 from realm_tui.app.widgets import deeds
 from realm_tui.app.widgets.lines import wrapped
 from realm_tui.app.widgets.picker import Item
-from realm_tui.runtime.game import GameReader
 from realm_tui.runtime.game_view import view_of
 from realm_tui.runtime.opened import OpenedSave
 
@@ -46,12 +45,13 @@ class AchievementsScreen(ListPage[DeedsView]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._games = GameReader()
         self._which = deeds.SHOWN[0]
 
     def read(self, save: OpenedSave) -> DeedsView:
         wrong = achievements_in_force().problem
-        return DeedsView(view_of(save, self._games.read(save)).achievements(), "" if wrong is None else wrong.text())
+        return DeedsView(
+            view_of(save, self.realm.games.read(save)).achievements(), "" if wrong is None else wrong.text()
+        )
 
     def items(self, data: DeedsView, look: Look) -> Sequence[Item]:
         return deeds.deed_items(deeds.chosen_deeds(data.deeds, self._which, self.find), look)

@@ -18,7 +18,6 @@ from realm_tui.app.widgets.lines import wrapped
 from realm_tui.app.widgets.picker import Item
 from realm_tui.runtime import orders
 from realm_tui.runtime.foreign import clean
-from realm_tui.runtime.game import GameReader
 from realm_tui.runtime.game_view import view_of
 from realm_tui.runtime.opened import OpenedSave
 
@@ -64,11 +63,10 @@ class IncidentsScreen(ListPage[Board]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._games = GameReader()
         self._every = False
 
     def read(self, save: OpenedSave) -> Board:
-        view = view_of(save, self._games.read(save))
+        view = view_of(save, self.realm.games.read(save))
         wrong = [f.problem.text() for f in (bounties_in_force(), effects_in_force()) if f.problem is not None]
         return Board(view.bounties(), view.effects(), view.game.step, " ".join(wrong))
 

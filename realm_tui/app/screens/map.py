@@ -12,7 +12,6 @@ from realm_tui.app.screens.list_page import ListPage
 from realm_tui.app.widgets import realm_map
 from realm_tui.app.widgets.lines import wrapped
 from realm_tui.app.widgets.picker import Item
-from realm_tui.runtime.game import GameReader
 from realm_tui.runtime.opened import OpenedSave
 from realm_tui.runtime.world_view import MapView, map_view
 
@@ -32,13 +31,9 @@ class MapScreen(ListPage[Chart]):
     word = "screen.map"
     keys = ()
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._games = GameReader()
-
     def read(self, save: OpenedSave) -> Chart:
         wrong = map_complaint()
-        return Chart(map_view(save, self._games.read(save)), save.hero.name, "" if wrong is None else wrong.text())
+        return Chart(map_view(save, self.realm.games.read(save)), save.hero.name, "" if wrong is None else wrong.text())
 
     def items(self, data: Chart, look: Look) -> Sequence[Item]:
         return realm_map.region_items(data.map, data.hero, look)

@@ -13,7 +13,6 @@ from realm_tui.app.drawing import Look, Row
 from realm_tui.app.screens.list_page import FIND, ListPage
 from realm_tui.app.widgets import saga_page
 from realm_tui.app.widgets.picker import Item, Picker
-from realm_tui.runtime.game import GameReader
 from realm_tui.runtime.log_view import COUNTS, PARTS, Part, SagaView, saga_pages
 from realm_tui.runtime.opened import OpenedSave
 
@@ -40,13 +39,12 @@ class SagaScreen(ListPage[SagaView]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._games = GameReader()
         self._part: Part = "saga"
         self._day: str | None = None
         self._far = 0
 
     def read(self, save: OpenedSave) -> SagaView:
-        return saga_pages(save, self._games, self._part, self._day, self._far)
+        return saga_pages(save, self.realm.games, self._part, self._day, self._far)
 
     def items(self, data: SagaView, look: Look) -> Sequence[Item]:
         if self._part == "chronicle":
