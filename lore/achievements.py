@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -96,6 +97,8 @@ class Achievements:
             for table in self.tables
         }
         """By table the deeds that one of its facts may complete."""
+        self._known: tuple[Deeds, tuple[Any, ...], float] | None = None
+        """What deeds are made of, as it was when they were looked at last, and the step that the next of them waits for."""
 
     def begin(self) -> Deeds:
         """Nothing is done."""
@@ -113,6 +116,8 @@ class Achievements:
             state.levels[fact.skill] = max(state.levels.get(fact.skill, 0), fact.to_level)
         elif isinstance(fact, TrialFact):
             state.trials_passed += fact.passed
+        if not self._news(state, fact.step, told):
+            return
         earned, setting = state.earned, told.setting
         totals: LastingTotals | None = None
         for name, rule in self._moved_by[fact.table].items():
@@ -124,6 +129,25 @@ class Achievements:
                 step = min(fact.step, self.exact_step(rule, setting) or fact.step)
                 earned[name] = [step, fact.at, f"{fact.table}:{fact.id}"]
                 told.emit("hero.achievement", step=step, achievement=name)
+
+    def _news(self, state: Deeds, step: int, told: Told) -> bool:
+        """Whether anything that deeds are made of changed since this was asked last."""
+        progress, known = told.state("progress"), self._known
+        now = (
+            *(progress.checkpoints, progress.quests_completed, state.trials_passed),
+            *told.state("effects").ended.values(),
+            *state.levels.values(),
+            *state.shares.values(),
+            *[d.best_crit_run for d in progress.disciplines.values()],
+        )
+        if known is not None and known[0] is state and known[1] == now and step < known[2]:
+            return False
+        asked = (steps_asked(need, told.setting) for rule in self.rules.values() for need in rule.when)
+        later = [
+            n + told.setting.starting_step for n in asked if n is not None and n + told.setting.starting_step > step
+        ]
+        self._known = state, now, min(later, default=math.inf)
+        return True
 
     @staticmethod
     def exact_step(rule: AchievementRule, setting: Setting) -> int | None:

@@ -84,6 +84,8 @@ class Watch:
                         self._readings.setdefault(condition.reading, []).append(asked)
                     elif isinstance(condition, Answers):
                         self._answers.append(asked)
+        self.reads = frozenset(self._readings)
+        """The readings that its rules ask for."""
         self._tail = min(WIDEST_TAIL, max((a.condition.in_a_row for a in self._answers), default=0))
 
     # ---------------------------------------------------------------- time
@@ -297,16 +299,28 @@ def readings_of(fact: Any) -> Iterator[Read]:
                 yield "gap", "", fact.loss_after - fact.train_loss
 
 
+_READINGS: Mapping[str, tuple[str, ...]] = {
+    "exams": ("accuracy", "training_accuracy", "unreadable"),
+    "holds": ("lost",),
+    "level_ups": ("lost",),
+    "drifts": ("drop",),
+    "trials": ("trial",),
+    "quest_attempts": ("failed", "gain", "gap"),
+}
+"""By table the readings that its facts give."""
 STREAM_TABLES = frozenset({"exams", "holds", "level_ups", "drifts", "trials", "quest_attempts", "checkpoints"})
 """Tables with readings, and checkpoints, at which time passes."""
 
 
 def take(watch: Watch, state: Watching, fact: Any, tell: Tell) -> None:
     """Take one fact of the stream in."""
-    watch.pass_to(state, fact.step, tell)
-    for reading, subject, value in readings_of(fact):
-        watch.read(state, reading, subject, value, fact.step, fact.at, tell)
-    if fact.table == "exams" and fact.kind in PAYING:
+    if state.struck:
+        watch.pass_to(state, fact.step, tell)
+    table = fact.table
+    if not watch.reads.isdisjoint(_READINGS.get(table, ())):
+        for reading, subject, value in readings_of(fact):
+            watch.read(state, reading, subject, value, fact.step, fact.at, tell)
+    if table == "exams" and fact.kind in PAYING:
         watch.answer(state, fact.sequence, fact.step, fact.at, tell)
 
 

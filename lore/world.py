@@ -103,6 +103,8 @@ class WorldPart:
             for tier in self._rules.tiers
         }
         """By tier of an exam the regions that it can open."""
+        self._tiers: dict[int, str] = {}
+        """By level the tier of its problems."""
         self._sides = {name: region for name, region in self._rules.regions.items() if region.side}
 
     def begin(self) -> WorldState:
@@ -160,7 +162,9 @@ class WorldPart:
     # ------------------------------------------------------------ facts
 
     def _exam(self, state: WorldState, exam: ExamFact, told: Told) -> None:
-        tier = self._rules.tier(exam.level)
+        tier = self._tiers.get(exam.level)
+        if tier is None:
+            tier = self._tiers[exam.level] = self._rules.tier(exam.level)
         newest = state.tiers.setdefault(tier, [])
         newest.append([exam.correct, exam.items])
         asked = sum([items for _, items in newest]) - newest[0][1]
@@ -214,15 +218,25 @@ class WorldPart:
         """Whether all of a gate's conditions are met; the cheap ones are looked at first."""
         if state.steps < gate.steps or (gate.boss and gate.boss not in state.bosses):
             return False
-        return all(c.met for c in self._conditions(state, gate))
+        if gate.level and self._best(state, gate) < gate.level:
+            return False
+        if not gate.tier:
+            return True
+        correct, items = _pooled(state.tiers.get(gate.tier, []))
+        return items >= max(1, gate.answers) and correct >= gate.share * items
+
+    @staticmethod
+    def _best(state: WorldState, gate: Gate) -> int:
+        """The highest level won in a skill of the gate's categories."""
+        kinds = gate.categories
+        return max((n for s, n in state.levels.items() if not kinds or state.categories[s] in kinds), default=0)
 
     def _conditions(self, state: WorldState, gate: Gate) -> Iterator[Condition]:
         if gate.steps:
             yield Condition("steps", state.steps, gate.steps, state.steps >= gate.steps)
         if gate.level:
-            kinds = gate.categories
-            best = max((n for s, n in state.levels.items() if not kinds or state.categories[s] in kinds), default=0)
-            yield Condition("level", best, gate.level, best >= gate.level, " ".join(kinds))
+            best = self._best(state, gate)
+            yield Condition("level", best, gate.level, best >= gate.level, " ".join(gate.categories))
         if gate.tier:
             correct, items = _pooled(state.tiers.get(gate.tier, []))
             yield Condition("answers", items, gate.answers, items >= gate.answers, gate.tier)
@@ -261,7 +275,7 @@ def _asks_only_steps(gate: Gate) -> bool:
 
 
 def _pooled(newest: list[list[int]]) -> tuple[int, int]:
-    return sum(correct for correct, _ in newest), sum(items for _, items in newest)
+    return sum([correct for correct, _ in newest]), sum([items for _, items in newest])
 
 
 def _deed(fact: ExamFact | LevelUpFact | TrialFact) -> list[Any]:
