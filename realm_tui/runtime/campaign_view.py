@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from configs import clock
 from lore.rules import rules as lore_rules
-from realm_tui.runtime.campaigns import Standing, standing
+from realm_tui.runtime.campaigns import Line, Standing, line, standing
 from realm_tui.runtime.momentum import Momentum, momentum_of
 from realm_tui.runtime.opened import OpenedSave
 from saves import campaigns
@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 MOST_MILESTONES = 400
 """Newest moments that are shown; `realm campaign show` tells all."""
+LONG_STEPS = 300_000
+"""A campaign beyond so many steps is shown in short at first: its history takes a while to read."""
 _RESTS = 50.0
 _RANK = {"active": 0, "paused": 1, "completed": 2, "archived": 3}
 
@@ -27,16 +29,18 @@ _RANK = {"active": 0, "paused": 1, "completed": 2, "archived": 3}
 class CampaignView:
     """What the Campaign screen shows."""
 
-    standings: tuple[Standing, ...]
+    lines: tuple[Line, ...]
     """The one that is played first, then those that wait, then the archived ones; the newest first among equals."""
-    chosen: Standing
+    chosen: Line
+    standing: Standing | None
+    """What the chosen one's history adds up to; None: a long one that is still to be read."""
     seed: int
     overrides: Mapping[str, Any]
     """Its own layer of rules."""
     recipe: str | None
     """The campaign whose recipe it re-runs."""
-    milestones: tuple[Milestone, ...]
-    """Newest first."""
+    milestones: tuple[Milestone, ...] | None
+    """Newest first; None: still to be read."""
     momentum: Momentum | None
     """Of the one that is played; None for the others."""
     ghost: str | None
@@ -62,17 +66,16 @@ class Resting(Generic[T]):
 
 
 class CampaignReader:
-    """Reads the view again and again; a campaign that is not played does not change, so its standing is read once."""
+    """Reads the view again and again; a long history is not read at the first look, and not at every one after it."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str], Standing] = {}
-        self._own: Resting[Standing] = Resting()
-        self._marks: Resting[list[Milestone]] = Resting()
+        self._standings: dict[str, Resting[Standing]] = {}
+        self._marks: dict[str, Resting[tuple[Milestone, ...]]] = {}
 
     def forget(self) -> None:
         """Read everything again the next time."""
-        self._known.clear()
-        self._own, self._marks = Resting(), Resting()
+        self._standings.clear()
+        self._marks.clear()
 
     def read(self, save: OpenedSave, chosen: str | None = None) -> CampaignView:
         """The view now.
@@ -82,34 +85,29 @@ class CampaignReader:
             chosen: id of the campaign to look at closely; None, or one that is gone: the one that is played.
         """
         every = campaigns.campaigns(save.conn)
-        all_of_them = tuple((c.id, c.status, c.name) for c in every)
-        standings = {c.id: self._standing(save, c, all_of_them) for c in every}
+        lines = {c.id: line(save, c) for c in every}
         one = next((c for c in every if c.id == chosen), None) or next(c for c in every if c.id == save.campaign.id)
-        own = standings[one.id]
-        marks = self._marks.get(
-            (one.id, all_of_them),
-            lambda: milestones(
-                save.conn, one, level_steps=lore_rules().hero.level_steps, every=save.rules.campaign.milestone_levels
-            ),
-        )
+        own = lines[one.id]
+        long = own.step - one.starting_step > LONG_STEPS
+        later = long and one.id not in self._standings
+        whole, marks = self._standings.setdefault(one.id, Resting()), self._marks.setdefault(one.id, Resting())
         return CampaignView(
-            standings=tuple(sorted(standings.values(), key=lambda s: (_RANK.get(s.status, 9), -s.created_at))),
+            lines=tuple(sorted(lines.values(), key=lambda s: (_RANK.get(s.status, 9), -s.created_at))),
             chosen=own,
+            standing=None if later else whole.get(own.status, lambda: standing(save, one)),
             seed=one.seed,
             overrides=dict(one.overrides),
             recipe=str(one.recipe["campaign"]) if one.recipe.get("campaign") else None,
-            milestones=tuple(marks[::-1][:MOST_MILESTONES]),
+            milestones=None if later else marks.get(own.status, lambda: _milestones(save, one)),
             momentum=momentum_of(save, own) if own.status == "active" else None,
             ghost=_ghost(save),
         )
 
-    def _standing(self, save: OpenedSave, campaign: Campaign, all_of_them: object) -> Standing:
-        if campaign.status == "active":
-            return self._own.get((campaign.id, all_of_them), lambda: standing(save, campaign))
-        key = (campaign.id, campaign.status, campaign.name)
-        if key not in self._known:
-            self._known[key] = standing(save, campaign)
-        return self._known[key]
+
+def _milestones(save: OpenedSave, campaign: Campaign) -> tuple[Milestone, ...]:
+    every = save.rules.campaign.milestone_levels
+    found = milestones(save.conn, campaign, level_steps=lore_rules().hero.level_steps, every=every)
+    return tuple(found[::-1][:MOST_MILESTONES])
 
 
 def _ghost(save: OpenedSave) -> str | None:

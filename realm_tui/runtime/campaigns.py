@@ -28,15 +28,15 @@ from saves.locks import holder
 from saves.milestones import milestones, note
 from saves.peaks import effort_by_skill, peaks
 from saves.rows import Campaign, Checkpoint
-from saves.steps import totals
+from saves.steps import newest_windows, totals
 from skills.registry import get_skill
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """One campaign as it is listed."""
+class Line:
+    """One campaign as it is listed; quick to read, however long the campaign is."""
 
     id: str
     name: str
@@ -51,13 +51,6 @@ class Standing:
     """Levels won, by skill."""
     held: dict[str, int]
     """Of these, not lost."""
-    effort: float
-    effort_by_skill: dict[str, float]
-    """Of the effort, what each skill's own problems took."""
-    trained_tokens: int
-    lifetime_steps: int
-    """Every step ever made, repeated ones included."""
-    peaks: dict[str, Any]
     champion: str | None
     caps: tuple[str, ...]
     """Evidence that a skill gains nothing more, one per skill that has not won a level since."""
@@ -69,35 +62,57 @@ class Standing:
         return asdict(self)
 
 
-def standing(save: OpenedSave, campaign: Campaign) -> Standing:
-    """How far a campaign is."""
+@dataclass(frozen=True, slots=True)
+class Standing(Line):
+    """How far a campaign is, with what its whole history adds up to."""
+
+    effort: float
+    effort_by_skill: dict[str, float]
+    """Of the effort, what each skill's own problems took."""
+    trained_tokens: int
+    lifetime_steps: int
+    """Every step ever made, repeated ones included."""
+    peaks: dict[str, Any]
+
+
+def line(save: OpenedSave, campaign: Campaign) -> Line:
+    """A campaign in short."""
     conn = save.conn
-    sums = totals(conn, campaign.id)
-    best = peaks(conn, campaign.id)
+    newest = newest_windows(conn, campaign.id, 1)
     start = campaign.starting_checkpoint_id
     crowned = ledger.champion(conn, campaign.id)
     caps = _caps(save, campaign)
-    held = {s: level - len(lost_levels(conn, campaign.id, s)) for s, level in best.levels.items()}
-    return Standing(
+    levels: dict[str, int] = {}
+    for won in level_ups(conn, campaign.id):
+        levels[won.skill] = max(levels.get(won.skill, 0), won.to_level)
+    return Line(
         id=campaign.id,
         name=campaign.name,
         hero=campaign.hero_id,
         status=campaign.status,
-        step=sums.live.last_step or campaign.starting_step,
+        step=newest[-1].last_step if newest else campaign.starting_step,
         created_at=campaign.created_at,
         archived_at=campaign.archived_at,
         parent=campaign.parent_id,
         starting_checkpoint=ledger.checkpoint(conn, start).name if start is not None else None,
-        levels=best.levels,
-        held=held,
-        effort=sums.live.strain_sum,
-        effort_by_skill=effort_by_skill(conn, campaign.id),
-        trained_tokens=sums.live.trained_tokens,
-        lifetime_steps=sums.lifetime.steps,
-        peaks=best.as_dict(),
+        levels=levels,
+        held={s: level - len(lost_levels(conn, campaign.id, s)) for s, level in levels.items()},
         champion=ledger.checkpoint(conn, crowned.checkpoint_id).name if crowned is not None else None,
         caps=caps,
-        outcome="won" if _every_level_won(campaign, best.levels) else "capped" if caps else "open",
+        outcome="won" if _every_level_won(campaign, levels) else "capped" if caps else "open",
+    )
+
+
+def standing(save: OpenedSave, campaign: Campaign) -> Standing:
+    """How far a campaign is. Reads its whole history of steps."""
+    sums = totals(save.conn, campaign.id)
+    return Standing(
+        **line(save, campaign).as_dict(),
+        effort=sums.live.strain_sum,
+        effort_by_skill=effort_by_skill(save.conn, campaign.id),
+        trained_tokens=sums.live.trained_tokens,
+        lifetime_steps=sums.lifetime.steps,
+        peaks=peaks(save.conn, campaign.id).as_dict(),
     )
 
 

@@ -15,7 +15,7 @@ from realm_tui.runtime.opened import OpenedSave
 from saves import campaigns
 from saves.exams import level_ups
 from saves.rows import Campaign
-from saves.steps import live_sums
+from saves.steps import newest_windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +161,9 @@ def _deed(save: OpenedSave, campaign: Campaign) -> Deed:
     won: dict[str, int] = {}
     for up in level_ups(save.conn, campaign.id):
         won[up.skill] = max(won.get(up.skill, 0), up.to_level)
-    last = live_sums(save.conn, campaign.id).last_step
-    return Deed(campaign.id, campaign.name, campaign.status, last or campaign.starting_step, won)
+    newest = newest_windows(save.conn, campaign.id, 1)
+    step = newest[-1].last_step if newest else campaign.starting_step
+    return Deed(campaign.id, campaign.name, campaign.status, step, won)
 
 
 def _place(card: HeroCard) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from configs.errors import RealmError, UsageError
 from configs.loader import load_hero
 from configs.paths import SaveFolder
 from engine.link.state import EngineState
-from realm_tui.runtime.campaigns import NextAction, Standing, next_action, standing
+from realm_tui.runtime.campaigns import Line, NextAction, line, next_action
 from realm_tui.runtime.opened import OpenedSave, opened
 from realm_tui.runtime.status import Status, collect_from
 
@@ -84,12 +84,12 @@ def momentum(folder: SaveFolder) -> Momentum:
         return _nobody(folder, error)
 
 
-def momentum_of(save: OpenedSave, own: Standing | None = None) -> Momentum:
+def momentum_of(save: OpenedSave, own: Line | None = None) -> Momentum:
     """`momentum` for a save that is open already.
 
     Args:
         save: the save.
-        own: the active campaign's standing, when it was read already.
+        own: the active campaign in short, when it was read already.
     """
     status = collect_from(save)
     found = (*_from_status(status), *_from_save(save, status))
@@ -99,7 +99,7 @@ def momentum_of(save: OpenedSave, own: Standing | None = None) -> Momentum:
         status.queue.total,
         bool(save.hero.skills),
         save.rules.campaign,
-        outcome=(own or standing(save, save.campaign)).outcome,
+        outcome=(own or line(save, save.campaign)).outcome,
     )
     stopped = any(h.stops for h in found)
     return Momentum("blocked" if stopped else "go" if status.state in MOVING else "idle", found, what)

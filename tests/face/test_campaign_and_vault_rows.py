@@ -99,20 +99,22 @@ def test_the_played_campaign_comes_first_and_the_archived_last(played: SaveFolde
     switch(played, later.id)
     archive(played, "campaign-001")
     found = view_of(played, "campaign-001")
-    assert [s.id for s in found.standings] == [later.id, waiting.id, "campaign-001"]
+    assert [s.id for s in found.lines] == [later.id, waiting.id, "campaign-001"]
     assert found.momentum is None
     told = text(campaign_rows.way_rows(found, PLAIN, 74))
     assert "archived" in told and "left before its end" in told
     assert "‖" in lines(campaign_rows.list_items(found, PLAIN)).splitlines()[1]
 
 
-def test_a_campaign_that_waits_is_read_once(played: SaveFolder) -> None:
-    begin(played, name="second")
+def test_a_long_history_is_read_at_the_second_look(played: SaveFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realm_tui.runtime.campaign_view.LONG_STEPS", 1000)
     reader = CampaignReader()
-    clock.use(lambda: NOW, lambda: 0.0)
     with opened(played) as save:
-        first, again = reader.read(save), reader.read(save)
-    assert first.standings[1] is again.standings[1] and first.standings[0] is not again.standings[0]
+        first, second = reader.read(save), reader.read(save)
+    assert first.standing is None and first.milestones is None and first.momentum is not None
+    told = text(campaign_rows.way_rows(first, PLAIN, 74))
+    assert "being read" in told and "BIN 2" in told and "train 1,000 more steps" in told
+    assert second.standing is not None and second.standing.effort > 1000 and second.milestones
     assert view_of(played, "gone").chosen.id == "campaign-001"
 
 

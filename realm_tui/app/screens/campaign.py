@@ -19,7 +19,7 @@ from realm_tui.app.widgets import campaign as rows
 from realm_tui.app.widgets.lines import drawn
 from realm_tui.app.widgets.picker import Picker, SheetView
 from realm_tui.runtime.campaign_view import CampaignReader, CampaignView
-from realm_tui.runtime.campaigns import Standing
+from realm_tui.runtime.campaigns import Line as Listed
 from realm_tui.runtime.opened import OpenedSave
 
 
@@ -88,6 +88,8 @@ class CampaignScreen(Page[CampaignView]):
         way, marks = self.query_one("#way", SheetView), self.query_one("#milestones", SheetView)
         way.fill(lambda width: rows.way_rows(data, look, width), of=data.chosen.id)
         marks.fill(lambda width: rows.milestone_rows(data.milestones, look, width), of=data.chosen.id)
+        if data.standing is None:
+            self.call_after_refresh(self.reload)
         for widget, word in ((picker, "campaign.list"), (way, "campaign.way"), (marks, "campaign.milestones")):
             found = entry(word)
             widget.border_title, widget.tooltip = escape(found.named(look.names)), found.explained(look.names)
@@ -136,7 +138,7 @@ class CampaignScreen(Page[CampaignView]):
             await journeys.begin(self.realm, hero=None, from_form=one.id, title=self._free_name(one.name))
 
     def _free_name(self, name: str) -> str:
-        taken = {s.name.casefold() for s in self.data.standings} if self.data is not None else set()
+        taken = {s.name.casefold() for s in self.data.lines} if self.data is not None else set()
         number, found = 2, name
         while found.casefold() in taken:
             found, number = f"{name} {number}", number + 1
@@ -150,7 +152,7 @@ class CampaignScreen(Page[CampaignView]):
         if one.status == "archived":
             self.notify(f"{drawn(one.name, 60)} is in the Hall already.", markup=False)
             return
-        others = [(s.id, s.name) for s in self.data.standings if s.id != one.id and s.status != "archived"]
+        others = [(s.id, s.name) for s in self.data.lines if s.id != one.id and s.status != "archived"]
         await journeys.archive(self.realm, one.id, one.name, others, active=one.status == "active")
 
     @work
@@ -200,6 +202,6 @@ class CampaignScreen(Page[CampaignView]):
 
         self.realm.do("recipe", deed, "writing the recipe")
 
-    def _under_cursor(self) -> Standing | None:
+    def _under_cursor(self) -> Listed | None:
         key = self.query_one("#campaigns", Picker).key
-        return next((s for s in self.data.standings if s.id == key), None) if self.data is not None else None
+        return next((s for s in self.data.lines if s.id == key), None) if self.data is not None else None

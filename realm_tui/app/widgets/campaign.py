@@ -11,7 +11,7 @@ from realm_tui.app.widgets.lines import GAP, columns, date, drawn, levels_text, 
 from realm_tui.app.widgets.picker import Item
 from realm_tui.app.words import UNKNOWN, brief, number, whole
 from realm_tui.runtime.campaign_view import CampaignView
-from realm_tui.runtime.campaigns import Standing
+from realm_tui.runtime.campaigns import Line, Standing
 from realm_tui.runtime.momentum import Hindrance, Momentum
 from saves.rows import Milestone
 
@@ -48,10 +48,10 @@ def list_head(look: Look, width: int) -> list[Row]:
 
 def list_items(view: CampaignView, look: Look) -> list[Item]:
     """One line a campaign."""
-    return [(s.id, lambda width, s=s: _list_row(s, width)) for s in view.standings]  # type: ignore[misc]
+    return [(s.id, lambda width, s=s: _list_row(s, width)) for s in view.lines]  # type: ignore[misc]
 
 
-def _list_row(one: Standing, width: int) -> Row:
+def _list_row(one: Line, width: int) -> Row:
     mark = entry(f"campaign.status.{one.status}").icon
     return columns(
         (mark, 1, _TONES.get(one.status, "text")),
@@ -77,7 +77,11 @@ def way_rows(view: CampaignView, look: Look, width: int) -> list[Row]:
         rows += [GAP, *momentum_rows(view.momentum, look, width)]
     elif one.status == "archived":
         rows += told(label("campaign.end", look.names), _end(one), width)
-    rows += [GAP, *_best(one, look), *_spent(one, look, width)]
+    rows += [GAP, *_levels(one, look)]
+    if view.standing is None:
+        rows.append(((" its long history is being read …", "faint"),))
+    else:
+        rows += [*_best(view.standing, look), *_spent(view.standing, look, width)]
     for cap in one.caps:
         rows += told(label("level_cap", look.names), cap, width, "warn")
     if view.overrides:
@@ -97,7 +101,7 @@ def _beginning(view: CampaignView) -> str:
     return f"{date(one.created_at)}, {one.hero}, {how}{again}, seed {view.seed}{raced}"
 
 
-def _end(one: Standing) -> str:
+def _end(one: Line) -> str:
     ends = {"won": "every level won", "capped": "its cap was found", "open": "left before its end"}
     return f"{date(one.archived_at)}, {ends.get(one.outcome, one.outcome)}"
 
@@ -124,6 +128,14 @@ def _hindrance(one: Hindrance, look: Look, width: int) -> list[Row]:
     return rows
 
 
+def _levels(one: Line, look: Look) -> list[Row]:
+    return [
+        named(label("skill.won", look.names), levels_text(one.levels), "good" if one.levels else "faint"),
+        named(label("skill.held", look.names), levels_text(one.held)),
+        named(label("champion", look.names), drawn(one.champion) if one.champion else UNKNOWN, "accent"),
+    ]
+
+
 def _best(one: Standing, look: Look) -> list[Row]:
     peaks, steps = one.peaks, one.peaks.get("steps") or {}
 
@@ -133,12 +145,9 @@ def _best(one: Standing, look: Look) -> list[Row]:
         return value if value == UNKNOWN or step is None else f"{value} at step {step:,}"
 
     return [
-        named(label("skill.won", look.names), f"{levels_text(one.levels)}", "good" if one.levels else "faint"),
-        named(label("skill.held", look.names), levels_text(one.held)),
         named(label("training.loss", look.names), at("train_loss")),
         named(label("training.held_out_loss", look.names), at("held_out_loss")),
         named(label("exam", look.names), at("accuracy", 2)),
-        named(label("champion", look.names), drawn(one.champion) if one.champion else UNKNOWN, "accent"),
     ]
 
 
@@ -173,8 +182,10 @@ def _flat(values: object, path: str = "") -> str:
     return f"{path} {values}"
 
 
-def milestone_rows(marks: Sequence[Milestone], look: Look, width: int) -> list[Row]:
+def milestone_rows(marks: Sequence[Milestone] | None, look: Look, width: int) -> list[Row]:
     """The milestones, newest first; a note is the player's own words."""
+    if marks is None:
+        return [((" …", "faint"),)]
     if not marks:
         return [
             ((" nothing yet: the first step, levels won and peaks", "faint"),),
