@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -151,4 +152,4 @@ def answer_streak(exams: Sequence[Exam]) -> int:
 
 def rank(xp: int, rules: CombatNumbers | None = None) -> int:
     """The rank that a total of discipline XP has reached, from 1."""
-    return sum(xp >= needed for needed in (rules or lore_rules().combat).thresholds)
+    return bisect_right((rules or lore_rules().combat).thresholds, xp)
