@@ -29,7 +29,7 @@ from lore.needs import (
     other_totals,
     steps_asked,
 )
-from lore.own_file import InForce, in_force
+from lore.own_file import Icon, InForce, Words, in_force
 
 FILE = "achievements.yaml"
 
@@ -37,11 +37,11 @@ FILE = "achievements.yaml"
 class AchievementRule(Model):
     """One achievement of `lore/achievements.yaml`."""
 
-    label: str = Field(min_length=1, max_length=LABEL_CELLS, description="what it is called")
-    plain: str = Field("", max_length=LABEL_CELLS, description="the field's word; empty: the same as `label`")
-    icon: str = Field("◆", min_length=1, max_length=1, description="one narrow character")
+    label: Words = Field(min_length=1, max_length=LABEL_CELLS, description="what it is called")
+    plain: Words = Field("", max_length=LABEL_CELLS, description="the field's word; empty: the same as `label`")
+    icon: Icon = Field("◆", min_length=1, max_length=1, description="one narrow character")
     ascii: str = Field("*", min_length=1, max_length=1, description="the icon's twin in ASCII")
-    deed: str = Field(min_length=1, max_length=80, description="what must be done, for the player")
+    deed: Words = Field(min_length=1, max_length=80, description="what must be done, for the player")
     when: tuple[Need, ...] = Field(min_length=1, description="all of these must hold")
 
     @field_validator("ascii")

@@ -14,7 +14,7 @@ from lore.conditions import Source, WatchRule
 from lore.fold import Annals, Told
 from lore.health import OPEN
 from lore.lexicon import LABEL_CELLS, Voice
-from lore.own_file import InForce, in_force
+from lore.own_file import InForce, Words, in_force
 from lore.watch import STREAM_TABLES, Change, Watch, Watching, dump, load, over_windows, take
 from saves.incidents import FIRST_STEP
 from saves.rows import Incident
@@ -26,13 +26,13 @@ SEVERITIES = ("low", "medium", "high", "critical")
 class BountyRule(WatchRule):
     """One monster of `lore/bounties.yaml`, by the id of its incident rule."""
 
-    monster: str = Field(min_length=1, max_length=LABEL_CELLS, description="what it is called")
-    plain: str = Field(min_length=1, max_length=LABEL_CELLS, description="what it means, in the field's words")
-    lair: str = Field(min_length=1, max_length=LABEL_CELLS, description="where it lives")
+    monster: Words = Field(min_length=1, max_length=LABEL_CELLS, description="what it is called")
+    plain: Words = Field(min_length=1, max_length=LABEL_CELLS, description="what it means, in the field's words")
+    lair: Words = Field(min_length=1, max_length=LABEL_CELLS, description="where it lives")
     category: Literal["data", "training", "infra", "logic"] = Field(description="what is at fault")
-    cause: str = Field(min_length=1, max_length=200, description="what brings it, for the player")
-    fixes: tuple[str, ...] = Field(min_length=1, max_length=6, description="what helps, most likely first")
-    reward: str = Field(min_length=1, max_length=80, description="what is gained when it is gone")
+    cause: Words = Field(min_length=1, max_length=200, description="what brings it, for the player")
+    fixes: tuple[Words, ...] = Field(min_length=1, max_length=6, description="what helps, most likely first")
+    reward: Words = Field(min_length=1, max_length=80, description="what is gained when it is gone")
 
     def named(self, voice: Voice) -> str:
         """The monster, or what it means."""

@@ -14,7 +14,7 @@ from lore.conditions import OpenIncident, QuestOnBoard, Source, WatchRule
 from lore.fold import Annals, Told
 from lore.health import OPEN, Health, health
 from lore.lexicon import LABEL_CELLS, Voice
-from lore.own_file import InForce, in_force
+from lore.own_file import Icon, InForce, Words, in_force
 from lore.watch import STREAM_TABLES, Change, Watch, Watching, dump, load, over_windows, take
 from saves.rows import Incident, Quest
 
@@ -25,14 +25,14 @@ SEVERITIES = ("low", "medium", "high", "critical")
 class EffectRule(WatchRule):
     """One effect of `lore/effects.yaml`."""
 
-    label: str = Field(min_length=1, max_length=LABEL_CELLS, description="what it is called")
-    plain: str = Field(min_length=1, max_length=LABEL_CELLS, description="what it means, in the field's words")
+    label: Words = Field(min_length=1, max_length=LABEL_CELLS, description="what it is called")
+    plain: Words = Field(min_length=1, max_length=LABEL_CELLS, description="what it means, in the field's words")
     kind: Literal["debuff", "buff"] = Field("debuff", description="whether it weighs or lifts")
-    icon: str = Field("✱", min_length=1, max_length=1, description="one narrow character")
+    icon: Icon = Field("✱", min_length=1, max_length=1, description="one narrow character")
     ascii: str = Field("*", min_length=1, max_length=1, description="the icon's twin in ASCII")
-    cause: str = Field(min_length=1, max_length=200, description="what brings it, for the player")
-    cure: str = Field(min_length=1, max_length=200, description="what ends it, for the player")
-    shows: str = Field("", max_length=80, description="what it does beside `xp` and `blocks`, for the player")
+    cause: Words = Field(min_length=1, max_length=200, description="what brings it, for the player")
+    cure: Words = Field(min_length=1, max_length=200, description="what ends it, for the player")
+    shows: Words = Field("", max_length=80, description="what it does beside `xp` and `blocks`, for the player")
     xp: float = Field(1.0, gt=0, le=10, description="multiplier of discipline XP while it lasts")
     blocks: Literal["", "training", "trials"] = Field("", description="what the engine holds back as long as it lasts")
     profiles: tuple[str, ...] = Field((), description="only for heroes of these data profiles; empty: for all")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import AfterValidator
 
 from configs.base import Model
 from configs.errors import RealmError
@@ -13,6 +16,24 @@ from configs.paths import config_dir
 from configs.reading import merged, parse, read_yaml
 
 M = TypeVar("M", bound=Model)
+
+
+def _drawable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has characters that cannot be drawn")
+    return text
+
+
+def _narrow(icon: str) -> str:
+    if unicodedata.east_asian_width(icon) in "WF" or unicodedata.combining(icon):
+        raise ValueError("takes more or less than one cell")
+    return icon
+
+
+Words = Annotated[str, AfterValidator(_drawable)]
+"""Text of a file that is drawn as it stands: no control characters, nothing that turns the line round."""
+Icon = Annotated[str, AfterValidator(_drawable), AfterValidator(_narrow)]
+"""One character of one cell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from realm_tui.app.history import MOST_BUCKETS, RECENT_STEPS, History
 from realm_tui.runtime.opened import OpenedSave, opened
 from realm_tui.runtime.samples import Samples
 from realm_tui.runtime.status import Remembered, Status, collect_from
-from saves import campaigns, exams, incidents, quests, steps
+from saves import campaigns, exams, quests, steps
 from saves.rows import LevelUp, StepWindow
 
 if TYPE_CHECKING:
@@ -69,7 +69,6 @@ class _Saved:
     quests: tuple[QuestLine, ...]
     log: tuple[Tale, ...]
     titles: Titles | None
-    health: Health | None
     streak: int | None
     quests_done: int
     course: CourseView | None = None
@@ -82,6 +81,7 @@ class _GameLines:
     best_streak: int | None = None
     effects: tuple[EffectLine, ...] | None = None
     region: str | None = None
+    health: Health | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,8 @@ class SaveSource:
         self._version: int | None = None
         self._saved: _Saved | None = None
         self._games: GameThread | None = None
-        self._lines: tuple[Game, _GameLines] | None = None
+        self._lines: tuple[Game, int | None, _GameLines] | None = None
+        """The game, the version of the database that its lines were made at, and the lines."""
         self._ring: RingReader | None = None
         self._history = History()
         self._complete = False
@@ -220,7 +221,6 @@ class SaveSource:
             quests=_quests(save.conn),
             log=(),
             titles=None,
-            health=None,
             streak=None,
             quests_done=quests.completed_quests(save.conn),
         )
@@ -230,7 +230,6 @@ class SaveSource:
 
     def _read_database(self, save: OpenedSave) -> _Saved:
         from lore.combat import answer_streak
-        from lore.health import health
         from lore.titles import standings, titles
 
         conn, campaign = save.conn, save.campaign.id
@@ -246,7 +245,6 @@ class SaveSource:
             quests=_quests(conn),
             log=self._log(save),
             titles=titles(_last_step(save, won[-1].step if won else 0), standings(won, proofs.values(), holds)),
-            health=health(i.severity for i in incidents.open_incidents(conn)),
             streak=answer_streak(recent),
             quests_done=quests.completed_quests(conn),
             course=_course(save),
@@ -271,9 +269,10 @@ class SaveSource:
             game = self.games.read(save)
         except BlockedError:
             return _GameLines()
-        if self._lines is None or self._lines[0] is not game:
-            self._lines = game, _game_lines(save, game)
-        return self._lines[1]
+        # An incident that is raised or closed is an effect, but no new fact of the game.
+        if self._lines is None or self._lines[0] is not game or self._lines[1] != self._version:
+            self._lines = game, self._version, _game_lines(save, game)
+        return self._lines[2]
 
     def _log(self, save: OpenedSave) -> tuple[Tale, ...]:
         from lore.narrator import tell
@@ -341,7 +340,7 @@ class SaveSource:
             portrait=save.hero.display.portrait,
             identity=self._identity,
             titles=saved.titles,
-            health=saved.health,
+            health=game.health,
             stats=stats,
             streak=saved.streak,
             best_streak=game.best_streak,
@@ -351,7 +350,7 @@ class SaveSource:
 
 
 def _game_lines(save: OpenedSave, game: Game) -> _GameLines:
-    from lore.effects import active_effects
+    from lore.effects import active_effects, health_of
     from lore.world import WorldPart
     from realm_tui.runtime.game import annals_of
 
@@ -367,7 +366,8 @@ def _game_lines(save: OpenedSave, game: Game) -> _GameLines:
         for e in found
     )
     streaks = (d.best_streak for d in game.part("progress").disciplines.values())
-    return _GameLines(max(streaks, default=None), effects, WorldPart().view(game.part("world")).here)
+    here = WorldPart().view(game.part("world")).here
+    return _GameLines(max(streaks, default=None), effects, here, health_of(found))
 
 
 def _course(save: OpenedSave) -> CourseView | None:

@@ -24,6 +24,7 @@ from realm_tui.runtime.status import collect
 from saves.campaigns import active_campaign, last_seen
 from saves.database import create_save, open_save
 from saves.exams import exam_items, latest_exam
+from saves.incidents import raise_incident, resolve
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 60.0
@@ -143,6 +144,18 @@ def test_a_second_source_draws_the_whole_campaign_from_the_save(
         found = late.read()
     assert found.curve.first <= 50 and found.curve.last is not None and found.curve.last > 300
     assert sum(v is not None for v in found.curve.values) > 100
+
+
+def test_an_incident_weighs_on_the_hero_until_it_is_closed(folder: SaveFolder, source: SaveSource) -> None:
+    assert read_until(source, lambda f: f.hero.health is not None).hero.health == "healthy"
+    with closing(open_save(folder, write=True)) as conn:
+        number = raise_incident(
+            conn, "nan_loss", category="training", severity="critical", title="not finite", fix="go back", blocks=True
+        )
+        struck = read_until(source, lambda f: f.hero.health == "fatigued")
+        assert [line.label for line in struck.hero.effects or ()] == ["Reality Tear"]
+        resolve(conn, number)
+    assert read_until(source, lambda f: f.hero.health == "healthy").hero.effects == ()
 
 
 def test_the_away_report_tells_what_happened_since_the_last_look(folder: SaveFolder, playing: Playing) -> None:

@@ -98,6 +98,8 @@ def test_a_monster_of_the_players_own(config: Path) -> None:
         ("effects: [1", "effects.yaml"),
         ("effects:\n  confusion:\n    colour: red\n", "line 3"),
         ("- a\n- list\n", "effects.yaml"),
+        ('effects:\n  confusion:\n    label: "\\u202eback"\n', "line 3): has characters that cannot be drawn"),
+        ('effects:\n  confusion:\n    icon: "\\U0001F409"\n', "line 3): takes more or less than one cell"),
         ("effects:\n  mine:\n    label: \"\\u202e\"\n    when: 7\n", "effects.yaml"),
     ],
 )  # fmt: skip
