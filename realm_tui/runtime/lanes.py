@@ -16,6 +16,8 @@ from saves.runs import runs
 
 RECIPE = "recipe"
 MOST_RUNS = 20
+_TITLE = 60
+"""Characters of a name that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def rivals(save: OpenedSave) -> list[Rival]:
     found = [
         Rival(
             c.id,
-            clean(c.name),
+            _title(c.name),
             Lane(c.id),
             active.starting_step - c.starting_step,
             c.id == best,
@@ -51,11 +53,16 @@ def rivals(save: OpenedSave) -> list[Rival]:
     ]
     raced = ghost(save)
     if raced is not None:
-        found.append(Rival(RECIPE, clean(raced.campaign), None, active.starting_step))
+        found.append(Rival(RECIPE, _title(raced.campaign), None, active.starting_step))
     own = [r for r in runs(conn, active.id) if r.last_step is None or r.last_step > r.first_step]
     if len(own) > 1:
         found += [Rival(f"run:{r.id}", f"run {r.id}", Lane(active.id, r.id)) for r in reversed(own[-MOST_RUNS:])]
     return found
+
+
+def _title(name: str) -> str:
+    """A name that anybody may have chosen, as one short line."""
+    return clean(name[:_TITLE]).strip() or "–"
 
 
 def personal_best(conn: sqlite3.Connection, active: Campaign, others: list[Campaign]) -> str | None:

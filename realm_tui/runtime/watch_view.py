@@ -18,6 +18,8 @@ from realm_tui.runtime.stretched import ExamLog, Plot, Track, on_grid, with_reco
 from saves.charts import ALL, Lane, Only, held_out, trained
 
 LOG_LINES = 500
+_LINE = 400
+"""Characters of a log's line that are kept."""
 _TAIL = 256
 """Records of the ring that are read to end a curve whose buckets are wide."""
 _FINE = 8
@@ -186,10 +188,10 @@ class Tower:
         if not self._tails:
             self._tails = [LogTail(path) for path in named_logs(save.folder, "all")]
             for tail in self._tails:
-                self._log.extend(f"{tail.name}: {line}" for line in tail.last(LOG_LINES // 2))
+                self._log.extend(f"{tail.name}: {line[:_LINE]}" for line in tail.last(LOG_LINES // 2))
         else:
             for tail in self._tails:
-                self._log.extend(f"{tail.name}: {line}" for line in tail.more())
+                self._log.extend(f"{tail.name}: {line[:_LINE]}" for line in tail.more())
             known = {tail.path for tail in self._tails}
             self._tails += [LogTail(path) for path in named_logs(save.folder, "all") if path not in known]
         return tuple(self._log)

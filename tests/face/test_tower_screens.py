@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
@@ -260,6 +261,25 @@ async def test_strain_is_zoomed_filtered_and_spoken_in_both_voices(folder: SaveF
         assert "Cost of levels" in drawn(app, "#strain-page", page)
         await pressed(pilot, page, "+", "f")
         assert "1,501 – 3,000" in drawn(app, "#strain-page", page) and "only BIN" in drawn(app, "#strain-page", page)
+
+
+@pytest.mark.parametrize("place", ["watchtower", "strain"])
+async def test_a_hostile_name_stays_one_short_line(empty: SaveFolder, place: str) -> None:
+    with closing(open_save(empty, write=True)) as conn:
+        world.story(conn)
+        world.other_campaign(conn, "\x1b[31m\u202eevil\n" + "💥" * 10_000, levels=3)
+    app = app_on(empty)
+    async with app.run_test(size=SMALL) as pilot:
+        page = await shown(pilot, place)
+        await pilot.press("o")
+        await until(pilot, lambda: bool(app.screen.query(OptionList)))
+        assert app.screen.query_one(OptionList).size.height < 12
+        await pilot.press("home", "down", "enter")
+        await until(pilot, lambda: app.screen is page)
+        await settle(pilot)
+        text = drawn(app, "#charts" if place == "watchtower" else "#strain-page", page)
+        assert "evil" in text and not set(text) & {"\x1b", "\u202e"}
+        assert max(cell_len(line) for line in text.splitlines()) <= 80
 
 
 # ---------------------------------------------------------------- pictures
