@@ -5,16 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from configs import clock
 from lore.chronicle import Chronicle
 from lore.journey import Journey
 from lore.saga import Line
 from realm_tui.runtime import saga_view
-from realm_tui.runtime.game import Games
+from realm_tui.runtime.game import GameReader
 from realm_tui.runtime.opened import OpenedSave
 from saves.between import Day
+from saves.runs import latest_run
 
 COUNTS = (500, 2_000, 10_000)
 """How many lines a look reads, first to last."""
+KEPT_S = 60.0
+"""How long a page stands: summing a year up takes a second or two."""
+_OVERLAP_S = 60.0
+"""Facts are dated when they happen and written a little later."""
 Part = Literal["saga", "chronicle", "journey"]
 PARTS: tuple[Part, ...] = ("saga", "chronicle", "journey")
 
@@ -43,30 +49,54 @@ class SagaView(LogView):
     journey: Journey | None = None
 
 
-def log_view(save: OpenedSave, games: Games, look: int = 0) -> LogView:
-    """The battle log: the newest `COUNTS` lines of ``look``."""
-    count = COUNTS[look]
-    found = saga_view.newest_lines(save, games.read(save), count, saga_view.Wanted(everything=True))
-    return LogView(tuple(found), len(found) == count)
+class Story:
+    """Reads the newest lines again and again: all of them once, then only what came since."""
+
+    def __init__(self, *, everything: bool) -> None:
+        """
+        Args:
+            everything: the whole battle log; else the saga.
+        """
+        self._wanted = saga_view.Wanted(everything=everything)
+        self._lines: tuple[Line, ...] = ()
+        self._older = False
+        self._state: tuple[object, ...] = ()
+
+    def read(self, save: OpenedSave, games: GameReader, look: int = 0) -> tuple[tuple[Line, ...], bool]:
+        """The newest `COUNTS` lines of ``look``, newest first, and whether there may be older ones."""
+        run, count, game = latest_run(save.conn, save.campaign.id), COUNTS[look], games.read(save)
+        state = (save.campaign.id, None if run is None else run.id, look)
+        if state != self._state or not self._lines:
+            found = saga_view.newest_lines(save, game, count, self._wanted)
+            self._older = len(found) == count
+        else:
+            since = self._lines[0].event.at - _OVERLAP_S
+            news = saga_view.lines_since(save, game, since, self._wanted)
+            found = [*news, *(line for line in self._lines if line.event.at <= since)]
+        self._state, self._lines = state, tuple(found[:count])
+        self._older = self._older or len(found) > count
+        return self._lines, self._older
 
 
-def saga_pages(save: OpenedSave, games: Games, part: Part, day: str | None = None, look: int = 0) -> SagaView:
-    """One part of the story.
+class Pages:
+    """Reads the days and the journey; the same one is read again at most every `KEPT_S` seconds."""
 
-    Args:
-        save: an open save.
-        games: gives the game of the save.
-        part: which one.
-        day: of the chronicle's page; None: the newest day.
-        look: how many lines of the saga.
-    """
+    def __init__(self) -> None:
+        self._kept: dict[tuple[object, ...], tuple[float, SagaView]] = {}
+
+    def read(self, save: OpenedSave, games: GameReader, part: Part, day: str | None = None) -> SagaView:
+        """The days with the page of one of them (None: the newest), or the journey."""
+        key, now = (save.campaign.id, part, day), clock.now()
+        kept = self._kept.get(key)
+        if kept is None or not 0 <= now - kept[0] < KEPT_S:
+            kept = self._kept[key] = (now, _anew(save, games, part, day))
+        return kept[1]
+
+
+def _anew(save: OpenedSave, games: GameReader, part: Part, day: str | None) -> SagaView:
     game, hero = games.read(save), save.hero.name
     if part == "journey":
         return SagaView(hero=hero, journey=saga_view.journey(save, game))
-    if part == "chronicle":
-        days = tuple(saga_view.trained_days(save))
-        chosen = day if any(d.day == day for d in days) else days[0].day if days else None
-        return SagaView(hero=hero, days=days, page=saga_view.day_page(save, game, chosen) if chosen else None)
-    count = COUNTS[look]
-    found = saga_view.newest_lines(save, game, count)
-    return SagaView(tuple(found), len(found) == count, hero)
+    days = tuple(saga_view.trained_days(save))
+    chosen = day if any(d.day == day for d in days) else days[0].day if days else None
+    return SagaView(hero=hero, days=days, page=saga_view.day_page(save, game, chosen) if chosen else None)

@@ -92,6 +92,20 @@ def newest_lines(save: OpenedSave, game: Game | None, count: int, wanted: Wanted
         until = min(until, rows.reached)
 
 
+def lines_since(save: OpenedSave, game: Game | None, since: float, wanted: Wanted | None = None) -> list[Line]:
+    """The lines later than a moment (UTC seconds), newest first; else as `newest_lines`, for one who has the older ones."""
+    asked = wanted or Wanted()
+    rows = rows_between(
+        save.conn,
+        save.campaign.id,
+        since=since,
+        until=FOREVER,
+        notable=not asked.everything,
+        level_steps=lore_rules().hero.level_steps,
+    )
+    return _chosen(_events(save, game, rows), save.hero.name, asked)[::-1]
+
+
 def page(save: OpenedSave, game: Game | None, number: int, size: int, wanted: Wanted | None = None) -> list[Line]:
     """A page of the story, newest first; ``number`` counts from 1."""
     return newest_lines(save, game, number * size, wanted)[(number - 1) * size :]

@@ -26,7 +26,7 @@ from realm_tui.app.widgets.picker import Item
 from realm_tui.runtime.game import GameReader
 from realm_tui.runtime.game_view import GameView, view_of
 from realm_tui.runtime.garrison_view import GarrisonView, garrison_view
-from realm_tui.runtime.log_view import LogView, log_view, saga_pages
+from realm_tui.runtime.log_view import LogView, Pages, SagaView, Story
 from realm_tui.runtime.opened import opened
 from realm_tui.runtime.own_rules import set_rule
 from realm_tui.runtime.settings_view import (
@@ -40,6 +40,7 @@ from realm_tui.runtime.settings_view import (
     turned,
 )
 from realm_tui.runtime.world_view import map_view
+from saves import ledger, runs
 from saves.database import create_save, open_save
 from saves.incidents import raise_incident
 from tests.cli.story import NOW, write_story
@@ -189,19 +190,47 @@ def test_an_event_shows_its_proof_and_foreign_text_cannot_paint() -> None:
 
 
 def test_the_log_tells_the_whole_story_newest_first(folder: SaveFolder) -> None:
-    games = GameReader()
     with opened(folder) as save:
-        view, told = log_view(save, games), saga_pages(save, games, "saga")
+        view = LogView(*Story(everything=True).read(save, GameReader()))
+        told = LogView(*Story(everything=False).read(save, GameReader()))
     kinds = {one.event.type for one in view.lines}
     assert {"training.started", "hero.skill_level_up", "quest.completed", "champion.crowned", "skill.lost"} <= kinds
     assert [one.event.at for one in view.lines] == sorted((one.event.at for one in view.lines), reverse=True)
     assert not view.older and {one.key for one in told.lines} < {one.key for one in view.lines}
 
 
-def test_the_story_has_a_page_for_each_day_and_one_for_the_whole_way(folder: SaveFolder) -> None:
-    games = GameReader()
+def test_reading_on_gives_the_same_story_as_reading_anew(folder: SaveFolder) -> None:
+    going_on = Story(everything=True)
     with opened(folder) as save:
-        days, whole = saga_pages(save, games, "chronicle"), saga_pages(save, games, "journey")
+        before, _ = going_on.read(save, GameReader())
+        with closing(open_save(folder, write=True)) as conn:
+            raise_incident(conn, "gremlin", category="data", severity="low", title="a new one", fix="wait")
+            conn.execute("UPDATE incidents SET status = 'resolved', resolved_at = ? WHERE id = 1", (NOW,))
+            conn.commit()
+        after, _ = going_on.read(save, GameReader())
+        assert after == Story(everything=True).read(save, GameReader())[0]
+    assert len(after) == len(before) + 2 and {one.event.type for one in after[:2]} == {
+        "system.incident",
+        "system.resolved",
+    }
+
+
+def test_going_back_to_an_older_form_tells_the_story_anew(folder: SaveFolder) -> None:
+    story = Story(everything=True)
+    with opened(folder) as save:
+        before, _ = story.read(save, GameReader())
+        with closing(open_save(folder, write=True)) as conn:
+            form = next(c for c in ledger.kept_checkpoints(conn) if c.step == 900)
+            runs.go_back(conn, form, pid=1)
+        after, _ = story.read(save, GameReader())
+        assert after == Story(everything=True).read(save, GameReader())[0]
+    told = {one.key for one in after}
+    assert any(one.event.type == "exam.taken" and one.key not in told for one in before)
+
+
+def test_the_story_has_a_page_for_each_day_and_one_for_the_whole_way(folder: SaveFolder) -> None:
+    with opened(folder) as save:
+        days, whole = Pages().read(save, GameReader(), "chronicle"), Pages().read(save, GameReader(), "journey")
     assert [day.day for day in days.days] == ["2025-11-24"]
     assert "2025-11-24" in text(saga_page.chronicle_sheet(days, PLAIN, 70))
     assert "1,250" in text(saga_page.journey_sheet(whole, PLAIN, 70))
@@ -343,7 +372,7 @@ def test_nothing_is_wider_than_its_panel_and_ascii_stays_ascii(folder: SaveFolde
     words = glossary.found_words(chapters(), "hero")
     game = played(folder)
     with opened(folder) as save:
-        realm, story = map_view(save, game.game), saga_pages(save, GameReader(), "saga")
+        realm, story = map_view(save, game.game), SagaView(*Story(everything=False).read(save, GameReader()))
     painted: list[Callable[[int], Sequence[Row]]] = [
         lambda w: [paint(w) for _, paint in settings.rule_items(rules.rules)],
         lambda w: settings.rule_sheet(rules.rules[0], w),

@@ -11,7 +11,7 @@ from realm_tui.app.drawing import Look, Row
 from realm_tui.app.screens.list_page import FIND, ListPage
 from realm_tui.app.widgets import log_page
 from realm_tui.app.widgets.picker import Item
-from realm_tui.runtime.log_view import COUNTS, LogView, log_view
+from realm_tui.runtime.log_view import COUNTS, LogView, Story
 from realm_tui.runtime.opened import OpenedSave
 
 
@@ -39,12 +39,13 @@ class LogScreen(ListPage[LogView]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._story = Story(everything=True)
         self._far = 0
         self._channel = ""
         self._least = 0
 
     def read(self, save: OpenedSave) -> LogView:
-        return log_view(save, self.realm.games, self._far)
+        return LogView(*self._story.read(save, self.realm.games, self._far))
 
     def items(self, data: LogView, look: Look) -> Sequence[Item]:
         return log_page.log_items(log_page.chosen_lines(data, self._channel, self.find, ALERTS[self._least]), look)

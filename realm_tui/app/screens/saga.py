@@ -13,7 +13,7 @@ from realm_tui.app.drawing import Look, Row
 from realm_tui.app.screens.list_page import FIND, ListPage
 from realm_tui.app.widgets import saga_page
 from realm_tui.app.widgets.picker import Item, Picker
-from realm_tui.runtime.log_view import COUNTS, PARTS, Part, SagaView, saga_pages
+from realm_tui.runtime.log_view import COUNTS, PARTS, Pages, Part, SagaView, Story
 from realm_tui.runtime.opened import OpenedSave
 
 
@@ -39,12 +39,15 @@ class SagaScreen(ListPage[SagaView]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._story, self._pages = Story(everything=False), Pages()
         self._part: Part = "saga"
         self._day: str | None = None
         self._far = 0
 
     def read(self, save: OpenedSave) -> SagaView:
-        return saga_pages(save, self.realm.games, self._part, self._day, self._far)
+        if self._part == "saga":
+            return SagaView(*self._story.read(save, self.realm.games, self._far), hero=save.hero.name)
+        return self._pages.read(save, self.realm.games, self._part, self._day)
 
     def items(self, data: SagaView, look: Look) -> Sequence[Item]:
         if self._part == "chronicle":

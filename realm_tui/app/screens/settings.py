@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 
+from configs import clock
 from lore.lexicon import label
 from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Drawing, Look, Row
@@ -31,6 +32,9 @@ from realm_tui.runtime.settings_view import (
     turned,
 )
 from realm_tui.runtime.starting_over import start_over
+
+_COUNTED_S = 60.0
+"""How long the counts of a dry run stand; what really goes is counted again when it goes."""
 
 
 class _Sections(Drawing):
@@ -80,9 +84,15 @@ class SettingsScreen(ListPage[SettingsView]):
         super().__init__()
         self._section: Section = "rules"
         self._question: Question | None = None
+        self._counted: tuple[float, SettingsView] | None = None
 
     def read(self, save: OpenedSave) -> SettingsView:
-        return settings_view(save, self._section, self._question)
+        if self._section != "danger":
+            return settings_view(save, self._section, self._question)
+        now, kept = clock.now(), self._counted
+        if kept is None or not 0 <= now - kept[0] < _COUNTED_S:
+            kept = self._counted = (now, settings_view(save, "danger"))
+        return kept[1]
 
     # ------------------------------------------------------------------ drawing
 
@@ -138,7 +148,7 @@ class SettingsScreen(ListPage[SettingsView]):
 
     def action_next_section(self) -> None:
         self._section = SECTIONS[(SECTIONS.index(self._section) + 1) % len(SECTIONS)]
-        self.find = ""
+        self.find, self._counted = "", None
         self.repaint_data()
         self.reload()
 
