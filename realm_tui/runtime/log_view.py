@@ -10,7 +10,7 @@ from lore.chronicle import Chronicle
 from lore.journey import Journey
 from lore.saga import Line
 from realm_tui.runtime import saga_view
-from realm_tui.runtime.game import GameReader
+from realm_tui.runtime.game import Games
 from realm_tui.runtime.opened import OpenedSave
 from saves.between import Day
 from saves.runs import latest_run
@@ -62,7 +62,7 @@ class Story:
         self._older = False
         self._state: tuple[object, ...] = ()
 
-    def read(self, save: OpenedSave, games: GameReader, look: int = 0) -> tuple[tuple[Line, ...], bool]:
+    def read(self, save: OpenedSave, games: Games, look: int = 0) -> tuple[tuple[Line, ...], bool]:
         """The newest `COUNTS` lines of ``look``, newest first, and whether there may be older ones."""
         run, count, game = latest_run(save.conn, save.campaign.id), COUNTS[look], games.read(save)
         state = (save.campaign.id, None if run is None else run.id, look)
@@ -84,7 +84,7 @@ class Pages:
     def __init__(self) -> None:
         self._kept: dict[tuple[object, ...], tuple[float, SagaView]] = {}
 
-    def read(self, save: OpenedSave, games: GameReader, part: Part, day: str | None = None) -> SagaView:
+    def read(self, save: OpenedSave, games: Games, part: Part, day: str | None = None) -> SagaView:
         """The days with the page of one of them (None: the newest), or the journey."""
         key, now = (save.campaign.id, part, day), clock.now()
         kept = self._kept.get(key)
@@ -93,7 +93,7 @@ class Pages:
         return kept[1]
 
 
-def _anew(save: OpenedSave, games: GameReader, part: Part, day: str | None) -> SagaView:
+def _anew(save: OpenedSave, games: Games, part: Part, day: str | None) -> SagaView:
     game, hero = games.read(save), save.hero.name
     if part == "journey":
         return SagaView(hero=hero, journey=saga_view.journey(save, game))
