@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,37 @@ def won(realm: Realm) -> Realm:
     finally:
         terminal.close()
     return realm
+
+
+async def test_every_screen_shows_what_the_hero_really_lived_through(
+    won: Realm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from realm_tui.app.app import RealmApp
+    from realm_tui.app.drawing import Look
+    from realm_tui.app.link import EngineLink
+    from realm_tui.app.screens.registry import HOME, SCREENS
+    from realm_tui.app.source import SaveSource
+    from realm_tui.app.widgets.banner import Banner
+    from tests.face.samples import FakeKeeper
+
+    for name in ("REALM_HOME", "REALM_CONFIG_DIR", "REALM_SAVE"):
+        monkeypatch.setenv(name, won.env[name]) if name in won.env else monkeypatch.delenv(name, raising=False)
+    source = SaveSource(won.folder)
+    link = EngineLink(won.folder, read_only=True)
+    with ThreadPoolExecutor(1) as reader:
+        first = reader.submit(source.opening).result()
+        app = RealmApp(source, link, FakeKeeper(), first.rules, look=Look(), first=first.facts, reader=reader)
+        async with app.run_test(size=(120, 40)) as pilot:
+            for one in SCREENS:
+                app.action_go(one.id)
+                end = time.monotonic() + 60
+                while app.top.place != one.id or (one.id != HOME and getattr(app.top, "data", None) is None):
+                    assert time.monotonic() < end, f"{one.id} shows nothing"
+                    await pilot.pause(0.05)
+                await pilot.pause()
+                assert app.top.query_one("#banner", Banner).trouble == "", one.id
+            assert [n.message for n in app._notifications if n.severity == "error"] == []
+        reader.submit(source.close).result()
 
 
 def test_the_first_level_is_won_in_three_passed_exams_on_unseen_problems(won: Realm) -> None:

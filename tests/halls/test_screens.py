@@ -191,7 +191,7 @@ async def test_the_forge_orders_drills_and_writes_down_a_judgement(town: SaveFol
     async with running.run_test(size=WIDE) as pilot:
         await gone(pilot, running, "forge")
         page = running.top
-        assert "drill first binary_add_with_carry" in drawn(running, "#forge-rounds", page)
+        assert "drill first: binary_add_with_carry" in drawn(running, "#forge-rounds", page)
         await pilot.press("g")
         await until(pilot, lambda: ("drill",) in running.link.told)  # type: ignore[attr-defined]
         await pilot.press("i")

@@ -53,7 +53,7 @@ def forge_rows(view: ForgeView, look: Look, width: int, now: float) -> list[Row]
     """What to drill first and why, rounds of sparring with what became of their quests, and what the engine forged."""
     rows: list[Row] = []
     if view.suggested is not None:
-        rows += [*_said(clean(f"drill first {view.suggested}: {view.reason}"), width, "accent"), ()]
+        rows += [*_said(clean(f"drill first: {view.reason}"), width, "accent"), ()]
     elif view.drills:
         rows += [*_said("no primitive is weak; sparring finds what is still wrong", width, "good"), ()]
     if not view.rounds:

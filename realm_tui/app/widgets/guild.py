@@ -32,7 +32,8 @@ def skills_head(look: Look, width: int) -> Row:
         column("exams", 6, right=True),
         column("share", 6, right=True),
     )
-    return (("".join(texts), "faint"),)
+    room = width - 58
+    return (("".join(texts), "faint"), ("  ■ held ▣ won × lost ▸ next" if room >= 26 else "", "faint"))
 
 
 def skill_row(skill: SkillView, look: Look, width: int) -> Row:
