@@ -197,7 +197,9 @@ def _cost(seen: GateView, look: Look, items: int) -> list[Row]:
 def discordant_rows(seen: GateView, look: Look, width: int) -> list[Row]:
     """Items that only one of the two got right."""
     if not seen.discordant:
-        why = "both answered alike" if seen.whole.items else "they never answered the same questions"
+        why = "they never answered the same questions" if not seen.whole.items else "both answered alike"
+        if seen.champion is None or seen.challenger is None:
+            why = "questions that only one of the two got right will stand here"
         return [((f" {why}", "faint"),)]
     rows: list[Row] = []
     for one in seen.discordant:

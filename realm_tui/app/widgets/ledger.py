@@ -87,7 +87,10 @@ def subtitle(view: LedgerView, choice: Choice, shown: int) -> str:
 def form_rows(form: FormView | None, look: Look, width: int) -> list[Row]:
     """One form closely; figures are those of the moment it was saved."""
     if form is None:
-        return []
+        return [
+            ((" the form under the cursor stands here closely:", "faint"),),
+            ((" its levels, its exam, its figures", "faint"),),
+        ]
     rows: list[Row] = [((f" {drawn(form.name)}", "strong"),)]
     crowns = f"{form.crowned} times" if form.crowned > 1 else "once" if form.crowned else ""
     standing = [

@@ -90,7 +90,7 @@ class Picker(Drawing, can_focus=True):
 
     def rows(self, width: int, height: int) -> Sequence[Row]:
         if not self._items:
-            return [*self._heads(width - 1), *self._empty(width - 1)][:height]
+            return [*(((" ", ""), *head) for head in self._heads(width - 1)), *self._empty(width)][:height]
         heads = list(self._heads(width - 1)) if height > 3 else []
         room = max(1, height - len(heads))
         self._top = max(0, min(self._top, self._at, len(self._items) - room), self._at - room + 1)
