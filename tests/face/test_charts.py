@@ -195,6 +195,9 @@ def test_a_rival_is_drawn_with_signs_of_its_own_and_named() -> None:
     accuracy = next(c for c in CHARTS if c.id == "accuracy")
     points = text(chart_rows(accuracy, both, Shown(), PLAIN, 60, 10))
     assert points.count("●") == 2 and points.count("○") == 1
+    gradient = next(c for c in CHARTS if c.id == "grad_norm")
+    roles = {role for row in chart_rows(gradient, both, Shown(), PLAIN, 60, 10) for _, role in row}
+    assert {"curve", "skill"} <= roles and "faint" not in roles, "one dotted line at a time"
 
 
 def test_what_is_looked_for_leaves_only_charts_and_lines_that_have_it() -> None:

@@ -219,6 +219,8 @@ def _line(area: _Area) -> _Drawn:
     watch = area.watch
     own = _lines(area.chart, watch, watch.own)
     other = _lines(area.chart, watch, watch.other)[:1] if watch.other is not None else []
+    # One dotted line at a time: beside a rival's, a second one of its own could not be told apart without colour.
+    own = own[:1] if other else own
     drawn = [smooth(area.columns.of(line), area.smoothing) for line in own]
     beside = [smooth(area.columns.of(line), area.smoothing) for line in other]
     every = [v for line in (*drawn, *beside) for v in line]
