@@ -197,6 +197,12 @@ def _words(event: Event, voice: Voice) -> dict[str, Any]:
         words["score"] = f"{data['correct']}/{data['items']} = {share(data['correct'], data['items'])}"
     if "levels" in data:
         words["levels"] = _levels(data["levels"])
+    if event.type in ("system.incident_told", "system.incident_gone"):
+        from lore.bounties import bounty_rules
+
+        known = bounty_rules().get(str(data["rule"]))
+        words["title"] = known.plain if known is not None else str(data["rule"]).replace("_", " ")
+        words["monster"] = known.monster if known is not None else label(f"incident.{data['severity']}")
     if event.type in ("system.incident", "system.resolved"):
         words["monster"] = label(f"incident.{data['severity']}")
     if event.type == "skill.drifted":

@@ -138,3 +138,16 @@ def test_a_command_named_as_a_way_out_exists(name: str) -> None:
 
     said = " ".join(bounty_rules()[name].fixes)
     assert {words.split()[0] for words in re.findall(r"`realm ([^`]+)`", said)} <= set(COMMANDS)
+
+
+def test_every_kind_of_happening_of_the_fold_can_be_told() -> None:
+    """What a part emits becomes an event by itself; without a template the log could not draw it."""
+    import lore
+    from lore.narrator import templates
+    from lore.saga import manners
+
+    sources = "".join(path.read_text(encoding="utf-8") for path in Path(lore.__file__).parent.glob("*.py"))
+    emitted = set(re.findall(r'told\.emit\(\s*"([\w.]+)"', sources))
+    emitted |= set(re.findall(r'"(system\.incident_\w+)"', sources))
+    assert {"hero.effect_applied", "hero.achievement", "system.incident_told", "system.incident_gone"} <= emitted
+    assert sorted(emitted - set(templates())) == [] and sorted(emitted - set(manners())) == []

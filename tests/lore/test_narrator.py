@@ -70,6 +70,8 @@ FOLDED = [
     ),
     Happening("hero.effect_expired", 703, rows.at(703), "exams:4", {"effect": "confusion"}),
     Happening("hero.effect_expired", 703, rows.at(703), "exams:5", {"effect": "insight", "buff": True}),
+    Happening("system.incident_told", 703, rows.at(703), "quest_attempts:4", {"rule": "val_gap", "severity": "medium"}),
+    Happening("system.incident_gone", 704, rows.at(704), "quest_attempts:5", {"rule": "val_gap", "severity": "medium"}),
     Happening("hero.achievement", 704, rows.at(704), "exams:4", {"achievement": "sharp_eye"}),
     Happening("hero.title_won", 705, rows.at(705), "level_ups:1", {"title": "Binary Novice"}),
     Happening("hero.title_lost", 706, rows.at(706), "holds:3", {"title": "Binary Novice"}),
