@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from configs.schema import GameConfig
 from engine.curriculum.forgetting import Regression, regressions
@@ -10,13 +13,23 @@ from engine.curriculum.primitives import Seen
 from engine.curriculum.progress import Attempted
 from engine.curriculum.state import NOTHING, Tally
 from saves import decisions, exams
-from saves.rows import Exam
 
 OWN_WEIGHTS = frozenset({"live", "ema"})
 """Who answered an exam row, where it was the hero of the moment; others name ``base`` or a checkpoint's digest."""
 BASE = "base"
 PROFILE_EXAMS = 2000
 """Newest exams in which a profile looks for a primitive's answers."""
+
+
+class Paper(NamedTuple):
+    """An exam, as far as it is about primitives."""
+
+    step: int
+    skill: str
+    level: int
+    skill_version: str
+    primitives: Mapping[str, Mapping[str, int]]
+    """By primitive: right answers and questions (`saves.rows.Exam.primitives`)."""
 
 
 def gate_exams(conn: sqlite3.Connection, campaign_id: str, skill: str, level: int, since: int) -> list[tuple[int, str]]:
@@ -45,7 +58,7 @@ def regressed(conn: sqlite3.Connection, campaign_id: str, skill: str, rules: Gam
     return regressions(skill, peaks, now, rules.forgetting, rules.exams.alpha)
 
 
-def primitives_seen(papers: list[Exam]) -> dict[str, tuple[Seen, ...]]:
+def primitives_seen(papers: Sequence[Paper]) -> dict[str, tuple[Seen, ...]]:
     """What exams said of each primitive, oldest first; of several versions of a skill only the newest counts.
 
     Args:
@@ -63,14 +76,18 @@ def primitives_seen(papers: list[Exam]) -> dict[str, tuple[Seen, ...]]:
     return {name: tuple(reversed(seen)) for name, seen in found.items()}
 
 
-def hero_exams(conn: sqlite3.Connection, campaign_id: str, newest: int | None = None) -> list[Exam]:
+def hero_exams(conn: sqlite3.Connection, campaign_id: str, newest: int | None = None) -> list[Paper]:
     """Live exams that the hero of the moment answered, newest first; with ``newest`` only so many are looked at."""
-    return [e for e in exams.recent_exams(conn, campaign_id, limit=newest) if e.weights in OWN_WEIGHTS]
+    return [_paper(row) for row in exams.asked_primitives(conn, campaign_id, newest) if row["weights"] in OWN_WEIGHTS]
 
 
-def base_exams(conn: sqlite3.Connection, campaign_id: str) -> list[Exam]:
+def base_exams(conn: sqlite3.Connection, campaign_id: str) -> list[Paper]:
     """Live exams that the hero answered as it was before it learnt anything here, newest first."""
-    return [e for e in exams.recent_exams(conn, campaign_id) if e.weights == BASE]
+    return [_paper(row) for row in exams.asked_primitives(conn, campaign_id) if row["weights"] == BASE]
+
+
+def _paper(row: sqlite3.Row) -> Paper:
+    return Paper(row["step"], row["skill"], row["level"], row["skill_version"], json.loads(row["primitives_json"]))
 
 
 def last_drilled(conn: sqlite3.Connection, campaign_id: str) -> str | None:
