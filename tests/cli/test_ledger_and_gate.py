@@ -31,7 +31,7 @@ def on_disk(folder: SaveFolder, step: int) -> None:
     path = folder.root / form.path
     (path / "trainer").mkdir(parents=True)
     for name in ("config.json", "model.safetensors", "trainer/state.json"):
-        (path / name).write_text("{}", encoding="utf-8")
+        (path / name).write_text('{"values": {"applied_seq": 0}}', encoding="utf-8")
     files = {n: sha256(path / n) for n in ("config.json", "model.safetensors", "trainer/state.json")}
     (path / LEDGER_FILE).write_text(json.dumps({"files": files, "digest": model_digest(files)}), encoding="utf-8")
 
@@ -215,6 +215,16 @@ def test_the_items_that_decide_are_shown_and_those_that_errored_are_not(played: 
     assert (seen.whole.items, seen.whole.better, seen.whole.worse) == (4, 1, 1)
     assert [d.won for d in seen.discordant[:2]] == [False, True]
     assert seen.discordant[0].prompt == "②+②"
+
+
+def test_a_form_with_the_champions_own_weights_is_no_challenger(realm: Realm, played: SaveFolder) -> None:
+    with closing(open_save(played, write=True)) as conn:
+        conn.execute(
+            "UPDATE checkpoints SET digest = (SELECT digest FROM checkpoints WHERE step = 900) WHERE step = 400"
+        )
+    assert realm("ledger", "gate", "--json").json["challenger"].startswith("checkpoint-1250")
+    same = realm("ledger", "gate", "400", "--json").json
+    assert "own weights" in same["refused"] and "own weights" in realm("ledger", "gate", "400").out
 
 
 def test_exams_of_other_questions_never_meet(played: SaveFolder) -> None:

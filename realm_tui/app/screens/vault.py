@@ -13,6 +13,7 @@ from textual.containers import Horizontal
 from textual.markup import escape
 from textual.widgets import Input
 
+from lore.figures import count
 from lore.lexicon import entry
 from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Look, Row
@@ -272,9 +273,9 @@ class VaultScreen(Page[LedgerView]):
         seen = await found_out(self.realm, "summon", lambda folder, _: summon(folder, one.name, really=False))
         if seen is None:
             return
+        left = f"{count(seen['left_steps'], 'step')}, {count(seen['left_levels'], 'level')} won and {count(seen['left_quests'], 'quest')}"
         question = (
-            f"Go back to step {seen['step']:,}? {seen['left_steps']:,} steps, {seen['left_levels']} levels won and "
-            f"{seen['left_quests']} quests stay on record and count no more. The engine must be stopped."
+            f"Go back to step {seen['step']:,}? {left} stay on record and count no more. The engine must be stopped."
         )
         if await self.app.push_screen_wait(Choice("Go back", question, _YES_NO)) != "yes":
             return
