@@ -141,6 +141,8 @@ class RealmApp(App[int]):
         self._start_engine, self._ask_names, self._read_only = start_engine, ask_names, read_only
         self._where = where
         self.away: AwayView | None = None
+        self._deeds: tuple[str, ...] = ()
+        """Achievements the save knows the player was told of: what was told once stays."""
         """What happened between the last look and this one."""
         self._reader = reader or ThreadPoolExecutor(max_workers=1, thread_name_prefix="facts")
         self._own_reader = reader is None
@@ -193,8 +195,13 @@ class RealmApp(App[int]):
         """Keep how far the player has seen, for the next away report."""
         if self.facts is not None and not self._read_only and not self._terminal_behind:
             from realm_tui.runtime.away import LOOK, mark_of
+            from realm_tui.runtime.game_view import TOLD
 
             self._keeper.seen(LOOK, mark_of(self.facts.status).as_dict())
+            deeds = self.facts.hero.deeds
+            if deeds and deeds != self._deeds:
+                self._deeds = deeds
+                self._keeper.seen(TOLD, list(deeds))
 
     @work
     async def opening(self) -> None:

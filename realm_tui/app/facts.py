@@ -53,6 +53,8 @@ class HeroView:
     """In force, debuffs first; None while the game has not been read."""
     region: str | None = None
     """Where the hero is (`lore.world`); None while unknown."""
+    deeds: tuple[str, ...] | None = None
+    """Achievements that are earned, by id; None while the game has not been read."""
 
 
 @dataclass(frozen=True, slots=True)

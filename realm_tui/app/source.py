@@ -82,6 +82,7 @@ class _GameLines:
     effects: tuple[EffectLine, ...] | None = None
     region: str | None = None
     health: Health | None = None
+    deeds: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,15 +347,17 @@ class SaveSource:
             best_streak=game.best_streak,
             effects=game.effects,
             region=game.region,
+            deeds=game.deeds,
         )
 
 
 def _game_lines(save: OpenedSave, game: Game) -> _GameLines:
-    from lore.effects import active_effects, health_of
+    from lore.effects import health_of
     from lore.world import WorldPart
-    from realm_tui.runtime.game import annals_of
+    from realm_tui.runtime.game_view import view_of
 
-    found = active_effects(game.part("effects"), annals_of(save), game.step)
+    view = view_of(save, game)
+    found = view.effects()
     effects = tuple(
         EffectLine(
             e.named("tavern"),
@@ -367,7 +370,7 @@ def _game_lines(save: OpenedSave, game: Game) -> _GameLines:
     )
     streaks = (d.best_streak for d in game.part("progress").disciplines.values())
     here = WorldPart().view(game.part("world")).here
-    return _GameLines(max(streaks, default=None), effects, here, health_of(found))
+    return _GameLines(max(streaks, default=None), effects, here, health_of(found), view.earned())
 
 
 def _course(save: OpenedSave) -> CourseView | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from configs.declared import own_skill_files, read_declared
 from configs.errors import RealmError
@@ -43,6 +44,11 @@ class GameView:
             told_before=self.told_before,
         )
 
+    def earned(self) -> tuple[str, ...]:
+        """Ids of the achievements that are earned; those the player was told of come first, in the order they were told."""
+        every = [found.id for found in self.achievements() if found.earned]
+        return (*self.told_before, *(name for name in every if name not in self.told_before))
+
     def bounties(self) -> tuple[Card, ...]:
         """The Bounty Board: open ones first, worst first."""
         return cards(self.annals, self.game.part("bounties"))
@@ -63,11 +69,16 @@ def view_of(save: OpenedSave, game: Game | None = None, annals: Annals | None = 
 
 def _forged_skills() -> int:
     """Skills of the player's own that were accepted; a file that cannot be read is none, and is told where skills are listed."""
-    count = 0
-    for path in own_skill_files().values():
-        with suppress(RealmError):
-            count += read_declared(path).review.state == "accepted"
-    return count
+    return sum(_is_accepted(path, path.stat().st_mtime_ns) for path in own_skill_files().values())
+
+
+@lru_cache(maxsize=256)
+def _is_accepted(path: Path, _: int) -> bool:
+    """Whether a declared skill was accepted; looked at again when its file has changed."""
+    try:
+        return read_declared(path).review.state == "accepted"
+    except RealmError:
+        return False
 
 
 def newly_earned(view: GameView) -> tuple[Earned, ...]:

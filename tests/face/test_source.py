@@ -19,12 +19,14 @@ from engine.link.state import EngineState
 from realm_tui.app.facts import Facts
 from realm_tui.app.source import SaveSource
 from realm_tui.runtime.away import LOOK, away_tales, look_now, mark_of
+from realm_tui.runtime.game_view import TOLD
 from realm_tui.runtime.opened import opened
 from realm_tui.runtime.status import collect
-from saves.campaigns import active_campaign, last_seen
+from saves.campaigns import active_campaign, last_seen, mark_seen
 from saves.database import create_save, open_save
 from saves.exams import exam_items, latest_exam
 from saves.incidents import raise_incident, resolve
+from tests.saves import facts as rows
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 60.0
@@ -156,6 +158,19 @@ def test_an_incident_weighs_on_the_hero_until_it_is_closed(folder: SaveFolder, s
         assert [line.label for line in struck.hero.effects or ()] == ["Reality Tear"]
         resolve(conn, number)
     assert read_until(source, lambda f: f.hero.health == "healthy").hero.effects == ()
+
+
+def test_deeds_are_those_earned_now_and_those_that_were_told(folder: SaveFolder, source: SaveSource) -> None:
+    assert read_until(source, lambda f: f.hero.deeds is not None).hero.deeds == ()
+    with closing(open_save(folder, write=True)) as conn:
+        mark_seen(conn, TOLD, ["marathon"])
+        rows.checkpoint(conn, rows.begin(conn), 120)
+    assert read_until(source, lambda f: len(f.hero.deeds or ()) > 1).hero.deeds == (
+        "marathon",
+        "first_steps",
+        "century",
+        "first_save",
+    )
 
 
 def test_the_away_report_tells_what_happened_since_the_last_look(folder: SaveFolder, playing: Playing) -> None:
