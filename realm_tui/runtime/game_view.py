@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -69,7 +70,11 @@ def view_of(save: OpenedSave, game: Game | None = None, annals: Annals | None = 
 
 def _forged_skills() -> int:
     """Skills of the player's own that were accepted; a file that cannot be read is none, and is told where skills are listed."""
-    return sum(_is_accepted(path, path.stat().st_mtime_ns) for path in own_skill_files().values())
+    count = 0
+    for path in own_skill_files().values():
+        with suppress(OSError):
+            count += _is_accepted(path, path.stat().st_mtime_ns)
+    return count
 
 
 @lru_cache(maxsize=256)
