@@ -86,6 +86,13 @@ BENCHMARKS = (
         ("--facts", "20000"),
     ),
     Benchmark(
+        "scale",
+        "benchmarks.scale",
+        "2 min",
+        "a save of a million facts: first frame, looks, going from screen to screen, memory",
+        ("--facts", "20000", "--runs", "1", "--rounds", "1"),
+    ),
+    Benchmark(
         "parity",
         "benchmarks.parity",
         "10 min",
