@@ -30,7 +30,7 @@ from saves.rows import StepWindow
 
 _FIRST_LOOK = 200
 """Rows of each large table that are read at first; more when they do not fill what is asked for."""
-_MOST_ROWS = 20_000
+_MOST_ROWS = 2_000
 """Rows of each large table that are read at once."""
 _JUST = 1e-6
 """Seconds by which the end of a day lies before midnight."""
