@@ -11,8 +11,8 @@ from realm_tui.app.drawing import Drawing, Look, Row
 from realm_tui.app.facts import Facts
 
 _GAP = 2
-_SURVIVES = 0
-"""Up to this `footer_order` an action shared by all screens stands before a screen's own."""
+_MUST = frozenset({"home", "help", "leave"})
+"""What the bottom line of a page names before the page's own actions."""
 _ON_PAGES = frozenset({"home", "more", "pause_or_resume", "names", "palette", "help", "leave"})
 """What the bottom line of a page names of the actions shared by all screens; the others work there, too."""
 
@@ -32,7 +32,7 @@ def footer_actions(
     mine = [a for a in own if a.in_footer]
     if not on_battle:
         shared = [a for a in shared if a.id in _ON_PAGES]
-    must = [a for a in shared if a.footer_order <= _SURVIVES]
+    must = [a for a in shared if a.id in _MUST] if not on_battle else []
     wanted = sorted(must, key=_order) + sorted(mine, key=_order)
     wanted += sorted((a for a in shared if a not in must), key=_order)
     chosen: set[str] = set()
@@ -84,7 +84,7 @@ class Footer(Drawing):
         row: list[tuple[str, str]] = [(" ", "")]
         for one, _, _ in self._laid(width):
             row += [(one.key_label, "key"), (f" {one.label(self.look.tavern)}", "muted"), (" " * _GAP, "")]
-        return [tuple(row)]
+        return [tuple(row[:-1])]
 
     async def on_click(self, event: Click) -> None:
         """Do what the word under the mouse says."""

@@ -47,6 +47,8 @@ def room_key(facts: Facts) -> str:
         return f"room.{status.zone or 'unknown'}"
     if status.state is EngineState.EXAMINING:
         return "room.trial"
+    if status.state in (EngineState.STARTING, EngineState.LOADING):
+        return "room.waking"
     return "room.camp" if status.state in LIVING else "room.inn"
 
 
