@@ -103,9 +103,10 @@ class WorldPart:
             for tier in self._rules.tiers
         }
         """By tier of an exam the regions that it can open."""
+        self._sides = {name: region.asks for name, region in self._rules.regions.items() if region.side}
+        self._bosses = [(name, b.level, b.items, b.share) for name, b in self._rules.bosses.items()]
         self._tiers: dict[int, str] = {}
         """By level the tier of its problems."""
-        self._sides = {name: region for name, region in self._rules.regions.items() if region.side}
 
     def begin(self) -> WorldState:
         """A hero at the hearth."""
@@ -174,18 +175,17 @@ class WorldPart:
         if exam.kind == "gate":
             text = exam.primitives_json
             # Most exams exercise none of them, and reading what they did exercise takes longer than all the rest.
-            known = any(key in text for region in self._sides.values() for key in region.asks)
-            primitives = exam.primitives if known else {}
-            for name, region in self._sides.items():
-                met = sum([p["items"] for key, p in primitives.items() if key in region.asks])
+            for name, asks in self._sides.items():
+                known = exam.primitives if any(key in text for key in asks) else {}
+                met = sum([known[key]["items"] for key in asks if key in known])
                 state.asked[f"{exam.skill}/{name}"] = met / exam.items
         self._fight(state, exam, told)
         self._open(state, exam, told, self._by_exam.get(tier))
 
     def _fight(self, state: WorldState, fact: ExamFact | TrialFact, told: Told) -> None:
-        for name, boss in self._rules.bosses.items():
-            strong = fact.level >= boss.level and fact.items >= boss.items
-            if name not in state.bosses and strong and fact.correct >= boss.share * fact.items:
+        for name, level, items, share in self._bosses:
+            strong = fact.level >= level and fact.items >= items and fact.correct >= share * fact.items
+            if strong and name not in state.bosses:
                 state.bosses[name] = _deed(fact)
                 told.emit("world.boss", boss=name, correct=fact.correct, items=fact.items)
 
