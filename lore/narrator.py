@@ -74,6 +74,8 @@ def variant(event: Event) -> str:
             return "first" if not data["resumed"] else "resumed" if data["exact"] else "inexact"
         case "training.stopped":
             return "stopped" if data["reason"] == "stopped" else "by_itself"
+        case "training.crashed":
+            return "at_once" if event.step is None else "crashed"
         case "quest.started":
             return "continued" if data["continued"] else "first"
         case "quest.completed":

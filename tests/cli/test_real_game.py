@@ -132,6 +132,17 @@ def test_run_plays_until_a_level_is_won_and_stops_its_engine(world: World, playe
     assert told_now["last_checkpoint_step"] == told_now["step"]
 
 
+def test_the_story_of_a_real_campaign_is_told_and_it_keeps_every_law(world: World, played: Played) -> None:
+    told = json.loads(world.realm("saga", "--size", "500", "--json"))
+    assert [x["data"]["level"] for x in told if x["type"] == "hero.skill_level_up"][:2] == [1, 2]
+    assert {"training.started", "hero.achievement", "exam.taken"} <= {x["type"] for x in told}
+    (day, *_) = json.loads(world.realm("saga", "chronicle", "--json"))
+    assert json.loads(world.realm("saga", "chronicle", day["day"], "--json"))["steps"] == day["steps"]
+    assert json.loads(world.realm("saga", "map", "--json"))["here"] == "novice_valley"
+    found = {f["name"]: f for f in json.loads(world.realm("doctor", "--json"))["findings"]}
+    assert found["laws"]["state"] == "ok", found
+
+
 def test_a_goal_that_is_reached_already_starts_no_engine(world: World, played: Played) -> None:
     assert world.realm("run", "--until", "bin:1") == ""
     assert not engine_alive(world.folder)

@@ -25,6 +25,7 @@ STORY = Chapter(
     runs=[
         rows.run(1, 0, 1500, "stopped", superseded_after=1200),
         rows.run(2, 1200, 1900, "oom", parent_run_id=1, parent_checkpoint_id=2),
+        replace(rows.run(4, 1900, 1900, "crashed"), last_step=None),
         rows.run(3, 1900, 1950, "nothing more is learnt", parent_run_id=2, parent_checkpoint_id=3, exact=False),
     ],
     windows=[rows.window(s, s + 49) for s in range(1, 2050, 50)],
@@ -157,7 +158,10 @@ def test_an_interrupted_quest_neither_fails_nor_ends() -> None:
 
 
 def test_a_fall_says_why() -> None:
-    assert [t.plain for t in told("training.crashed")] == ["Run 2 ended unexpectedly at step 1,900: out of memory"]
+    assert sorted(t.plain for t in told("training.crashed")) == [
+        "Run 2 ended unexpectedly at step 1,900: out of memory",
+        "Run 4 ended before its first step: no reason was left behind",
+    ]
 
 
 @pytest.mark.parametrize(
