@@ -79,3 +79,25 @@ def test_an_unknown_word_says_what_is_near() -> None:
 def test_search_finds_by_plain_word() -> None:
     assert "checkpoint" in lexicon.search("checkpoint")
     assert "training.grad_norm" in lexicon.search("gradient norm")
+
+
+@pytest.mark.parametrize(
+    ("family", "fewest"),
+    [
+        ("school", 6), ("technique", 4), ("vault", 8), ("temple.order", 9), ("momentum", 12), ("effect", 18),
+        ("achievement", 30), ("region", 6), ("place", 20), ("log.channel", 9), ("alert", 5), ("race", 7), ("stature", 5),
+    ],
+)  # fmt: skip
+def test_every_family_of_words_is_told_whole(family: str, fewest: int) -> None:
+    assert sum(key.startswith(f"{family}.") for key in ENTRIES) >= fewest
+
+
+def test_who_the_hero_is_by_birth_has_words() -> None:
+    """The roster's races and statures, and every class a model's name can mean."""
+    from configs.loader import hero_ids, load_hero
+    from lore.identity import HeroClass
+
+    heroes = [load_hero(name) for name in hero_ids()]
+    known = {entry.label for key, entry in ENTRIES.items() if key.startswith(("race.", "stature.", "class."))}
+    said = {hero.race for hero in heroes} | {hero.stature for hero in heroes} | set(get_args(HeroClass))
+    assert said - known == set()
