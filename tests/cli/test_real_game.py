@@ -21,6 +21,11 @@ import yaml
 from configs.loader import load_hero
 from configs.paths import SaveFolder
 from engine.link.client import engine_alive
+from realm_tui.runtime import saga_view
+from realm_tui.runtime.game import read_game
+from realm_tui.runtime.laws import breaches
+from realm_tui.runtime.opened import opened
+from realm_tui.runtime.world_view import map_view
 
 pytestmark = pytest.mark.engine
 
@@ -133,14 +138,17 @@ def test_run_plays_until_a_level_is_won_and_stops_its_engine(world: World, playe
 
 
 def test_the_story_of_a_real_campaign_is_told_and_it_keeps_every_law(world: World, played: Played) -> None:
-    told = json.loads(world.realm("saga", "--size", "500", "--json"))
-    assert [x["data"]["level"] for x in told if x["type"] == "hero.skill_level_up"][:2] == [1, 2]
-    assert {"training.started", "hero.achievement", "exam.taken"} <= {x["type"] for x in told}
-    (day, *_) = json.loads(world.realm("saga", "chronicle", "--json"))
-    assert json.loads(world.realm("saga", "chronicle", day["day"], "--json"))["steps"] == day["steps"]
-    assert json.loads(world.realm("saga", "map", "--json"))["here"] == "novice_valley"
-    found = {f["name"]: f for f in json.loads(world.realm("doctor", "--json"))["findings"]}
-    assert found["laws"]["state"] == "ok", found
+    with opened(world.folder) as save:
+        game = read_game(save)
+        told = saga_view.newest_lines(save, game, 500)
+        (day, *_) = saga_view.trained_days(save)
+        page = saga_view.day_page(save, game, day.day)
+        here = map_view(save, game).world.here
+        broken = breaches(save, game)
+    assert [x.event.data["level"] for x in told if x.event.type == "hero.skill_level_up"][-2:] == [2, 1]
+    assert {"training.started", "hero.achievement", "exam.taken"} <= {x.event.type for x in told}
+    assert page.report.steps == day.steps and here == "novice_valley"
+    assert broken == []
 
 
 def test_a_goal_that_is_reached_already_starts_no_engine(world: World, played: Played) -> None:
