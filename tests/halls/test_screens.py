@@ -207,6 +207,19 @@ async def test_the_forge_orders_drills_and_writes_down_a_judgement(town: SaveFol
         await until(pilot, lambda: read_declared(own_skill_files()["sums"]).review.state == "rejected")
 
 
+@pytest.mark.parametrize(
+    ("screen_id", "keys"), [("forge", "g"), ("forge", "u"), ("guild", "oy")], ids=["drill", "spar", "train or not"]
+)
+async def test_an_order_without_an_engine_says_that_none_runs(town: SaveFolder, screen_id: str, keys: str) -> None:
+    running = app(town)
+    async with running.run_test(size=WIDE) as pilot:
+        await gone(pilot, running, screen_id)
+        for key in keys:
+            await pilot.press(key)
+            await settle(pilot)
+        await until(pilot, lambda: any("no engine is running" in n.message for n in running._notifications))
+
+
 # ---------------------------------------------------------------- how they look
 
 
