@@ -101,3 +101,12 @@ def test_who_the_hero_is_by_birth_has_words() -> None:
     known = {entry.label for key, entry in ENTRIES.items() if key.startswith(("race.", "stature.", "class."))}
     said = {hero.race for hero in heroes} | {hero.stature for hero in heroes} | set(get_args(HeroClass))
     assert said - known == set()
+
+
+def test_the_book_says_of_effects_and_achievements_what_their_rules_ask() -> None:
+    from lore.achievements import achievement_rules
+    from lore.effects import effect_rules
+
+    asked = {f"effect.{name}": rule.cause for name, rule in effect_rules().items()}
+    asked |= {f"achievement.{name}": rule.deed for name, rule in achievement_rules().items()}
+    assert {key: ENTRIES[key].technical.lower() for key in asked} == {key: f"{a}.".lower() for key, a in asked.items()}
