@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from configs.paths import SaveFolder
 from configs.schema import GarrisonRules
@@ -87,16 +87,6 @@ class GarrisonView:
     def by_severity(self) -> dict[str, int]:
         """How many incidents of each severity are open."""
         return dict(Counter(i.severity for i in self.incidents))
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {
-            "host": asdict(self.host),
-            "disk": {**asdict(self.disk), "used_share": self.disk.used_share},
-            "rooms": [asdict(r) for r in self.rooms],
-            "processes": [asdict(s) for s in self.sentries],
-            "incidents": self.by_severity,
-        }
 
 
 def garrison_view(save: OpenedSave) -> GarrisonView:

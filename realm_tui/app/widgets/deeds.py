@@ -42,13 +42,14 @@ def deed_items(deeds: tuple[Earned, ...], look: Look) -> list[Item]:
 def _row(deed: Earned, look: Look, width: int) -> Row:
     filled, empty = bar(_part(deed), 10, look.ascii)
     done = deed.earned
-    room = max(10, width - 22 - 12 - 11 - 5)
+    room = max(10, width - 22 - 13 - 11 - 4)
     return (
         *columns(
             (deed.rule.icon if done else "·", 1, "accent" if done else "faint"),
             (clean(deed.rule.named(look.names)), 22, "strong" if done else "text"),
             (clean(deed.rule.deed), room, "muted"),
         ),
+        (" ", ""),
         (filled, "good" if done else "curve"),
         (empty, "line"),
         (f" {_when(deed)}", "good" if done else "muted"),
