@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import resources
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from configs.base import Model
-from configs.paths import config_dir
-from configs.reading import merged, parse, read_yaml
 from configs.schema import Share
 from lore.lexicon import LABEL_CELLS, Voice
+from lore.own_file import Icon, InForce, Words, in_force
 from saves.rows import Exam, Hold, LevelUp
 
+FILE = "titles.yaml"
 EVIDENCE_ITEMS = 64
 """Items over which an accuracy is pooled before it speaks; a screen of 16 alone moves by ten points by luck."""
 
@@ -24,11 +22,11 @@ EVIDENCE_ITEMS = 64
 class TitleRule(Model):
     """One title of `lore/titles.yaml`: how it is called, and what must hold for it."""
 
-    label: str = Field(min_length=1, max_length=LABEL_CELLS, description="the title")
-    plain: str = Field(min_length=1, max_length=LABEL_CELLS, description="what it means, in the field's words")
+    label: Words = Field(min_length=1, max_length=LABEL_CELLS, description="the title")
+    plain: Words = Field(min_length=1, max_length=LABEL_CELLS, description="what it means, in the field's words")
     shown: Literal["title", "badge", "warning"] = Field("title", description="worn, or shown beside the title")
     priority: int = Field(0, ge=0, description="the highest one that holds is worn")
-    icon: str = Field("★", min_length=1, max_length=1, description="one narrow character")
+    icon: Icon = Field("★", min_length=1, max_length=1, description="one narrow character")
     ascii: str = Field("*", min_length=1, max_length=1, description="the icon's twin in ASCII")
     steps: int | None = Field(None, ge=0, description="fewest optimizer steps of the campaign")
     skill: str | None = Field(None, description="the skill that `levels` and `accuracy` speak of")
@@ -49,7 +47,9 @@ class TitleRule(Model):
         return self
 
 
-class _Titles(Model):
+class TitleRules(Model):
+    """Every title by id."""
+
     titles: dict[str, TitleRule]
 
 
@@ -87,16 +87,18 @@ class Titles:
     worn: Title | None
     badges: tuple[Title, ...] = field(default=())
     warnings: tuple[Title, ...] = field(default=())
+    held: tuple[Title, ...] = field(default=())
+    """Every title that could be worn, the worn one first."""
 
 
-@cache
+def titles_in_force() -> InForce[TitleRules]:
+    """The shipped titles under the player's ``config/titles.yaml``."""
+    return in_force(TitleRules, FILE)
+
+
 def title_rules() -> Mapping[str, TitleRule]:
-    """Every title by id: the shipped ones under the player's ``config/titles.yaml``."""
-    data = read_yaml(resources.files("lore") / "titles.yaml")
-    mine = config_dir() / "titles.yaml"
-    if mine.is_file():
-        return parse(_Titles, merged(data, read_yaml(mine)), str(mine)).titles
-    return parse(_Titles, data, "the titles").titles
+    """Every title in force by id."""
+    return titles_in_force().rules.titles
 
 
 def titles(
@@ -135,6 +137,7 @@ def titles(
         worn[0] if worn else None,
         tuple(t for t in held if t.rule.shown == "badge"),
         tuple(t for t in held if t.rule.shown == "warning"),
+        tuple(worn),
     )
 
 

@@ -34,6 +34,7 @@ from realm_tui.app.facts import (
 )
 from realm_tui.app.history import MOST_BUCKETS, RECENT_STEPS, History
 from realm_tui.runtime.opened import OpenedSave, opened
+from realm_tui.runtime.resting import Resting
 from realm_tui.runtime.samples import Samples
 from realm_tui.runtime.status import Remembered, Status, collect_from
 from saves import campaigns, exams, quests, steps
@@ -111,6 +112,7 @@ class SaveSource:
         self._history = History()
         self._complete = False
         self._remembered = Remembered()
+        self._primitives: Resting[dict[str, float]] = Resting()
         self._newest: NewestEvents | None = None
         self._first = True
         self._samples = Samples()
@@ -231,21 +233,17 @@ class SaveSource:
 
     def _read_database(self, save: OpenedSave) -> _Saved:
         from lore.combat import answer_streak
-        from lore.titles import standings, titles
+        from realm_tui.runtime.titles_view import primitive_shares, titles_of
 
         conn, campaign = save.conn, save.campaign.id
         won = exams.level_ups(conn, campaign)
         self._mark(won)
         recent = exams.recent_exams(conn, campaign, limit=_STREAK_EXAMS)
-        proofs = {e.id: e for e in recent}
-        for up in won[-1:]:
-            proofs |= {e.id: e for i in up.exam_ids if (e := exams.exam(conn, i)) is not None}
-        holds = [h for skill in save.hero.skills for h in exams.holds(conn, campaign, skill).values()]
         return _Saved(
             exam=_exam(conn, save),
             quests=_quests(conn),
             log=self._log(save),
-            titles=titles(_last_step(save, won[-1].step if won else 0), standings(won, proofs.values(), holds)),
+            titles=titles_of(save, self._primitives.get(campaign, lambda: primitive_shares(save))),
             streak=answer_streak(recent),
             quests_done=quests.completed_quests(conn),
             course=_course(save),
@@ -407,12 +405,6 @@ def _flow(tokens: Mapping[str, Any] | None) -> TokenFlow | None:
     if not tokens or tokens.get("in") is None:
         return None
     return TokenFlow(tokens["in"], tokens["trained"], tokens["truncated"] + tokens["dropped"])
-
-
-def _last_step(save: OpenedSave, least: int) -> int:
-    newest = steps.windows(save.conn, save.campaign.id, 1)
-    reached = newest[0].last_step if newest else least
-    return max(0, max(reached, least) - save.campaign.starting_step)
 
 
 def _exam(conn: sqlite3.Connection, save: OpenedSave) -> ExamView | None:

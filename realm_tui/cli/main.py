@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "spar": ("realm_tui.cli.spar", "spar"),
     "curriculum": ("realm_tui.cli.curriculum", "app"),
     "effect": ("realm_tui.cli.effect", "app"),
+    "title": ("realm_tui.cli.title", "app"),
     "achievement": ("realm_tui.cli.achievement", "app"),
     "incident": ("realm_tui.cli.incident", "app"),
     "primitive": ("realm_tui.cli.primitive", "app"),

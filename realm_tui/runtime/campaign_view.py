@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from configs import clock
 from lore.rules import rules as lore_rules
 from realm_tui.runtime.campaigns import Line, Standing, line, standing
 from realm_tui.runtime.momentum import Momentum, momentum_of
 from realm_tui.runtime.opened import OpenedSave
+from realm_tui.runtime.resting import Resting
 from saves import campaigns
 from saves.milestones import milestones
 from saves.rows import Campaign, Milestone
@@ -21,7 +21,6 @@ MOST_MILESTONES = 400
 """Newest moments that are shown; `realm campaign show` tells all."""
 LONG_STEPS = 300_000
 """A campaign beyond so many steps is shown in short at first: its history takes a while to read."""
-_RESTS = 50.0
 _RANK = {"active": 0, "paused": 1, "completed": 2, "archived": 3}
 
 
@@ -45,24 +44,6 @@ class CampaignView:
     """Of the one that is played; None for the others."""
     ghost: str | None
     """The campaign whose ghost is raced against."""
-
-
-class Resting(Generic[T]):
-    """Keeps what was made for as long as making it took, fifty times over, so that it takes a fiftieth of the time at most."""
-
-    def __init__(self) -> None:
-        self._kept: tuple[object, T] | None = None
-        self._until = 0.0
-
-    def get(self, key: object, make: Callable[[], T]) -> T:
-        """What was made for ``key`` not long ago, else what ``make`` makes now."""
-        began = clock.monotonic()
-        if self._kept is not None and self._kept[0] == key and began < self._until:
-            return self._kept[1]
-        made = make()
-        ended = clock.monotonic()
-        self._kept, self._until = (key, made), ended + _RESTS * (ended - began)
-        return made
 
 
 class CampaignReader:

@@ -34,6 +34,8 @@ def rules_read_anew() -> Iterator[None]:
     [
         ("effect list", "effect_list"),
         ("effect show confusion", "effect_show"),
+        ("title list", "title_list"),
+        ("title show binary_novice", "title_show"),
         ("achievement list", "achievement_list"),
         ("achievement show century", "achievement_show"),
         ("incident list", "incident_list"),
@@ -57,6 +59,11 @@ def test_a_script_gets_the_same(realm: Realm, played: SaveFolder) -> None:
     assert len(every) == 18 and sum(e["active"] for e in every) == 2
     deeds = {a["id"]: a for a in realm("achievement", "list", "--json").json}
     assert deeds["century"]["step"] == 100 and deeds["curator"]["have"] is None
+    titles = {t["id"]: t for t in realm("title", "list", "--all", "--json").json}
+    held = {t["id"] for t in realm("title", "list", "--json").json}
+    assert held == {name for name, t in titles.items() if t["holds"]} and sum(t["worn"] for t in titles.values()) == 1
+    assert realm("title", "show", "master", "--json").json == titles["master"]
+    assert titles["master"]["asks"] == {"priority": 50, "steps": 200_000} and not titles["master"]["holds"]
     earned = realm("achievement", "list", "--earned", "--json").json
     assert {a["id"] for a in earned} == {name for name, a in deeds.items() if a["earned"]}
     (card,) = realm("incident", "list", "--json").json
@@ -83,6 +90,7 @@ def test_in_a_fresh_save_nothing_stands(realm: Realm, fresh: SaveFolder) -> None
     ("command", "near"),
     [
         ("effect show confusoin", "confusion"),
+        ("title show binary_novise", "binary_novice"),
         ("achievement show maraton", "marathon"),
         ("incident show 77", "realm incident list"),
         ("incident show told.val_gap", "realm incident list"),

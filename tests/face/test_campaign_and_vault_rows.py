@@ -17,12 +17,13 @@ from realm_tui.app.drawing import Look, Row, fit, width_of
 from realm_tui.app.widgets import campaign as campaign_rows
 from realm_tui.app.widgets import gate, ledger, roster
 from realm_tui.app.widgets.picker import Item
-from realm_tui.runtime.campaign_view import CampaignReader, CampaignView, Resting
+from realm_tui.runtime.campaign_view import CampaignReader, CampaignView
 from realm_tui.runtime.campaigns import archive, begin, remember, switch
 from realm_tui.runtime.gate_view import gate_view
 from realm_tui.runtime.heroes_view import RosterReader
 from realm_tui.runtime.ledger_view import Choice, LedgerView, deletion, ledger_view
 from realm_tui.runtime.opened import opened
+from realm_tui.runtime.resting import Resting
 from saves.database import create_save, open_save
 from tests.cli.story import NOW, write_story
 from tests.cli.test_ledger_and_gate import meet

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.errors import RealmError
-from lore.titles import SkillStanding, Titles, standings, title_rules, titles
+from lore import own_file
+from lore.titles import SkillStanding, Titles, standings, title_rules, titles, titles_in_force
 from tests.lore import rows
 
 
@@ -123,14 +123,15 @@ def test_a_skill_without_exams_has_no_standing_and_an_apprentice_exam_is_no_perf
 
 def test_players_may_add_titles(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     monkeypatch.setenv("REALM_CONFIG_DIR", str(tmp_path))
-    title_rules.cache_clear()
+    own_file.forget()
     try:
         mine = tmp_path / "titles.yaml"
         mine.write_text("titles: {early_bird: {label: Early Bird, plain: 10 steps, priority: 5, steps: 10}}\n")
-        assert worn(10) == "Early Bird"
-        title_rules.cache_clear()
-        mine.write_text("titles: {bad: {label: Bad, plain: bad, accuracy: 0.5}}\n")
-        with pytest.raises(RealmError, match=r"bad: .*needs a `skill`"):
-            title_rules()
+        assert worn(10) == "Early Bird" and titles_in_force().problem is None
+        own_file.forget()
+        mine.write_text("titles:\n  bad: {label: Bad, plain: bad, accuracy: 0.5}\n")
+        assert "bad" not in title_rules() and worn(10) == "Untrained", "a broken file changes nothing"
+        problem = titles_in_force().problem
+        assert problem is not None and "needs a `skill`" in problem.why and f"{mine}, line 2" in problem.why
     finally:
-        title_rules.cache_clear()
+        own_file.forget()
