@@ -8,20 +8,21 @@ from typing import Any, Literal, get_args
 
 from configs.errors import RealmError
 from configs.loader import hero_ids, load_hero
+from configs.physics import memory_profiles
 from configs.schema import MemoryRules
 from configs.training import Method, OptimizerName
 from engine.memory.plan import Prefer
 from realm_tui.runtime.opened import OpenedSave
 from realm_tui.runtime.rules import Rule, rules_in_force
 from realm_tui.runtime.starting_over import would_go
-from realm_tui.runtime.vram import Asked, Device, Report, asked_hero, device_for, report
+from realm_tui.runtime.vram import Asked, Device, Report, asked_hero, device_for, report, with_profile
 from saves.reset import DEPTHS, Depth, Reset
 
 Section = Literal["rules", "memory", "danger"]
 SECTIONS: tuple[Section, ...] = ("rules", "memory", "danger")
 LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
-Field = Literal["hero", "card", "method", "optimizer", "length", "batch", "prefer"]
+Field = Literal["hero", "card", "profile", "method", "optimizer", "length", "batch", "prefer"]
 FIELDS: tuple[Field, ...] = get_args(Field)
 
 
@@ -31,6 +32,8 @@ class Question:
 
     hero: str
     card: str | None = None
+    profile: str | None = None
+    """A memory profile; it decides method and optimizer."""
     method: str | None = None
     optimizer: str | None = None
     length: int | None = None
@@ -96,7 +99,10 @@ def calculate(question: Question, rules: MemoryRules) -> Calculation:
     """The memory plan for a question; a question that cannot be answered says why."""
     try:
         device = _own_device() if question.card is None else device_for(question.card, rules)
-        return Calculation(question, report(asked_hero(question.hero, question.asked), device, question.prefer))
+        hero = asked_hero(question.hero, question.asked)
+        if question.profile is not None:
+            hero = with_profile(hero, question.profile)
+        return Calculation(question, report(hero, device, question.prefer))
     except RealmError as error:
         return Calculation(question, None, error.text())
 
@@ -118,6 +124,10 @@ def turned(question: Question, field: Field, by: int, rules: MemoryRules) -> Que
     changed = replace(question, **change)
     if field == "hero":
         return replace(Question(changed.hero), card=question.card, prefer=question.prefer)
+    if field == "profile" and changed.profile is not None:
+        return replace(changed, method=None, optimizer=None)
+    if field in ("method", "optimizer"):
+        return replace(changed, profile=None)
     return changed
 
 
@@ -127,6 +137,8 @@ def _choices(question: Question, field: Field, rules: MemoryRules) -> tuple[obje
             return tuple(hero_ids())
         case "card":
             return (None, *rules.cards)
+        case "profile":
+            return (None, *memory_profiles()) if load_hero(question.hero).model.source == "pretrained" else (None,)
         case "method":
             return (None, *get_args(Method))
         case "optimizer":

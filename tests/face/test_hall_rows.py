@@ -135,6 +135,14 @@ def test_every_field_of_the_calculator_turns_around_and_back() -> None:
         assert len(seen) > 2
 
 
+def test_a_memory_profile_decides_method_and_optimizer() -> None:
+    question = replace(Question("dio-qwen3-0.6b", card="4090", method="full"), profile="24gb_lora", method=None)
+    found = calculate(question, samples.RULES.memory)
+    assert found.report is not None and found.report.hero.training.method == "lora"
+    assert "takes 24gb_lora" in squeezed(settings.memory_sheet(found, PLAIN, 70))
+    assert turned(question, "method", 1, samples.RULES.memory).profile is None
+
+
 def test_a_question_without_an_answer_says_why() -> None:
     found = calculate(Question("dio-qwen3-0.6b", card="9999x"), samples.RULES.memory)
     assert found.report is None and "no card is called" in text(settings.memory_sheet(found, PLAIN, 70))

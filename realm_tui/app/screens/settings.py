@@ -62,7 +62,7 @@ class SettingsScreen(ListPage[SettingsView]):
             "enter",
             "change",
             "take it up",
-            "Change the rule; take the suggested memory profile; start over, after the save's name was typed.",
+            "Change the rule; take the chosen or suggested memory profile; start over, after the save's name was typed.",
             footer_order=21,
         ),
         Action(
@@ -217,15 +217,12 @@ class SettingsScreen(ListPage[SettingsView]):
 
     @work
     async def _take_profile(self, data: SettingsView) -> None:
-        report = data.calculation.report if data.calculation is not None else None
-        if (
-            report is None
-            or report.hero.model.source != "pretrained"
-            or report.hero.memory_profile == report.suggestion
-        ):
-            self.notify("There is nothing to suggest for this hero.", markup=False)
+        found = data.calculation
+        report = found.report if found is not None else None
+        if found is None or report is None or report.hero.model.source != "pretrained":
+            self.notify("This hero is small enough for any machine; profiles are for pretrained ones.", markup=False)
             return
-        hero, profile = report.hero.id, report.suggestion
+        hero, profile = report.hero.id, found.question.profile or report.suggestion
         question = (
             f"Train {report.hero.name} with the memory profile {profile} from its next campaign on? "
             "It is written into your own file of the hero."

@@ -19,6 +19,7 @@ _FROM = 9
 _FIELD_WORDS: dict[Field, str] = {
     "hero": "hero",
     "card": "card",
+    "profile": "profile",
     "method": "method",
     "optimizer": "optimizer",
     "length": "tokens",
@@ -140,6 +141,7 @@ def _as_it_is(found: Calculation, field: Field) -> str:
     training = report.hero.training
     return {
         "card": report.device.name,
+        "profile": report.hero.memory_profile or "none",
         "method": training.method,
         "optimizer": training.optimizer,
         "length": str(report.hero.model.context_length),
@@ -199,7 +201,7 @@ def memory_sheet(found: Calculation | None, look: Look, width: int) -> list[Row]
             )
             for way in report.ways
         ]
-    if report.hero.model.source == "pretrained" and report.hero.memory_profile != report.suggestion:
+    if report.hero.model.source == "pretrained":
         rows.append(heading("suggested"))
         rows.append(
             (
@@ -207,7 +209,8 @@ def memory_sheet(found: Calculation | None, look: Look, width: int) -> list[Row]
                 (f"{gib(report.suggested.estimate.peak).strip()}, {report.suggested.verdict}", "text"),
             )
         )
-        rows.append(((" enter", "key"), (" take it for the hero's next campaign", "faint")))
+        wanted = found.question.profile or report.suggestion
+        rows.append(((" enter", "key"), (f" takes {wanted} for the hero's next campaign", "faint")))
     return rows
 
 
