@@ -60,16 +60,18 @@ def rule_of(incident: Incident, rules: Mapping[str, BountyRule] | None = None) -
     known = (bounty_rules() if rules is None else rules).get(incident.rule)
     if known is not None:
         return known
+    drawable = "".join(c for c in incident.rule if c.isascii() and c.isprintable())[:LABEL_CELLS].strip()
+    plain_fix = incident.fix if incident.fix.isascii() and incident.fix.isprintable() else ""
     names = {"low": "Gremlin", "medium": "Ogre", "high": "Dragon", "critical": "Demon Lord"}
     return BountyRule.model_validate(
         {
             "monster": names.get(incident.severity, "Monster"),
-            "plain": incident.rule[:LABEL_CELLS] or "incident",
+            "plain": drawable or "incident",
             "lair": "unknown",
             "category": incident.category if incident.category in ("data", "training", "infra", "logic") else "logic",
             "severity": incident.severity if incident.severity in SEVERITIES else "medium",
             "cause": "see its evidence",
-            "fixes": [incident.fix or "see its evidence"],
+            "fixes": [plain_fix or "see its evidence"],
             "reward": "one monster less",
         }
     )

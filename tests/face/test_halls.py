@@ -315,6 +315,29 @@ async def test_what_training_waits_for_is_not_closed_behind_its_back(folder: Sav
         assert len(open_incidents(save.conn)) == 1
 
 
+async def test_an_incident_of_foreign_words_spoils_no_screen(folder: SaveFolder) -> None:
+    with closing(open_save(folder, write=True)) as conn:
+        raise_incident(
+            conn,
+            "odd\x1b[31m",
+            category="data",
+            severity="low",
+            title="\x1b[31m" + "☃é" * 5000,
+            fix="y\u202e" * 3000,
+            detail={"k\x07": "v\x1b]0;t\x07" * 900},
+        )
+    app = app_on(folder)
+    async with app.run_test(size=SMALL) as pilot:
+        for place in ("incidents", "log", "saga", "garrison"):
+            page = await go(pilot, place)
+            if place != "garrison":
+                assert "☃é☃é" in listed(page)
+                await pilot.press("down", "tab", "pagedown")
+                await settle(pilot)
+            text = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+            assert not {char for char in text if not char.isprintable()} - {"\n"}
+
+
 async def test_the_deeds_are_shown_by_kind(folder: SaveFolder) -> None:
     app = app_on(folder)
     async with app.run_test(size=WIDE) as pilot:

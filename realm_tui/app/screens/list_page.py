@@ -17,6 +17,7 @@ from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Look, Row
 from realm_tui.app.screens.page import Page
 from realm_tui.app.widgets.picker import Item, Picker, SheetView
+from realm_tui.runtime.foreign import clean
 
 D = TypeVar("D")
 
@@ -85,7 +86,7 @@ class ListPage(Page[D]):
         )
         found = entry(self.word)
         told = self.heading(data, look)
-        title = escape(f"{found.named(look.names)}{f': {told}' if told else ''}")
+        title = escape(clean(f"{found.named(look.names)}{f': {told}' if told else ''}"))
         if picker.border_title != title:
             picker.border_title = title
         picker.tooltip = found.explained(look.names)
@@ -97,7 +98,7 @@ class ListPage(Page[D]):
             return
         key, sheet = self.chosen, self.query_one("#sheet", SheetView)
         sheet.fill(lambda width: self.sheet(data, key, look, width), of=key or "")
-        title = escape(self.sheet_title(data, key, look))
+        title = escape(clean(self.sheet_title(data, key, look)))
         if sheet.border_title != title:
             sheet.border_title = title
 

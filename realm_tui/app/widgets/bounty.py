@@ -35,7 +35,7 @@ def _card_row(card: Card, look: Look, width: int) -> Row:
     room = max(12, width - 46)
     return columns(
         (word.icon if card.open else "✓", 1, tone if card.open else "good"),
-        (card.monster.named(look.names), 20, tone),
+        (clean(card.monster.named(look.names)), 20, tone),
         (clean(card.title), room, "text" if card.open else "faint"),
         (f"x{card.count}" if card.count > 1 else "", -5, "muted"),
         (
@@ -70,7 +70,7 @@ def card_sheet(card: Card, look: Look, width: int) -> list[Row]:
     word = entry(f"incident.{card.severity}")
     rows: list[Row] = [
         (
-            (f" {word.icon} {card.monster.named(look.names)}", _TONES[card.severity]),
+            (f" {word.icon} {clean(card.monster.named(look.names))}", _TONES[card.severity]),
             (f"  {word.named(look.names)}", "muted"),
         ),
         GAP,
