@@ -6,6 +6,7 @@ One engine lives through the whole module; the tests follow each other as a play
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sys
 import time
@@ -15,8 +16,12 @@ from pathlib import Path
 
 import pytest
 
+from configs.paths import SaveFolder
 from engine.link.ring import RingReader
+from realm_tui.app.source import SaveSource
+from tests.face import samples
 from tests.face.terminal import Terminal
+from tests.face.tour import walk
 from tests.game.world import Realm, until, write_chats
 
 pytestmark = pytest.mark.engine
@@ -189,3 +194,26 @@ def test_screen_line_and_json_agree_when_the_engine_rests(won: Realm) -> None:
     finally:
         terminal.close()
     won.run("resume")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+async def test_every_key_is_harmless_on_the_save_that_pip_trained(
+    won: Realm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    """Every screen is opened and every key of its own pressed, so it is a copy of the save; no engine runs on it."""
+    won.stop()
+    home = tmp_path / "home"
+    shutil.copytree(won.folder.root.parents[1], home)
+    monkeypatch.setenv("REALM_HOME", str(home))
+    link = samples.FakeLink()
+    link.folder = folder = SaveFolder.named(won.folder.name)
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        source = SaveSource(folder)
+        opening = reader.submit(source.opening).result()
+        app = samples.app(opening.facts, source=source, link=link, reader=reader)
+        async with app.run_test(size=size) as pilot:
+            shown = await walk(app, pilot)
+        reader.submit(source.close).result()
+    for place, told in (("guild", "BIN"), ("vault", "level_up"), ("evals", "BIN L"), ("board", "chats")):
+        assert told in shown[place], f"{place}: {shown[place]}"
