@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from configs.errors import RealmError
@@ -54,6 +54,7 @@ class _Head:
     last: tuple[int, int, int]
     """Where the newest fact stands in the stream."""
     fold: str
+    game: Game
 
 
 class Games(Protocol):
@@ -113,8 +114,7 @@ class GameReader:
             self._head = None
         self._base = base
         self._head = self._gone_on(save, base) or self._from_base(save, base)
-        fold.load(json.loads(self._head.fold))
-        return fold.game()
+        return replace(self._head.game)  # a new one, because the small tables may have changed
 
     # ------------------------------------------------------------------ beyond the base
 
@@ -127,7 +127,7 @@ class GameReader:
         step, ids = (-1, dict[str, int]()) if base is None else (base.step, base.ids)
         facts = list(_facts(stream(conn, campaign, after=step, ids=ids)))
         fold.take(facts)
-        start = _Head(step, lineage(conn, campaign), dict(ids), step, frozenset(), (step, -1, -1), "")
+        start = _Head(step, lineage(conn, campaign), dict(ids), step, frozenset(), (step, -1, -1), "", fold.game())
         return _after(start, facts, fold)
 
     def _gone_on(self, save: OpenedSave, base: _Base | None) -> _Head | None:
@@ -228,7 +228,7 @@ def _after(head: _Head, facts: Sequence[Fact], fold: Fold) -> _Head:
         else:
             others.add((fact.table, fact.id))
     last = order(facts[-1]) if facts else head.last
-    return _Head(head.base, head.lineage, ids, end, frozenset(others), last, _dumped(fold))
+    return _Head(head.base, head.lineage, ids, end, frozenset(others), last, _dumped(fold), fold.game())
 
 
 def _dumped(fold: Fold) -> str:
