@@ -95,7 +95,7 @@ def stream(
         )
         for rank, table in enumerate(QUERIES)
     )
-    for _, table, row in merge(*cells, key=lambda cell: cell[0]):
+    for _, table, row in merge(*cells):  # no two keys are equal
         yield table, row
 
 
@@ -119,7 +119,7 @@ def _cells(
     cursor.execute(f"{sql} WHERE {where} ORDER BY {order}", values)
     while rows := cursor.fetchmany(1000):
         for row in rows:
-            yield (row[place], rank, 0 if number < 0 else row[number]), table, tuple(row)
+            yield (row[place], rank, 0 if number < 0 else row[number]), table, row
 
 
 def newest_ids(conn: sqlite3.Connection, campaign_id: str, upto: int) -> dict[str, int]:

@@ -236,9 +236,9 @@ def _dumped(fold: Fold) -> str:
 
 
 def _facts(rows: Iterable[tuple[str, tuple[Any, ...]]]) -> Iterator[Fact]:
-    kinds: dict[str, Any] = dict(KINDS)
+    kinds: dict[str, Callable[[tuple[Any, ...]], Fact]] = {name: kind._make for name, kind in KINDS.items()}
     for table, row in rows:
-        yield kinds[table](*row)
+        yield kinds[table](row)
 
 
 def _told(facts: Iterator[Fact], on_progress: Callable[[int], None] | None) -> Iterator[Fact]:
