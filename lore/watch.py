@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from lore.combat import PAYING
-from lore.conditions import RESULT_LETTER, Answers, Condition, Reading, WatchRule, Window
+from lore.conditions import RESULT_LETTER, Answers, Reading, WatchRule, Window
 
 WIDEST_TAIL = 999
 """Answers that are remembered for conditions on answers in a row."""
@@ -67,6 +67,8 @@ class _Asked(NamedTuple):
     """when, until or worse."""
     key: str
     condition: Any
+    stretch: re.Pattern[str] | None = None
+    """Of a condition on answers: matches up to the end of the last stretch as asked."""
 
 
 class Watch:
@@ -83,7 +85,8 @@ class Watch:
                     if isinstance(condition, (Reading, Window)):
                         self._readings.setdefault(condition.reading, []).append(asked)
                     elif isinstance(condition, Answers):
-                        self._answers.append(asked)
+                        stretch = _pattern(condition.letters, condition.in_a_row)
+                        self._answers.append(asked._replace(stretch=stretch))
         self.reads = frozenset(self._readings)
         """The readings that its rules ask for."""
         self._tail = min(WIDEST_TAIL, max((a.condition.in_a_row for a in self._answers), default=0))
@@ -121,7 +124,7 @@ class Watch:
         known = state.values.setdefault(reading, {})
         before, known[subject] = known.get(subject), value
         worse: set[str] = set()
-        for rule, part, key, condition in asked:
+        for rule, part, key, condition, _ in asked:
             runs = state.runs.setdefault(key, {})
             if not condition.met(value, before):
                 runs.pop(subject, None)
@@ -179,17 +182,17 @@ class Watch:
             return
         text, old = state.tail + new, len(state.tail)
         hits: dict[str, int] = {}
-        for rule, part, _, condition in self._answers:
-            end = _last_end(condition, text, old) if part == "when" else 0
+        for asked in self._answers:
+            rule, condition = asked.rule, asked.condition
+            end = _last_end(asked, text, old) if asked.part == "when" else 0
             if end:
                 hits[rule] = max(hits.get(rule, 0), end)
                 row = text[end - condition.in_a_row : end]
-                worse = any(
-                    a.part == "worse" and a.rule == rule and _last_end(a.condition, text, old) for a in self._answers
-                )
+                worse = any(a.part == "worse" and a.rule == rule and _last_end(a, text, old) for a in self._answers)
                 self._strike(state, rule, [], _spelt(row), step, at, worse, tell)
-        for rule, part, _, condition in self._answers:
-            if part == "until" and rule in state.struck and _last_end(condition, text, old) > hits.get(rule, 0):
+        for asked in self._answers:
+            rule = asked.rule
+            if asked.part == "until" and rule in state.struck and _last_end(asked, text, old) > hits.get(rule, 0):
                 self._end(state, rule, "cured", step, tell)
         state.tail = text[-self._tail :]
 
@@ -258,10 +261,10 @@ def _pattern(letters: str, count: int) -> re.Pattern[str]:
     return re.compile(f".*[{letters}]{{{count}}}", re.DOTALL)
 
 
-def _last_end(condition: Condition, text: str, old: int) -> int:
+def _last_end(asked: _Asked, text: str, old: int) -> int:
     """Where the last stretch as asked ends in ``text``, beyond its first ``old`` letters; 0 without one."""
-    assert isinstance(condition, Answers)
-    found = _pattern(condition.letters, condition.in_a_row).match(text, max(0, old + 1 - condition.in_a_row))
+    assert asked.stretch is not None, "a condition on answers"
+    found = asked.stretch.match(text, max(0, old + 1 - asked.condition.in_a_row))
     return 0 if found is None else found.end()
 
 
