@@ -36,7 +36,8 @@ class Terminal:
             preexec_fn=_own_terminal,
             start_new_session=True,
             env={
-                **os.environ,
+                # The terminal's own size counts, whatever size the program that runs the tests was told.
+                **{name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")},
                 "TERM": "xterm-256color",
                 "COLORTERM": "truecolor",
                 "OMP_NUM_THREADS": "1",
