@@ -27,8 +27,7 @@ async def walk(app: RealmApp, pilot: Pilot[int]) -> dict[str, str]:
     for one in SCREENS:
         if one.id == "battle":
             continue
-        app.action_go(one.id)
-        page = await _read(app, pilot, one.id)
+        page = await _opened(app, pilot, one.id)
         shown[one.id] = text_of(page)
         for deed in page.keys:
             await pilot.press(deed.key)
@@ -42,8 +41,9 @@ async def walk(app: RealmApp, pilot: Pilot[int]) -> dict[str, str]:
             if app.top.place != one.id:
                 app.action_go(one.id)
                 await _quiet(pilot)
+        page = await _opened(app, pilot, one.id)
         page.reload()
-        await _read(app, pilot, one.id)
+        await _opened(app, pilot, one.id)
     app.action_home()
     await _quiet(pilot)
     return shown
@@ -71,13 +71,23 @@ async def _until(pilot: Pilot[int], true: Callable[[], bool], what: str) -> None
         await pilot.pause(0.02)
 
 
-async def _read(app: RealmApp, pilot: Pilot[int], place: str) -> Page[object]:
-    """The page in front, once it has read; it must have been able to."""
+async def _opened(app: RealmApp, pilot: Pilot[int], place: str) -> Page[object]:
+    """The page called ``place`` once it has read, also where the away report or a late answer came in front of it."""
+
+    def there() -> bool:
+        if isinstance(app.screen, ModalScreen):
+            app.screen.dismiss(None)
+        elif app.top.place != place:
+            app.action_go(place)
+        elif isinstance(app.top, Page):
+            return app.top.data is not None or bool(app.top.query_one("#banner", Banner).trouble)
+        return False
+
+    await _until(pilot, there, f"{place} showed nothing")
     await _quiet(pilot)
+    await _until(pilot, there, f"{place} did not stay")
     page = app.top
-    assert isinstance(page, Page) and page.place == place
-    banner = page.query_one("#banner", Banner)
-    await _until(pilot, lambda: page.data is not None or bool(banner.trouble), f"{place} showed nothing")
-    assert not banner.trouble, f"{place}: {banner.trouble}"
-    await _quiet(pilot)
+    assert isinstance(page, Page)
+    trouble = page.query_one("#banner", Banner).trouble
+    assert not trouble, f"{place}: {trouble}"
     return page

@@ -19,6 +19,7 @@ import pytest
 from configs.paths import SaveFolder
 from engine.link.ring import RingReader
 from realm_tui.app.source import SaveSource
+from realm_tui.runtime.board import add
 from tests.face import samples
 from tests.face.terminal import Terminal
 from tests.face.tour import walk
@@ -208,6 +209,7 @@ async def test_every_key_is_harmless_on_the_save_that_pip_trained(
     monkeypatch.setenv("REALM_HOME", str(home))
     link = samples.FakeLink()
     link.folder = folder = SaveFolder.named(won.folder.name)
+    add(folder, write_chats(tmp_path / "letters.jsonl", 60), priority="normal", source="test")
     with ThreadPoolExecutor(max_workers=1) as reader:
         source = SaveSource(folder)
         opening = reader.submit(source.opening).result()
@@ -215,5 +217,5 @@ async def test_every_key_is_harmless_on_the_save_that_pip_trained(
         async with app.run_test(size=size) as pilot:
             shown = await walk(app, pilot)
         reader.submit(source.close).result()
-    for place, told in (("guild", "BIN"), ("vault", "level_up"), ("evals", "BIN L"), ("board", "chats")):
+    for place, told in (("guild", "BIN"), ("vault", "level_up"), ("evals", "BIN L"), ("board", "letters")):
         assert told in shown[place], f"{place}: {shown[place]}"
