@@ -260,7 +260,9 @@ def last_facts(folder: SaveFolder) -> tuple[str, str]:
     from saves.steps import windows
 
     with opened(folder) as save:
-        newest, exam = windows(save.conn, save.campaign.id, 1), latest_exam(save.conn, save.campaign.id)
+        conn, campaign = save.conn, save.campaign.id
+        newest = windows(conn, campaign, 1)
+        exam = latest_exam(conn, campaign, kind="gate") or latest_exam(conn, campaign)
         return whole(newest[0].last_step), f"{exam.correct}/{exam.items}" if exam is not None else "–"
 
 
