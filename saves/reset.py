@@ -23,6 +23,7 @@ TYPED: frozenset[Depth] = frozenset({"full", "deep"})
 """Depths that want the save's name typed."""
 
 _OF_RUNS = (
+    "exam_requests",
     "sparring",
     "trials",
     "drifts",
@@ -41,6 +42,9 @@ _OF_RUNS = (
     "runs",
 )
 """Tables whose rows go with a campaign, in an order in which nothing is left that another row needs."""
+
+_OF_THE_INN = ("jobs", "oracle_turns", "ceremonies", "task_runs", "patrols", "alerts")
+"""Tables of the runtime that begin anew with the whole save; workers and what lies on their boxes are there all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,8 @@ def carry_out(folder: SaveFolder, conn: sqlite3.Connection, plan: Reset, campaig
         )
         if plan.depth in TYPED:
             conn.execute("DELETE FROM quests")
+            for table in _OF_THE_INN:
+                conn.execute(f"DELETE FROM {table}")
             conn.execute("DELETE FROM settings WHERE key NOT LIKE 'face.%'")
             conn.execute("DELETE FROM seen")
             conn.executemany("DELETE FROM campaigns WHERE id = ?", [(i,) for i in plan.removed])

@@ -4,6 +4,7 @@ from saves.migrations.m0001_first import STATEMENTS as _FIRST
 from saves.migrations.m0002_claims import STATEMENTS as _CLAIMS
 from saves.migrations.m0003_lookups import STATEMENTS as _LOOKUPS
 from saves.migrations.m0004_keys import STATEMENTS as _KEYS
+from saves.migrations.m0005_inn import STATEMENTS as _INN
 
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _CLAIMS, _LOOKUPS, _KEYS)
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _CLAIMS, _LOOKUPS, _KEYS, _INN)
 SCHEMA_VERSION = len(STEPS)
