@@ -32,12 +32,11 @@ STATEMENTS: tuple[str, ...] = (
     "CREATE INDEX job_events_by_time ON job_events (at)",
     # ---- workers, and the forms that lie on their boxes
     """CREATE TABLE workers (
-        id INTEGER PRIMARY KEY, box TEXT NOT NULL, name TEXT NOT NULL, facility TEXT NOT NULL DEFAULT '',
-        kind TEXT NOT NULL CHECK (kind IN ('own', 'vllm', 'sglang', 'openai')), strict INTEGER NOT NULL,
-        state TEXT NOT NULL, why TEXT NOT NULL DEFAULT '', adopted INTEGER NOT NULL DEFAULT 0,
-        pid INTEGER, ticks INTEGER, boot_id TEXT, socket TEXT, log TEXT, digest TEXT, base TEXT,
-        detail_json TEXT NOT NULL DEFAULT '{}', started_at REAL NOT NULL, last_seen REAL, stopped_at REAL) STRICT""",
-    "CREATE UNIQUE INDEX one_worker_per_name ON workers (box, name) WHERE stopped_at IS NULL",
+        id TEXT PRIMARY KEY, box TEXT NOT NULL, kind TEXT NOT NULL CHECK (kind IN ('own', 'vllm', 'sglang', 'openai')),
+        strict INTEGER NOT NULL CHECK (strict IN (0, 1)), address TEXT NOT NULL,
+        origin TEXT NOT NULL CHECK (origin IN ('started', 'adopted')), state TEXT NOT NULL, why TEXT NOT NULL DEFAULT '',
+        digest TEXT, pid INTEGER, ticks INTEGER, boot_id TEXT, lease_s REAL, created_at REAL NOT NULL, seen_at REAL,
+        stopped_at REAL, detail_json TEXT NOT NULL DEFAULT '{}') STRICT""",
     """CREATE TABLE checkpoint_places (
         digest TEXT NOT NULL, box TEXT NOT NULL, path TEXT NOT NULL, name TEXT NOT NULL DEFAULT '', step INTEGER,
         bytes INTEGER NOT NULL, state TEXT NOT NULL CHECK (state IN ('partial', 'whole', 'damaged', 'gone')),
