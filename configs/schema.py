@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from configs.base import Model
 from configs.curriculum import ForgettingRules, PrimitiveRules, StrategyRules
+from configs.inn import InnRules
 from configs.training import HeroData, HeroTraining
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -319,6 +320,7 @@ class GameConfig(Model):
     retention: RetentionRules
     face: FaceRules
     garrison: GarrisonRules = Field(default_factory=lambda: GarrisonRules.model_validate({}))
+    inn: InnRules = Field(default_factory=lambda: InnRules.model_validate({}))
     default_hero: str = Field("pip-hatchling", description="the hero of a new save")
 
 

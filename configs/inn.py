@@ -1,0 +1,83 @@
+"""The rules of the Inn: where inference runs, how boxes are reached, what workers may take (section `inn` of `configs/game.yaml`)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from configs.base import Model
+
+
+class InferenceRules(Model):
+    """Which machine answers questions and exams."""
+
+    where: Literal["auto", "inn", "local"] = Field(
+        "auto",
+        description="auto: the Inn once a hub is configured, else this machine; a hatchling's own exams are always local",
+    )
+    exams: Literal["wait", "home"] = Field(
+        "home", description="what an exam does that no worker takes: wait for one, or come home to the training machine"
+    )
+    home_after_s: float = Field(900.0, gt=0, le=604_800, description="seconds without an answer until it comes home")
+
+
+class LinkRules(Model):
+    """The line to a box."""
+
+    connect_s: float = Field(10.0, gt=0, le=120, description="longest time to reach and log in to a box")
+    command_s: float = Field(60.0, gt=0, le=3600, description="longest time of a command there")
+    keepalive_s: float = Field(2.0, gt=0, le=60, description="silence after which the line is asked for a sign of life")
+    keepalive_count: int = Field(3, ge=1, le=20, description="unanswered signs after which the line counts as lost")
+    retries: int = Field(3, ge=0, le=20, description="attempts to connect before a command gives up")
+    backoff_first_s: float = Field(0.5, gt=0, le=60, description="wait before the second attempt; it doubles each time")
+    backoff_most_s: float = Field(60.0, gt=0, le=3600, description="longest wait between attempts")
+    muddy_ms: float = Field(250.0, gt=0, description="round trip from which on a road is called muddy")
+    clock_skew_s: float = Field(
+        30.0, gt=0, description="difference of clocks from which on a box is called out of step"
+    )
+
+
+class LeaseRules(Model):
+    """How long a server goes on there without hearing from here."""
+
+    lease_s: float = Field(600.0, ge=2, le=86_400, description="silence after which a box ends a server by itself")
+    renew_s: float = Field(30.0, gt=0, le=3600, description="how often the lease is renewed")
+    end_s: float = Field(5.0, gt=0, le=120, description="from the polite end of a server to the forced one")
+
+
+class SyncRules(Model):
+    """What is kept on a box."""
+
+    keep: int = Field(10, ge=1, le=1000, description="forms kept there; one in use is never removed")
+    reserve_gb: float = Field(2.0, ge=0, description="disk that stays free there after a push")
+
+
+class WorkerRules(Model):
+    """A worker of the realm's own, on this machine or on an outpost."""
+
+    memory_gb: float = Field(
+        0.0, ge=0, description="most memory of loaded forms; 0: a quarter of the machine's, at least room for one"
+    )
+    threads: int = Field(1, ge=1, le=256, description="processor threads")
+    nice: int = Field(10, ge=0, le=19, description="politeness beside training")
+    batch: int = Field(32, ge=1, le=1024, description="most rows of one pass")
+    tokens: int = Field(1024, ge=1, le=131_072, description="most tokens of an answer that asks for no limit")
+
+
+class CrownRules(Model):
+    """Putting a champion to work."""
+
+    auto_deploy: bool = Field(False, description="bring each new best form to the Inn without being told")
+    auto_deploy_s: float = Field(900.0, gt=0, le=86_400, description="how soon after it was found best")
+
+
+class InnRules(Model):
+    """All rules of the Inn."""
+
+    inference: InferenceRules = Field(default_factory=lambda: InferenceRules.model_validate({}))
+    link: LinkRules = Field(default_factory=lambda: LinkRules.model_validate({}))
+    lease: LeaseRules = Field(default_factory=lambda: LeaseRules.model_validate({}))
+    sync: SyncRules = Field(default_factory=lambda: SyncRules.model_validate({}))
+    worker: WorkerRules = Field(default_factory=lambda: WorkerRules.model_validate({}))
+    crown: CrownRules = Field(default_factory=lambda: CrownRules.model_validate({}))
