@@ -6,8 +6,7 @@ Everything runs on one thread. What comes from the database alone is read again 
 from __future__ import annotations
 
 import math
-import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,19 +19,9 @@ from engine.link.snapshot import BattleText
 from engine.link.state import LIVING
 from lore.hero import hero_stats
 from lore.identity import Identity, identity
-from lore.strain import hint, trend
-from realm_tui.app.facts import (
-    CourseView,
-    EffectLine,
-    ExamAnswer,
-    ExamView,
-    Facts,
-    HeroView,
-    QuestLine,
-    StrainView,
-    TokenFlow,
-)
+from realm_tui.app.facts import CourseView, ExamView, Facts, HeroView, QuestLine
 from realm_tui.app.history import MOST_BUCKETS, RECENT_STEPS, History
+from realm_tui.app.parts import GameLines, course_of, game_lines, newest_exam, quest_lines, strain_of
 from realm_tui.runtime.opened import OpenedSave, opened
 from realm_tui.runtime.resting import Resting
 from realm_tui.runtime.samples import Samples
@@ -42,7 +31,6 @@ from saves.rows import LevelUp, StepWindow
 
 if TYPE_CHECKING:
     from lore.fold import Game
-    from lore.health import Health
     from lore.narrator import Tale
     from lore.titles import Titles
     from realm_tui.runtime.away import AwayView
@@ -59,7 +47,6 @@ _FIRST_WINDOWS = 300
 _STEPS_A_LOOK = 64
 """Ring records read at each look; more are fetched when steps were missed."""
 _STREAK_EXAMS = 8
-_HINT_STEPS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +60,6 @@ class _Saved:
     streak: int | None
     quests_done: int
     course: CourseView | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _GameLines:
-    """What the hero's sheet takes from the game (`lore.fold`)."""
-
-    best_streak: int | None = None
-    effects: tuple[EffectLine, ...] | None = None
-    region: str | None = None
-    health: Health | None = None
-    deeds: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +82,7 @@ class SaveSource:
         self._version: int | None = None
         self._saved: _Saved | None = None
         self._games: GameThread | None = None
-        self._lines: tuple[Game, int | None, _GameLines] | None = None
+        self._lines: tuple[Game, int | None, GameLines] | None = None
         """The game, the version of the database that its lines were made at, and the lines."""
         self._ring: RingReader | None = None
         self._history = History()
@@ -153,7 +129,7 @@ class SaveSource:
         return Facts(
             status=status,
             hero=self._hero(save, status, saved),
-            strain=_strain(save, status, self._history.recent()),
+            strain=strain_of(save, status, self._history.recent()),
             curve=self._history.curve(),
             battle=battle,
             exam=saved.exam,
@@ -220,8 +196,8 @@ class SaveSource:
     def _read_first(self, save: OpenedSave) -> _Saved:
         self._mark(exams.level_ups(save.conn, save.campaign.id))
         return _Saved(
-            exam=_exam(save.conn, save),
-            quests=_quests(save.conn),
+            exam=newest_exam(save.conn, save),
+            quests=quest_lines(save.conn),
             log=(),
             titles=None,
             streak=None,
@@ -240,13 +216,13 @@ class SaveSource:
         self._mark(won)
         recent = exams.recent_exams(conn, campaign, limit=_STREAK_EXAMS)
         return _Saved(
-            exam=_exam(conn, save),
-            quests=_quests(conn),
+            exam=newest_exam(conn, save),
+            quests=quest_lines(conn),
             log=self._log(save),
             titles=titles_of(save, self._primitives.get(campaign, lambda: primitive_shares(save))),
             streak=answer_streak(recent),
             quests_done=quests.completed_quests(conn),
-            course=_course(save),
+            course=course_of(save),
         )
 
     # ------------------------------------------------------------------ game
@@ -260,17 +236,17 @@ class SaveSource:
             self._games = GameThread(self._folder)
         return self._games
 
-    def _from_game(self, save: OpenedSave) -> _GameLines:
+    def _from_game(self, save: OpenedSave) -> GameLines:
         """What the hero's sheet takes from the game; unknown while it is being folded for the first time."""
         if self._first:
-            return _GameLines()
+            return GameLines()
         try:
             game = self.games.read(save)
         except BlockedError:
-            return _GameLines()
+            return GameLines()
         # An incident that is raised or closed is an effect, but no new fact of the game.
         if self._lines is None or self._lines[0] is not game or self._lines[1] != self._version:
-            self._lines = game, self._version, _game_lines(save, game)
+            self._lines = game, self._version, game_lines(save, game)
         return self._lines[2]
 
     def _log(self, save: OpenedSave) -> tuple[Tale, ...]:
@@ -347,97 +323,3 @@ class SaveSource:
             region=game.region,
             deeds=game.deeds,
         )
-
-
-def _game_lines(save: OpenedSave, game: Game) -> _GameLines:
-    from lore.effects import health_of
-    from lore.world import WorldPart
-    from realm_tui.runtime.game_view import view_of
-
-    view = view_of(save, game)
-    found = view.effects()
-    effects = tuple(
-        EffectLine(
-            e.named("tavern"),
-            e.named("plain"),
-            e.rule.icon,
-            "good" if e.buff else "bad" if e.severity in ("high", "critical") else "warn",
-            e.left(game.step),
-        )
-        for e in found
-    )
-    streaks = (d.best_streak for d in game.part("progress").disciplines.values())
-    here = WorldPart().view(game.part("world")).here
-    return _GameLines(max(streaks, default=None), effects, here, health_of(found), view.earned())
-
-
-def _course(save: OpenedSave) -> CourseView | None:
-    """The newest decision, and what is lost of what was won."""
-    from engine.curriculum.forgetting import budget
-    from saves import decisions
-
-    conn, campaign, skills = save.conn, save.campaign.id, list(save.hero.skills)
-    newest = decisions.latest_decision(conn, campaign, kind="strategy")
-    if newest is None:
-        return None
-    attempt = decisions.latest_decision(conn, campaign, kind="attempt")
-    spent = budget(
-        [(exams.mastered_level(conn, campaign, s), len(exams.lost_levels(conn, campaign, s))) for s in skills],
-        save.rules.forgetting,
-    )
-    return CourseView(
-        plan=newest.decision if len(skills) > 1 else "",
-        reason=newest.reason,
-        won=spent.won,
-        lost=spent.lost,
-        allowed=spent.allowed,
-        keeping=attempt.detail.get("multiplier") if attempt is not None else None,
-    )
-
-
-def _quests(conn: sqlite3.Connection) -> tuple[QuestLine, ...]:
-    return tuple(
-        QuestLine(q.name, q.priority, q.counts.get("examples"), q.state, _flow(q.tokens)) for q in quests.quests(conn)
-    )
-
-
-def _flow(tokens: Mapping[str, Any] | None) -> TokenFlow | None:
-    if not tokens or tokens.get("in") is None:
-        return None
-    return TokenFlow(tokens["in"], tokens["trained"], tokens["truncated"] + tokens["dropped"])
-
-
-def _exam(conn: sqlite3.Connection, save: OpenedSave) -> ExamView | None:
-    """The newest gate exam with its answers; before there is one, whatever exam there is."""
-    found = exams.latest_exam(conn, save.campaign.id, kind="gate") or exams.latest_exam(conn, save.campaign.id)
-    if found is None:
-        return None
-    from engine.statistics import interval
-
-    answers = tuple(
-        ExamAnswer(i.prompt, i.answer or "", i.expected, i.result or "", i.correct)
-        for i in exams.exam_items(conn, found.id)
-    )
-    return ExamView(
-        id=found.id,
-        step=found.step,
-        skill=found.skill,
-        level=found.level,
-        kind=found.kind,
-        items=found.items,
-        correct=found.correct,
-        interval=interval(found.correct, found.items, save.rules.exams.alpha) if found.items else None,
-        apprentice=found.apprentice,
-        repeats=found.repeats,
-        answers=answers,
-        at=found.at,
-    )
-
-
-def _strain(save: OpenedSave, status: Status, recent: list[float]) -> StrainView:
-    """Trend and hint; neither while no floor is known."""
-    if status.strain is None or status.state not in LIVING:
-        return StrainView()
-    rules = save.rules.strain
-    rate = status.strain_rate
-    return StrainView(trend(rate, rules), hint(recent[-_HINT_STEPS:], rules, rate=rate))

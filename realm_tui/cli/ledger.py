@@ -173,18 +173,20 @@ def gate(
     Asking needs a running engine. Crown with `realm promote CHECKPOINT`, take it back with `realm promote --undo`.
     """
     from configs.paths import SaveFolder
-    from realm_tui.runtime import gate_view
+    from realm_tui.runtime.duel import duel
+    from realm_tui.runtime.gate_text import lines
+    from realm_tui.runtime.gate_view import gate_view
     from realm_tui.runtime.opened import opened
 
     folder = SaveFolder.named(save)
     if ask is not None:
-        gate_view.duel(folder, challenger, ask, progress=say)
+        duel(folder, challenger, ask, progress=say)
     with opened(folder) as found:
-        seen = gate_view.gate_view(found, challenger)
+        seen = gate_view(found, challenger)
     if as_json:
         data(seen.as_dict())
         return
-    for line in gate_view.lines(seen):
+    for line in lines(seen):
         typer.echo(line)
 
 

@@ -100,7 +100,7 @@ class GateScreen(Page[GateView]):
         name = seen.challenger.name
 
         async def deed() -> str:
-            from realm_tui.runtime.gate_view import duel
+            from realm_tui.runtime.duel import duel
 
             await self.realm.link.carry_out(
                 "duel", lambda folder, tell: duel(folder, name, items, progress=tell), self.realm.progress("duel")

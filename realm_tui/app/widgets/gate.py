@@ -10,7 +10,8 @@ from realm_tui.app.widgets.lines import GAP, columns, drawn, joined, levels_text
 from realm_tui.app.widgets.picker import Item
 from realm_tui.app.words import UNKNOWN, number, whole
 from realm_tui.runtime.figures import size
-from realm_tui.runtime.gate_view import Discordant, GateView, Verdict, signed, verdict_text
+from realm_tui.runtime.gate_text import signed, verdict_text
+from realm_tui.runtime.gate_view import Discordant, GateView, Verdict
 from realm_tui.runtime.ledger_view import FormView
 
 _TONES: dict[Verdict, str] = {
