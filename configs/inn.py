@@ -65,6 +65,17 @@ class WorkerRules(Model):
     tokens: int = Field(1024, ge=1, le=131_072, description="most tokens of an answer that asks for no limit")
 
 
+class ServerRules(Model):
+    """How long a server is waited for, and how much it is asked at once."""
+
+    connect_s: float = Field(5.0, gt=0, le=120, description="longest time until a server takes a connection")
+    answer_s: float = Field(300.0, gt=0, le=7200, description="longest silence within an answer")
+    load_s: float = Field(600.0, gt=0, le=7200, description="longest load, swap or waking of a form")
+    start_s: float = Field(900.0, gt=0, le=7200, description="longest start of a server until it can chat")
+    health_s: float = Field(15.0, gt=0, le=600, description="longest look at a server")
+    together: int = Field(32, ge=1, le=1024, description="most questions under way at once to one server")
+
+
 class CrownRules(Model):
     """Putting a champion to work."""
 
@@ -80,4 +91,5 @@ class InnRules(Model):
     lease: LeaseRules = Field(default_factory=lambda: LeaseRules.model_validate({}))
     sync: SyncRules = Field(default_factory=lambda: SyncRules.model_validate({}))
     worker: WorkerRules = Field(default_factory=lambda: WorkerRules.model_validate({}))
+    server: ServerRules = Field(default_factory=lambda: ServerRules.model_validate({}))
     crown: CrownRules = Field(default_factory=lambda: CrownRules.model_validate({}))

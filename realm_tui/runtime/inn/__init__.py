@@ -1,0 +1,1 @@
+"""The Inn: boxes, the servers on them, and what is asked of them."""
