@@ -216,8 +216,10 @@ class AskRefusedError(ServerError):
 
     error_class = "bad_payload"
 
-    def __init__(self, label: str, why: str, *, fix: str = "", code: str = "ASK_REFUSED") -> None:
-        super().__init__(f"{label} refused the question", why=why, fix=fix or "change the question", code=code)
+    def __init__(self, label: str, why: str, *, fix: str = "", code: str = "") -> None:
+        super().__init__(
+            f"{label} refused the question", why=why, fix=fix or "change the question", code=code or "ASK_REFUSED"
+        )
 
 
 class FormDamagedError(ServerError):
