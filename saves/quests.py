@@ -15,7 +15,7 @@ from saves.connection import transaction
 from saves.rows import Quest, QuestAttempt, encode, read
 
 DEFAULT_MAX_FAILURES = 3
-_ORDER = "CASE priority WHEN 'high' THEN 0 WHEN 'normal' THEN 1 ELSE 2 END, id"
+_ORDER = "CASE priority WHEN 'high' THEN 0 WHEN 'normal' THEN 1 ELSE 2 END, coalesce(place_at, id)"
 
 
 def add_quest(
@@ -35,7 +35,8 @@ def add_quest(
 ) -> int:
     """Put a quest on the board, durably; its file already lies in the save's ``quests/``.
 
-    A sparring quest (``origin``) names the newest checkpoint and the step at which its failures were seen.
+    A sparring quest (``origin``) names the newest checkpoint and the step at which its failures were seen; it goes before
+    every other quest of its priority that waits.
 
     Raises:
         UsageError: the name is taken (removed quests keep theirs).
@@ -52,11 +53,20 @@ def add_quest(
                 *(origin, checkpoint_id, asked_step),
             ),
         )
-        return int(cursor.lastrowid or 0)
+        made = int(cursor.lastrowid or 0)
+        if origin == "sparring":
+            first = conn.execute(
+                f"""SELECT id FROM quest_states WHERE state IN ('queued', 'failed') AND priority = ? AND origin <> 'sparring'
+                    ORDER BY {_ORDER} LIMIT 1""",
+                (priority,),
+            ).fetchone()
+            if first is not None:
+                place_quest(conn, made, int(first[0]))
+        return made
 
 
 def quests(conn: sqlite3.Connection, *, removed: bool = False) -> list[Quest]:
-    """Quests in the order they are taken: high to low, then oldest first."""
+    """Quests in the order they are taken: high to low, then oldest first but for those the player moved."""
     found = conn.execute(f"SELECT * FROM quest_states WHERE removed_at IS NULL OR ? ORDER BY {_ORDER}", (removed,))
     return [read(Quest, row) for row in found.fetchall()]
 
@@ -117,6 +127,38 @@ def set_priority(conn: sqlite3.Connection, quest_id: int, priority: str) -> None
     """Let a quest be taken sooner or later, durably; one in training is finished first all the same."""
     with transaction(conn, durable=True):
         conn.execute("UPDATE quests SET priority = ? WHERE id = ? AND removed_at IS NULL", (priority, quest_id))
+
+
+def place_quest(conn: sqlite3.Connection, quest_id: int, before: int | None) -> None:
+    """Put a quest right before another one of its priority, durably; nothing else changes its order.
+
+    Args:
+        conn: a writable save.
+        quest_id: which quest.
+        before: id of the one that comes after it from now on; None: it goes last.
+
+    Raises:
+        UsageError: the other one has another priority, or is the quest itself.
+    """
+    with transaction(conn, durable=True):
+        found = quest(conn, quest_id)
+        rows = conn.execute(
+            f"SELECT id, coalesce(place_at, id) FROM quests WHERE removed_at IS NULL AND priority = ? ORDER BY {_ORDER}",
+            (found.priority,),
+        ).fetchall()
+        order, places = [int(row[0]) for row in rows if row[0] != found.id], [int(row[1]) for row in rows]
+        if before is not None and before not in order:
+            raise UsageError(
+                f"{found.name} cannot stand there",
+                why=f"only quests of {found.priority} priority stand in its order",
+                fix="give both the same priority first",
+                code="BAD_PRIORITY",
+            )
+        order.insert(len(order) if before is None else order.index(before), found.id)
+        conn.executemany(
+            "UPDATE quests SET place_at = ? WHERE id = ? AND coalesce(place_at, id) <> ?",
+            [(place, one, place) for one, place in zip(order, places, strict=True)],
+        )
 
 
 def again(conn: sqlite3.Connection, quest_id: int) -> int:

@@ -221,6 +221,8 @@ class Quest(Row):
     """The form whose failures it holds (sparring)."""
     asked_step: int | None = None
     """The optimizer step of that form."""
+    place_at: int | None = None
+    """Where the player moved it among the quests of its priority; None: where its id says."""
     attempt_id: int | None
     run_id: int | None
     first_step: int | None

@@ -160,20 +160,31 @@ def remove(quest: QuestArgument, save: SaveOption = None, as_json: JsonOption = 
 @app.command()
 def move(
     quest: QuestArgument,
-    priority: Annotated[str, typer.Option("--priority", help="high, normal or low.")],
+    priority: Annotated[str | None, typer.Option("--priority", help="high, normal or low.")] = None,
+    before: Annotated[
+        str | None,
+        typer.Option("--before", metavar="QUEST", help="Right before this one, which has the same priority."),
+    ] = None,
     save: SaveOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a waiting quest be taken sooner or later; within a priority the oldest goes first."""
+    """Let a waiting quest be taken sooner or later; within a priority the oldest goes first, unless it was moved."""
+    from configs.errors import UsageError
     from configs.paths import SaveFolder
     from realm_tui.runtime import board
     from realm_tui.runtime.quest_text import quest_facts
 
-    moved = board.prioritise(SaveFolder.named(save), quest, priority)
+    if priority is None and before is None:
+        raise UsageError("nothing to change", fix="name --priority, --before or both", code="BAD_ARGUMENT")
+    folder = SaveFolder.named(save)
+    if priority is not None:
+        moved = board.prioritise(folder, quest, priority)
+    if before is not None:
+        moved = board.move_before(folder, quest, before)
     if as_json:
         data(quest_facts(moved))
     else:
-        typer.echo(f"{moved.name}: {moved.priority} priority")
+        typer.echo(f"{moved.name}: {moved.priority} priority" + (f", before {before}" if before is not None else ""))
 
 
 @app.command()

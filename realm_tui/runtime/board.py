@@ -15,7 +15,7 @@ from realm_tui.runtime.opened import OpenedSave, opened
 from saves import quests
 from saves.rows import Quest
 
-__all__ = ["PRIORITIES", "add", "again", "check", "listed", "one", "prioritise", "remove"]
+__all__ = ["PRIORITIES", "add", "again", "check", "listed", "move", "move_before", "one", "prioritise", "remove"]
 
 
 def check(
@@ -117,7 +117,7 @@ def remove(folder: SaveFolder, which: int | str) -> Quest:
 
 
 def prioritise(folder: SaveFolder, which: int | str, priority: str) -> Quest:
-    """Let a waiting quest be taken sooner or later; within a priority the oldest goes first.
+    """Let a waiting quest be taken sooner or later; among those of its priority it keeps its place.
 
     Raises:
         UsageError: there is no such quest or priority.
@@ -126,16 +126,65 @@ def prioritise(folder: SaveFolder, which: int | str, priority: str) -> Quest:
     if priority not in PRIORITIES:
         raise UsageError(f"no priority is called {priority!r}", fix="choose high, normal or low", code="BAD_PRIORITY")
     with opened(folder, write=True) as save:
-        found = quests.quest(save.conn, which)
-        if found.state in ("completed", "removed", "processing"):
-            raise BlockedError(
-                f"{found.name} does not wait any more",
-                why=f"it is {found.state}",
-                fix="only quests that wait have a place in the queue",
-                code="QUEST_ENDED",
-            )
+        found = _waiting(save, which)
         quests.set_priority(save.conn, found.id, priority)
         return quests.quest(save.conn, found.id)
+
+
+def move(folder: SaveFolder, which: int | str, by: int) -> tuple[Quest, Quest] | None:
+    """Let a waiting quest change places with its neighbour among the waiting ones of its priority.
+
+    Args:
+        folder: the save's folder.
+        which: its id or name.
+        by: -1: one place sooner, 1: one later.
+
+    Returns:
+        The quest and its neighbour; None where there is none on that side.
+
+    Raises:
+        UsageError: there is no such quest.
+        BlockedError: it does not wait any more.
+    """
+    with opened(folder, write=True) as save:
+        found = _waiting(save, which)
+        others = [q for q in quests.quests(save.conn) if q.priority == found.priority and _may_wait(save, q)]
+        at = next((i for i, q in enumerate(others) if q.id == found.id), None)
+        if at is None or not 0 <= at + by < len(others):
+            return None
+        neighbour = others[at + by]
+        first, second = (found, neighbour) if by < 0 else (neighbour, found)
+        quests.place_quest(save.conn, first.id, second.id)
+        return found, neighbour
+
+
+def move_before(folder: SaveFolder, which: int | str, other: int | str) -> Quest:
+    """Put a waiting quest right before another one of the same priority.
+
+    Raises:
+        UsageError: there is no such quest, or the other one has another priority.
+        BlockedError: it does not wait any more.
+    """
+    with opened(folder, write=True) as save:
+        found = _waiting(save, which)
+        quests.place_quest(save.conn, found.id, quests.quest(save.conn, other).id)
+        return quests.quest(save.conn, found.id)
+
+
+def _waiting(save: OpenedSave, which: int | str) -> Quest:
+    found = quests.quest(save.conn, which)
+    if found.state in ("completed", "removed", "processing"):
+        raise BlockedError(
+            f"{found.name} does not wait any more",
+            why=f"it is {found.state}",
+            fix="only quests that wait have a place in the queue",
+            code="QUEST_ENDED",
+        )
+    return found
+
+
+def _may_wait(save: OpenedSave, quest: Quest) -> bool:
+    return quest.state == "queued" or (quest.state == "failed" and quest.failures < save.rules.quests.max_attempts)
 
 
 def again(folder: SaveFolder, which: int | str) -> Quest:

@@ -71,6 +71,8 @@ class BoardView:
     steps_per_s: float | None
     refused: int
     """Files in the inbox's folder of refused ones."""
+    inbox: str
+    """The folder whose files become quests by themselves, within the home of all saves."""
     story: QuestStory | None = None
     """Of the quest that is looked at."""
 
@@ -93,6 +95,7 @@ def board_view(save: OpenedSave, *, removed: bool = False, chosen: int | None = 
         removed=sum(q.removed_at is not None for q in everything),
         steps_per_s=pace,
         refused=_refused(save.folder),
+        inbox="/".join(save.folder.inbox.parts[-3:]),
         story=next((_story(save, q) for q in everything if q.id == chosen), None),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+from realm_tui.runtime.exam_view import PlanView, newest_step, plan_view
 from realm_tui.runtime.opened import OpenedSave
 from saves import exams
 from saves.rows import Exam, ExamItem
@@ -72,15 +73,18 @@ class PapersView:
     budget_share: float
     """What the exam plan may take."""
     paper: Paper | None = None
+    plan: PlanView | None = None
+    """The exam plan, where it was asked for."""
 
 
-def papers_view(save: OpenedSave, group: str = "all", chosen: int | None = None) -> PapersView:
+def papers_view(save: OpenedSave, group: str = "all", chosen: int | None = None, *, plan: bool = False) -> PapersView:
     """Read the list.
 
     Args:
         save: whose.
         group: one of `GROUPS`.
         chosen: id of the exam that is wanted whole; None: the newest of the list.
+        plan: also how the exam plan stands.
     """
     from configs.exam_plan import load_exam_plan
 
@@ -103,6 +107,7 @@ def papers_view(save: OpenedSave, group: str = "all", chosen: int | None = None)
         measured_share=_measured(save, lines) if group == "all" and lines else None,
         budget_share=load_exam_plan().budget.share,
         paper=_paper(save, which) if which is not None else None,
+        plan=plan_view(save, newest_step(save)) if plan else None,
     )
 
 

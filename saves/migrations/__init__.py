@@ -5,6 +5,7 @@ from saves.migrations.m0002_claims import STATEMENTS as _CLAIMS
 from saves.migrations.m0003_lookups import STATEMENTS as _LOOKUPS
 from saves.migrations.m0004_keys import STATEMENTS as _KEYS
 from saves.migrations.m0005_inn import STATEMENTS as _INN
+from saves.migrations.m0006_places import STATEMENTS as _PLACES
 
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _CLAIMS, _LOOKUPS, _KEYS, _INN)
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _CLAIMS, _LOOKUPS, _KEYS, _INN, _PLACES)
 SCHEMA_VERSION = len(STEPS)

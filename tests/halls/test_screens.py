@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from configs.paths import SaveFolder
+from engine.link.client import Reply
+from engine.link.protocol import Verb
 from realm_tui.app.app import RealmApp
 from realm_tui.app.drawing import Look
+from realm_tui.app.screens.dialog import Line
 from realm_tui.app.screens.peek import PeekScreen
 from realm_tui.app.screens.study import StudyScreen
 from realm_tui.app.widgets.listing import Listing
@@ -84,6 +88,30 @@ async def test_the_board_moves_quests_takes_them_again_and_takes_them_down(town:
         await until(pilot, lambda: "taken down" in drawn(running, "#board-list", page))
 
 
+async def test_the_board_moves_a_quest_up_and_down_within_its_priority(town: SaveFolder, tmp_path: Path) -> None:
+    def order() -> list[str]:
+        with opened(town) as save:
+            return [q.name for q in board.listed(save) if q.name in ("first", "second")]
+
+    for name in ("first", "second"):
+        file = tmp_path / f"{name}.jsonl"
+        file.write_text('{"text": "a line to read"}\n' * 5)
+        board.add(town, file, priority="low")
+    running = app(town)
+    async with running.run_test(size=SMALL) as pilot:
+        await gone(pilot, running, "board")
+        with opened(town) as save:
+            running.top.query_one("#board-list", Listing).go_to(
+                next(str(q.id) for q in board.listed(save) if q.name == "second")
+            )
+        await settle(pilot)
+        await pilot.press("U")
+        await until(pilot, lambda: order() == ["second", "first"])
+        await settle(pilot)
+        await pilot.press("L")
+        await until(pilot, lambda: order() == ["first", "second"])
+
+
 async def test_the_cursor_stays_on_its_quest_while_the_board_changes(town: SaveFolder) -> None:
     running = app(town)
     async with running.run_test(size=WIDE) as pilot:
@@ -142,6 +170,65 @@ def test_ways_that_this_hero_cannot_take_say_why_and_come_last(town: SaveFolder)
     assert found[-1].trouble
     assert "sy" in found[-1].trouble
     assert all(sum(one.turns.values()) == 1000 for one in found if not one.trouble)
+
+
+@pytest.mark.parametrize(
+    ("key", "said", "told"),
+    [
+        ("y", "7", {"skill": "bin", "pin": 7}),
+        ("y", "max", {"skill": "bin", "pin": "max"}),
+        ("y", "own", {"skill": "bin", "pin": None}),
+        ("u", "2,5", {"curriculum": {"skills": {"bin": {"weight": 2.5}}}}),
+    ],
+)
+async def test_a_skill_is_held_at_a_level_or_given_more_steps(
+    town: SaveFolder, monkeypatch: pytest.MonkeyPatch, key: str, said: str, told: dict[str, object]
+) -> None:
+    ordered: list[object] = []
+
+    def order(folder: SaveFolder, verb: Verb, args: dict[str, object], **_: object) -> Reply:
+        if verb is Verb.SET:
+            ordered.append(args)
+        return Reply(True, step=9, result={})
+
+    monkeypatch.setattr("realm_tui.runtime.orders.order", order)
+    running = app(town)
+    async with running.run_test(size=SMALL) as pilot:
+        await gone(pilot, running, "guild")
+        await pilot.press(key)
+        await until(pilot, lambda: isinstance(running.screen, Line))
+        await settle(pilot)
+        running.screen.query_one(Input).value = said
+        await pilot.press("enter")
+        await until(pilot, lambda: ordered == [told])
+
+
+async def test_the_plan_says_when_each_exam_comes_and_one_is_asked_at_once(
+    town: SaveFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def order(folder: SaveFolder, verb: Verb, args: dict[str, object], **_: object) -> Reply:
+        asked.append((verb, args))
+        return Reply(True, step=9, result={"exams": [{"skill": "bin", "level": 1, "correct": 3, "items": 4}]})
+
+    monkeypatch.setattr("realm_tui.runtime.orders.order", order)
+    running = app(town, "plain")
+    async with running.run_test(size=SMALL) as pilot:
+        await gone(pilot, running, "evals")
+        await pilot.press("l")
+        await until(pilot, lambda: "Core gate" in drawn(running, "#evals-plan", running.top))
+        assert "next checkpoint" in drawn(running, "#evals-plan", running.top)
+        running.top.query_one("#evals-plan", Listing).go_to("core_gate")
+        await settle(pilot)
+        shown = drawn(running, "#evals-entry", running.top)
+        assert "BIN, L1: 50 questions each" in shown and "raises an alarm" in shown
+        await pilot.press("r")
+        await until(pilot, lambda: asked == [(Verb.EXAM, {"plan": "core_gate"})])
+        await until(pilot, lambda: any("BIN L1 3/4" in n.message for n in running._notifications))
+        await pilot.press("l")
+        await settle(pilot)
+        assert running.top.query_one("#evals-list").display
 
 
 async def test_a_small_terminal_shows_one_part_at_a_time(town: SaveFolder) -> None:
@@ -238,6 +325,11 @@ def looked(town: SaveFolder, screen_id: str, *keys: str) -> Callable[[Pilot[int]
         await settle(pilot)
 
     return before
+
+
+@SIZES
+def test_the_exam_plan(snap_compare: Compare, town: SaveFolder, size: tuple[int, int]) -> None:
+    assert snap_compare(app(town), terminal_size=size, run_before=looked(town, "evals", "l"))
 
 
 @SIZES

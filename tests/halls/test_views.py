@@ -20,6 +20,7 @@ from realm_tui.runtime.papers_view import MOST, papers_view
 from saves import quests
 from saves.database import open_save
 from saves.exams import latest_exam
+from saves.quests import add_quest, next_quest
 from tests.cli.story import NOW
 from tests.saves import facts
 
@@ -115,6 +116,47 @@ def test_a_quest_moves_in_the_queue_and_one_that_ended_does_not(folder: SaveFold
     assert caught.value.code == "QUEST_ENDED"
     with pytest.raises(UsageError):
         board.prioritise(folder, "later", "soon")
+
+
+def waiting(folder: SaveFolder) -> list[str]:
+    with opened(folder) as save:
+        view = board_view(save)
+    return [q.quest.name for q in sorted(view.quests, key=lambda q: q.place or 0) if q.place is not None]
+
+
+def test_a_quest_moves_among_those_of_its_priority_and_the_engine_takes_them_so(
+    folder: SaveFolder, tmp_path: Path
+) -> None:
+    for name in ("one", "two", "three"):
+        board.add(folder, chats(tmp_path / f"{name}.jsonl", 9))
+    board.prioritise(folder, "later", "low")
+    first = waiting(folder)
+    assert first[-1] == "later" and first[-4:-1] == ["one", "two", "three"]
+    moved = board.move(folder, "three", -1)
+    assert moved is not None and moved[1].name == "two"
+    board.move_before(folder, "three", "one")
+    assert waiting(folder)[-4:-1] == ["three", "one", "two"]
+    assert board.move(folder, "three", 1) is not None
+    assert waiting(folder)[-4:-1] == ["one", "three", "two"]
+    assert board.move(folder, "later", -1) is None
+    with pytest.raises(UsageError):
+        board.move_before(folder, "later", "one")
+    for name in waiting(folder)[:-4]:
+        board.remove(folder, name)
+    with opened(folder) as save:
+        taken = next_quest(save.conn)
+    assert taken is not None and taken.name == "one"
+
+
+def test_failures_from_sparring_go_before_what_waits_with_the_same_priority(folder: SaveFolder) -> None:
+    board.prioritise(folder, "later", "normal")
+    with opened(folder, write=True) as save:
+        add_quest(
+            save.conn, name="failures", file="f.jsonl", digest="d", format="messages", priority="normal",
+            counts={"examples": 4}, source="sparring", origin="sparring", asked_step=1,
+        )  # fmt: skip
+    names = waiting(folder)
+    assert names.index("failures") < names.index("later")
 
 
 def test_a_quest_that_ended_is_taken_again_and_its_history_stays(folder: SaveFolder) -> None:

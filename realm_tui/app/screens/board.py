@@ -14,7 +14,7 @@ from configs.paths import SaveFolder
 from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Look
 from realm_tui.app.screens.leaves import Deeds
-from realm_tui.app.widgets.board import board_empty_words, board_head, board_summary, quest_row, story_rows
+from realm_tui.app.widgets.board import board_empty_words, board_head, board_summary, quest_row, story_empty, story_rows
 from realm_tui.app.widgets.listing import Item, Listing
 from realm_tui.app.widgets.scroll import Scroll
 from realm_tui.runtime.board_view import BoardView, QuestView, board_view
@@ -36,10 +36,14 @@ class BoardScreen(Deeds[BoardView]):
             "u",
             "sooner",
             "more urgent",
-            "Give the chosen quest a higher priority; within one, the oldest goes first.",
+            "Give the chosen quest a higher priority; within one, the oldest goes first unless you moved it.",
             footer_order=1,
         ),
         Action("later", "l", "later", "less urgent", "Give the chosen quest a lower priority.", footer_order=2),
+        Action("up", "U", "up", "up", "Move the chosen quest one place up within its priority.", footer_order=6),
+        Action(
+            "down", "L", "down", "down", "Move the chosen quest one place down within its priority.", footer_order=7
+        ),
         Action(
             "inspect",
             "i",
@@ -87,7 +91,7 @@ class BoardScreen(Deeds[BoardView]):
             look,
             head=board_head,
             subtitle=board_summary(data),
-            empty=board_empty_words(look),
+            empty=board_empty_words(look, data.inbox),
         )
         one = self._quest()
         story = (
@@ -95,7 +99,7 @@ class BoardScreen(Deeds[BoardView]):
         )
         now = clock.now()
         self.query_one("#board-quest", Scroll).fill(
-            lambda width: story_rows(one, story, look, width, now) if one is not None else (),
+            lambda width: story_rows(one, story, look, width, now) if one is not None else story_empty(width),
             look,
             subject=one.key if one is not None else None,
         )
@@ -138,6 +142,29 @@ class BoardScreen(Deeds[BoardView]):
 
             moved = prioritise(folder, one.quest.id, _ORDER[at])
             return f"{moved.name}: {moved.priority} priority"
+
+        self.order("move a quest", deed, "moving a quest")
+
+    def action_up(self) -> None:
+        self._move(-1)
+
+    def action_down(self) -> None:
+        self._move(1)
+
+    def _move(self, by: int) -> None:
+        one = self._quest()
+        if one is None:
+            return
+
+        def deed(folder: SaveFolder) -> str:
+            from realm_tui.runtime.board import move
+
+            moved = move(folder, one.quest.id, by)
+            if moved is None:
+                return (
+                    f"{one.quest.name} is the {'first' if by < 0 else 'last'} of {one.quest.priority} priority already"
+                )
+            return f"{moved[0].name} goes {'before' if by < 0 else 'after'} {moved[1].name}"
 
         self.order("move a quest", deed, "moving a quest")
 

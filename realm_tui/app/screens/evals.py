@@ -1,4 +1,4 @@
-"""Every exam with its interval and what went wrong beside it; one of them whole, down to each question."""
+"""Every exam with its interval and what went wrong beside it, down to each question; and the exams to come."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from textual.app import ComposeResult
 from textual.containers import Container
 
 from configs import clock
+from configs.paths import SaveFolder
+from engine.link.protocol import Verb
 from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Look
 from realm_tui.app.screens.leaves import Deeds
+from realm_tui.app.widgets.exam_plan import PLAN_EMPTY, entry_row, entry_rows, plan_head, plan_summary
 from realm_tui.app.widgets.listing import Item, Listing
 from realm_tui.app.widgets.papers import (
     item_row,
@@ -24,6 +27,7 @@ from realm_tui.app.widgets.papers import (
     papers_summary,
 )
 from realm_tui.app.widgets.scroll import Scroll
+from realm_tui.runtime.exam_view import PlanView
 from realm_tui.runtime.opened import OpenedSave
 from realm_tui.runtime.papers_view import GROUPS, PapersView, papers_view
 from saves.rows import ExamItem
@@ -60,16 +64,32 @@ class EvalsScreen(Deeds[PapersView]):
             "Of the questions, show only those answered wrongly, or all.",
             footer_order=3,
         ),
+        Action(
+            "plan",
+            "l",
+            "plan/exams",
+            "to come/roll",
+            "Show the exam plan: what is asked beside the gate, when it comes next, and why some is left out.",
+            footer_order=4,
+        ),
+        Action(
+            "examine",
+            "r",
+            "examine now",
+            "try it now",
+            "Ask the chosen entry of the plan now, or else the training level; it counts towards no level.",
+            footer_order=5,
+        ),
     )
 
     def __init__(self) -> None:
         super().__init__()
         self._group = "all"
         self._chosen: int | None = None
-        self._wrong = False
+        self._wrong = self._plan = False
 
     def read(self, save: OpenedSave) -> PapersView:
-        return papers_view(save, self._group, self._chosen)
+        return papers_view(save, self._group, self._chosen, plan=self._plan)
 
     def body(self) -> ComposeResult:
         with Container(id="evals-stage", classes="beside"):
@@ -77,6 +97,8 @@ class EvalsScreen(Deeds[PapersView]):
             yield Scroll("evals-paper", "evals.paper", "panel roll")
             yield Listing("evals-items", "evals.items", "panel questions")
             yield Scroll("evals-item", "evals.items", "panel questions")
+            yield Listing("evals-plan", "evals.plan", "panel plan")
+            yield Scroll("evals-entry", "evals.entry", "panel plan")
 
     @property
     def _asked(self) -> bool:
@@ -109,6 +131,22 @@ class EvalsScreen(Deeds[PapersView]):
             empty=nothing,
         )
         self._show_item(items, look)
+        if data.plan is not None:
+            self._show_plan(data.plan, look, data.alpha)
+
+    def _show_plan(self, plan: PlanView, look: Look, alpha: float) -> None:
+        listing = self.query_one("#evals-plan", Listing)
+        listing.draw(
+            [Item(one.name, partial(entry_row, one, look)) for one in plan.entries],
+            look,
+            subtitle=plan_summary(plan),
+            head=plan_head,
+            empty=PLAN_EMPTY,
+        )
+        entry = next((one for one in plan.entries if one.name == listing.chosen), None)
+        self.query_one("#evals-entry", Scroll).fill(
+            lambda width: entry_rows(entry, look, width, alpha), look, subject=listing.chosen
+        )
 
     def _show_item(self, items: list[ExamItem], look: Look) -> None:
         key = self.query_one("#evals-items", Listing).chosen
@@ -121,6 +159,7 @@ class EvalsScreen(Deeds[PapersView]):
             self._chosen = int(event.key)
             self.reload()
 
+    @on(Listing.Moved, "#evals-plan")
     @on(Listing.Moved, "#evals-items")
     def _item_moved(self) -> None:
         self.repaint_data()
@@ -133,11 +172,42 @@ class EvalsScreen(Deeds[PapersView]):
 
     def action_questions(self) -> None:
         """Questions instead of exams, or the other way round."""
+        self._leave_plan()
         self.toggle_class("-questions")
         self.query_one("#evals-items" if self._asked else "#evals-list", Listing).focus()
         self.call_after_refresh(self.repaint_data)
 
+    def action_plan(self) -> None:
+        """The plan instead of exams, or the other way round."""
+        if self._plan:
+            self._leave_plan()
+            self.query_one("#evals-list", Listing).focus()
+        else:
+            self._plan = True
+            self.remove_class("-questions")
+            self.add_class("-plan")
+            self.query_one("#evals-plan", Listing).focus()
+        self.reload()
+
+    def _leave_plan(self) -> None:
+        self._plan = False
+        self.remove_class("-plan")
+
+    def action_examine(self) -> None:
+        """Examine the living hero now."""
+        entry = self.query_one("#evals-plan", Listing).chosen if self._plan else None
+
+        def deed(folder: SaveFolder) -> str:
+            from realm_tui.runtime.orders import order
+
+            exams = order(folder, Verb.EXAM, {"plan": entry} if entry is not None else {}).result["exams"]
+            told = ", ".join(f"{e['skill'].upper()} L{e['level']} {e['correct']}/{e['items']}" for e in exams[:4])
+            return told + (f" and {len(exams) - 4} more" if len(exams) > 4 else "")
+
+        self.order("examine", deed, "examining the hero")
+
     def action_narrow(self) -> None:
+        self._leave_plan()
         names = list(GROUPS)
         self._group = names[(names.index(self._group) + 1) % len(names)]
         self.reload()

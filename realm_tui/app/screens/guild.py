@@ -15,6 +15,7 @@ from engine.link.protocol import Verb
 from engine.link.state import EngineState
 from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Look
+from realm_tui.app.screens.dialog import Line
 from realm_tui.app.screens.leaves import TURN, Leaves
 from realm_tui.app.widgets.guild import (
     PRIMITIVES_EMPTY,
@@ -27,11 +28,13 @@ from realm_tui.app.widgets.guild import (
 )
 from realm_tui.app.widgets.listing import Item, Listing
 from realm_tui.app.widgets.scroll import Scroll
+from realm_tui.runtime.foreign import clean
 from realm_tui.runtime.guild_view import GuildView, SkillView, guild_view
 from realm_tui.runtime.opened import OpenedSave, opened
 
 _ASK_S = 15.0
 """Seconds between two questions to the living engine about its course; it answers between two steps."""
+_PINNED = {"own": "exams decide about its level", "max": "held at its last level"}
 _ANSWERING = frozenset({EngineState.TRAINING, EngineState.PAUSED})
 
 
@@ -60,6 +63,22 @@ class GuildScreen(Leaves[GuildView]):
             "Train the chosen skill, or leave it out of training; nothing it has won is taken away.",
             confirm="Change whether the chosen skill is trained?",
             footer_order=3,
+        ),
+        Action(
+            "pin",
+            "y",
+            "hold level",
+            "hold the rung",
+            "Hold the training level of the chosen skill where you want it, or let the exams decide again.",
+            footer_order=4,
+        ),
+        Action(
+            "weigh",
+            "u",
+            "weight",
+            "portion",
+            "Give the chosen skill more or less of the steps than the others.",
+            footer_order=5,
         ),
     )
 
@@ -159,11 +178,66 @@ class GuildScreen(Leaves[GuildView]):
                 {"skills": {one.id: {"enabled": not trains}}}, f"{one.id.upper()} {'rests' if trains else 'trains'}"
             )
 
+    @work
+    async def action_pin(self) -> None:
+        """Ask for the level at which the chosen skill is held."""
+        one = self._skill()
+        if one is None or self.data is None:
+            return
+        name, held = one.id.upper(), self.data.course.skills[one.id].state.pin
+        stands = f"It is held at {held}." if held is not None else f"Exams decide; it is L{one.training} now."
+        said = await self.app.push_screen_wait(
+            Line(
+                f"Hold the level of {name}",
+                f"{stands} A level from 1 to {one.max_level}, `max` for the last one, or `own` to let exams decide. "
+                "What was won stays won.",
+                value=str(held) if held is not None else "",
+                hint=f"1 to {one.max_level}, max or own",
+            )
+        )
+        if said is None:
+            return
+        word = said.strip().lower()
+        if word in ("own", "max"):
+            self._order({"skill": one.id, "pin": None if word == "own" else "max"}, f"{name}: {_PINNED[word]}")
+        elif word.isdecimal():
+            self._order({"skill": one.id, "pin": int(word)}, f"{name} is held at L{int(word)}")
+        else:
+            self.notify(f"{clean(said)} is no level; 1 to {one.max_level}, max or own.", severity="error", markup=False)
+
+    @work
+    async def action_weigh(self) -> None:
+        """Ask for the weight of the chosen skill."""
+        one = self._skill()
+        if one is None or self.data is None:
+            return
+        settings = self.data.course.settings
+        weights = ", ".join(f"{s.id.upper()} {settings.of(s.id).weight:g}" for s in self.data.skills)
+        said = await self.app.push_screen_wait(
+            Line(
+                f"Weight of {one.id.upper()}",
+                f"Now: {weights}. A skill with 2 gets twice the steps of one with 1; 0 gets none. From then on the "
+                "strategy is `weighted`.",
+                value=f"{settings.of(one.id).weight:g}",
+            )
+        )
+        if said is None:
+            return
+        try:
+            weight = float(said.replace(",", "."))
+        except ValueError:
+            self.notify(f"{clean(said)} is no number.", severity="error", markup=False)
+            return
+        self._set({"skills": {one.id: {"weight": weight}}}, f"{one.id.upper()} weighs {weight:g}")
+
     def _set(self, change: dict[str, Any], done: str) -> None:
+        self._order({"curriculum": change}, done)
+
+    def _order(self, args: dict[str, Any], done: str) -> None:
         def deed(folder: SaveFolder) -> str:
             from realm_tui.runtime.orders import order
 
-            reply = order(folder, Verb.SET, {"curriculum": change})
+            reply = order(folder, Verb.SET, args)
             return f"{done} from step {(reply.step or 0) + 1:,}"
 
         self.order("set the curriculum", deed, "changing what is studied")

@@ -61,9 +61,13 @@ def _columns(name: str, texts: Sequence[str], tones: Sequence[str], width: int, 
     return tuple(cells)
 
 
-def board_empty_words(look: Look) -> str:
+def board_empty_words(look: Look, inbox: str) -> str:
     """What is said on an empty board."""
-    return f"Nothing hangs here. `d` adds a file of yours; files in the save's inbox ({label('quest.inbox', look.names)}) come by themselves."
+    room = label("quest.inbox", look.names)
+    return (
+        f"Nothing hangs here; the hero forges its own exercises. `d` adds a JSONL file of yours, and files laid into the "
+        f"{room} come by themselves: {clean(inbox)}"
+    )
 
 
 def board_summary(view: BoardView) -> str:
@@ -78,6 +82,12 @@ def board_summary(view: BoardView) -> str:
 
 
 # ---------------------------------------------------------------- one quest
+
+
+def story_empty(width: int) -> list[Row]:
+    """What is said where no quest is chosen."""
+    text = "What a quest holds, what it changed, where it came from and every try at it stand here once one is chosen."
+    return [((f" {line}", "faint"),) for line in folded(text, max(10, width - 2))]
 
 
 def story_rows(view: QuestView, story: QuestStory | None, look: Look, width: int, now: float) -> list[Row]:

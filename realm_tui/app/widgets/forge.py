@@ -122,7 +122,9 @@ def proposal_rows(
 ) -> list[Row]:
     """One forged skill: its checks, doubts, operations, measured gain, and a few of its problems."""
     if one is None:
-        return []
+        return _said(
+            "Checks, doubts and a few problems of a forged skill stand here once there is one.", width, "faint"
+        )
     rows: list[Row] = [((f" {clean(one.name[:200])}", "strong"), (f"  {clean(one.id)}, {one.levels} levels", "muted"))]
     if one.trouble:
         return rows + _said(clean(one.trouble), width, "bad", 8)

@@ -49,7 +49,7 @@ def papers_row(one: PaperLine, look: Look, alpha: float, width: int) -> Row:
         (one.format_failures, "evals.format_failures", "warn"),
         (one.repeats, "exam.repeat", "faint"),
     ):
-        if count:
+        if count and not (key == "exam.repeat" and one.apprentice):
             word = entry(key)
             told = f" {word.named(look.names)}" if roomy else word.mark(ascii_only=look.ascii)
             row.append((f" {count}{told}", tone))
@@ -84,7 +84,7 @@ def papers_summary(view: PapersView) -> str:
 def papers_empty(group: str) -> str:
     """What is said where there is none."""
     what = "No exam was taken yet." if group == "all" else "No exam of this kind was taken yet; `f` shows others."
-    return f"{what} The hero is examined at steps of its own; `realm exam run` asks for one now."
+    return f"{what} The hero is examined at steps of its own; `r` asks for one now."
 
 
 # ---------------------------------------------------------------- one exam
