@@ -193,8 +193,13 @@ class InferenceError(ServerError):
 
     error_class = "inference"
 
-    def __init__(self, label: str, why: str, *, fix: str = "", code: str = "SERVER_FAILED") -> None:
-        super().__init__(f"{label} could not answer", why=why, fix=fix or "see its log: `realm worker logs`", code=code)
+    def __init__(self, label: str, why: str, *, fix: str = "", code: str = "") -> None:
+        super().__init__(
+            f"{label} could not answer",
+            why=why,
+            fix=fix or "see its log: `realm worker logs`",
+            code=code or "SERVER_FAILED",
+        )
 
 
 class ServerBrokenError(ServerError):
@@ -218,7 +223,10 @@ class AskRefusedError(ServerError):
 
     def __init__(self, label: str, why: str, *, fix: str = "", code: str = "") -> None:
         super().__init__(
-            f"{label} refused the question", why=why, fix=fix or "change the question", code=code or "ASK_REFUSED"
+            f"{label} refused the question",
+            why=why,
+            fix=fix or "change the question",
+            code=code or "ASK_REFUSED",
         )
 
 
