@@ -81,6 +81,17 @@ class CrownRules(Model):
 
     auto_deploy: bool = Field(False, description="bring each new best form to the Inn without being told")
     auto_deploy_s: float = Field(900.0, gt=0, le=86_400, description="how soon after it was found best")
+    canary: str = Field("Who are you?", min_length=1, description="trial question where the form sat no exam")
+    canary_tokens: int = Field(32, ge=1, le=4096, description="longest answer to the trial question")
+
+
+class OracleRules(Model):
+    """Talking with a form."""
+
+    temperature: float = Field(0.0, ge=0, le=5, description="how freely it speaks until you choose; 0 is greedy")
+    top_p: float = Field(1.0, gt=0, le=1, description="share of the likeliest words that may be drawn")
+    max_tokens: int = Field(256, ge=1, le=131_072, description="longest answer, in tokens")
+    keep: int = Field(5000, ge=10, le=1_000_000, description="answers that are remembered; the oldest go first")
 
 
 class InnRules(Model):
@@ -93,3 +104,4 @@ class InnRules(Model):
     worker: WorkerRules = Field(default_factory=lambda: WorkerRules.model_validate({}))
     server: ServerRules = Field(default_factory=lambda: ServerRules.model_validate({}))
     crown: CrownRules = Field(default_factory=lambda: CrownRules.model_validate({}))
+    oracle: OracleRules = Field(default_factory=lambda: OracleRules.model_validate({}))

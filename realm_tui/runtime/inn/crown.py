@@ -1,0 +1,391 @@
+"""Putting a form to work at a place: gate, sync, swap, canary, champion. What fails on the way leaves everything as it was.
+
+Only the last stage changes the ledger. A server that had to let another form go for the new one gets that one back when the canary does
+not sing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from configs import clock
+from configs.errors import BlockedError, RealmError
+from configs.inn import CrownRules
+from configs.paths import SaveFolder
+from realm_tui.runtime.gate_view import GateView, gate_view
+from realm_tui.runtime.inn.forms import Speaker, of_checkpoint
+from realm_tui.runtime.inn.oracle import Reach, Ready, Tell, conversation, system_turn
+from realm_tui.runtime.inn.servers.contract import Answer, Ask, ModelMismatchError, Sampling
+from realm_tui.runtime.opened import OpenedSave, opened
+from saves import ceremonies, ledger
+from saves.ceremonies import Ceremony
+from saves.rows import Checkpoint
+
+DOUBTS: Mapping[str, str] = {
+    "unshown": "it is not shown to be better than the champion",
+    "unasked": "the two never answered the same questions",
+}
+"""Verdicts of the gate that let a form pass, and are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crowned:
+    """A form that works at a place now."""
+
+    name: str
+    step: int | None
+    digest: str
+    place: str
+    box: str
+    worker: str
+    doubt: str
+    """What the gate could not show; empty: nothing."""
+    champion: str
+    """Where it was exported as champion; empty: it was champion before."""
+    canary: Mapping[str, Any]
+    before: str | None
+    """What worked there before."""
+    sent_bytes: int
+    seconds: Mapping[str, float]
+    """Of each stage."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        out = {name: getattr(self, name) for name in self.__slots__}
+        return {**out, "canary": dict(self.canary), "seconds": dict(self.seconds)}
+
+
+@dataclass(slots=True)
+class _Way:
+    """A ceremony under way."""
+
+    folder: SaveFolder
+    number: int
+    stage: str = "gate"
+    seconds: dict[str, float] = field(default_factory=dict)
+    detail: dict[str, Any] = field(default_factory=dict)
+    _began: float = field(default_factory=clock.monotonic)
+
+    def reach(self, stage: str, **known: Any) -> None:
+        """Write down that the stage before is over, and which one begins."""
+        now = clock.monotonic()
+        self.seconds[self.stage], self._began, self.stage = now - self._began, now, stage
+        self._write(stage, over=stage == "crowned", **known)
+
+    def fail(self, error: RealmError | None) -> None:
+        """Write down that it ended here."""
+        self.detail["stage"] = self.stage
+        code, text = (error.code, error.text()) if error else ("STOPPED", "it was stopped")
+        self._write("failed", over=True, error_code=code, error=text)
+
+    def _write(self, state: str, *, over: bool, **known: Any) -> None:
+        with opened(self.folder, write=True) as save:
+            detail = {**self.detail, "seconds": self.seconds}
+            ceremonies.advance(save.conn, self.number, state, over=over, detail=detail, **known)
+
+
+# ---------------------------------------------------------------- the gate
+
+
+def gate(save: OpenedSave, form: Checkpoint, *, anyway: bool = False) -> str:
+    """Whether a form may be put to work; what could not be shown, in words, or nothing.
+
+    Raises:
+        BlockedError: it sat no exam (``NOT_EXAMINED``), or it is shown to be worse than the champion and ``anyway`` is not given
+            (``GATE_WORSE``).
+    """
+    seen = gate_view(save, form.id)
+    if not _examined(save, form, seen):
+        raise BlockedError(
+            f"{form.name} sat no exam",
+            why="a form is put to work only after at least one",
+            fix=f"examine it: `realm exam run --form {form.name}`",
+            code="NOT_EXAMINED",
+        )
+    if seen.champion is None or seen.champion.digest == form.digest:
+        return ""
+    if seen.verdict == "worse" and not anyway:
+        raise BlockedError(
+            f"{form.name} is shown to be worse than the champion {seen.champion.name}",
+            fix="choose another form, or insist (`--anyway`)",
+            code="GATE_WORSE",
+        )
+    return "it is shown to be worse than the champion" if seen.verdict == "worse" else DOUBTS.get(seen.verdict, "")
+
+
+def _examined(save: OpenedSave, form: Checkpoint, seen: GateView) -> bool:
+    if form.facts.get("exam") is not None or seen.bouts:
+        return True
+    return save.conn.execute("SELECT 1 FROM exams WHERE checkpoint_id = ? LIMIT 1", (form.id,)).fetchone() is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """The canary's question."""
+
+    prompt: str
+    expected: str | None
+    """What the form answered in its exam; None: it was never asked this."""
+
+
+def _trial(save: OpenedSave, form: Checkpoint, rules: CrownRules) -> _Trial:
+    """A question of the form's own exam that it answered rightly; where it has none, the rules' own."""
+    exam = form.facts.get("exam") or {}
+    row = save.conn.execute(
+        "SELECT prompt, answer FROM exam_items WHERE exam_id = ? AND correct = 1 ORDER BY position LIMIT 1",
+        (exam.get("id"),),
+    ).fetchone()
+    return _Trial(rules.canary, None) if row is None else _Trial(row["prompt"], row["answer"])
+
+
+# ---------------------------------------------------------------- the ceremony
+
+
+async def promote(
+    reach: Reach,
+    folder: SaveFolder,
+    which: str,
+    place: str,
+    *,
+    kind: str = "promote",
+    anyway: bool = False,
+    tell: Tell = lambda _: None,
+) -> Crowned:
+    """Put a form to work at a place and crown it champion.
+
+    Args:
+        reach: the way to the servers.
+        folder: the save.
+        which: the form, as `engine.trainer.promotion.find_form` knows it.
+        place: a facility with a strict server.
+        kind: promote or auto; told in the save.
+        anyway: also where it is shown to be worse than the champion.
+        tell: hears which stage it has reached.
+
+    Raises:
+        RealmError: what failed, after everything was put back.
+    """
+    from engine.trainer.promotion import find_form
+
+    tell("gate: what the exams say")
+    with opened(folder, write=True) as save:
+        form = find_form(save.conn, which)
+        who, rules = of_checkpoint(save, form), save.rules.inn.crown
+        doubt = gate(save, form, anyway=anyway)
+        trial, system = _trial(save, form, rules), system_turn(save)
+        before = ceremonies.at_work(save.conn, place)
+        reigning = ledger.champion(save.conn, form.campaign_id)
+        reigns = reigning is not None and reigning.checkpoint_id == form.id
+        way = _Way(folder, ceremonies.begin(save.conn, _begun(form, kind, place, before)))
+    way.detail["doubt"] = doubt
+    swapped: Ready | None = None
+    try:
+        way.reach("sync")
+        tell("sync: bringing the form")
+        brought = await reach.bring(place, who, tell=tell)
+        way.detail["sent_bytes"] = brought.sent_bytes
+        way.reach("swap")
+        tell("swap: loading it")
+        swapped = await reach.ready(place, who, displace=True, tell=tell)
+        _must_be_strict(swapped)
+        way.reach("canary", worker=swapped.worker)
+        tell("canary: one question")
+        canary = await _sing(swapped, who, trial, system, rules)
+        way.detail["canary"] = canary
+        tell("champion: writing it down")
+        exported = "" if reigns else await asyncio.to_thread(_crown, folder, form.name)
+        way.detail["crowned"] = not reigns
+        way.reach("crowned", canary=canary)
+    except BaseException as error:
+        way.fail(error if isinstance(error, RealmError) else None)
+        if swapped is not None or way.stage == "swap":
+            await _put_back(reach, folder, place, before, who, tell)
+        raise
+    return Crowned(
+        name=form.name,
+        step=form.step,
+        digest=form.digest,
+        place=place,
+        box=swapped.box,
+        worker=swapped.worker,
+        doubt=doubt,
+        champion=exported,
+        canary=canary,
+        before=before.name if before is not None and before.digest != form.digest else None,
+        sent_bytes=brought.sent_bytes,
+        seconds=way.seconds,
+    )
+
+
+async def take_back(
+    reach: Reach, folder: SaveFolder, place: str, *, tell: Tell = lambda _: None
+) -> dict[str, str | None]:
+    """Undo the newest ceremony at a place: the form before it works there again, and reigns again where the ceremony crowned.
+
+    Returns:
+        ``undone``: the form that steps down; ``name``: the one that works there now (None: nobody did before); ``champion``: who reigns
+        again (None: the crown was not touched, or nobody reigned before).
+
+    Raises:
+        BlockedError: nothing was put to work there (``NOTHING_AT_WORK``).
+        RealmError: the server did not take the form before it back.
+    """
+    with opened(folder) as save:
+        now = ceremonies.at_work(save.conn, place)
+        if now is None:
+            raise BlockedError(
+                f"nothing was put to work at {place}",
+                fix="promote a form there (`realm promote --inn`)",
+                code="NOTHING_AT_WORK",
+            )
+        before = _speaker(save, now.before_digest)
+        reigning = ledger.champion(save.conn, now.campaign_id)
+        crown_moves = bool(now.detail.get("crowned")) and (
+            reigning is not None and ledger.checkpoint(save.conn, reigning.checkpoint_id).digest == now.digest
+        )
+    if before is not None:
+        tell(f"{before.name} comes back")
+        ready = await reach.ready(place, before, displace=True, tell=tell)
+        with opened(folder) as save:
+            question, system, rules = _Trial(save.rules.inn.crown.canary, None), system_turn(save), save.rules.inn.crown
+        await _sing(ready, before, question, system, rules)
+    again: str | None = None
+    if crown_moves:
+        from realm_tui.runtime.orders import take_back as uncrown
+
+        again = (await asyncio.to_thread(uncrown, folder, progress=tell)).get("name")
+    with opened(folder, write=True) as save:
+        ceremonies.advance(save.conn, now.id, "undone", over=True)
+    return {"undone": now.name, "name": before.name if before is not None else None, "champion": again}
+
+
+def due(save: OpenedSave, place: str) -> str | None:
+    """What auto-deploy would put to work at a place now: a form shown to be better than the champion, else the champion.
+
+    Returns:
+        The form's name; None: what should work there works there, or nothing may.
+    """
+    from engine.trainer.promotion import best_examined
+
+    mine = [c for c in ledger.kept_checkpoints(save.conn) if c.campaign_id == save.campaign.id]
+    best, reigning = best_examined(mine), ledger.champion(save.conn)
+    wanted = ledger.checkpoint(save.conn, reigning.checkpoint_id) if reigning is not None else None
+    if best is not None and (wanted is None or best.digest != wanted.digest):
+        seen = gate_view(save, best.id)
+        if seen.verdict in ("better", "alone"):
+            wanted = best
+    working = ceremonies.at_work(save.conn, place)
+    if wanted is None or (working is not None and working.digest == wanted.digest):
+        return None
+    tried = next((c for c in ceremonies.ceremonies(save.conn, box=place, limit=1)), None)
+    refused = tried is not None and tried.digest == wanted.digest and tried.state in ("failed", "undone")
+    return None if refused or not _examined(save, wanted, gate_view(save, wanted.id)) else wanted.name
+
+
+async def auto_deploy(reach: Reach, folder: SaveFolder, place: str, *, tell: Tell = lambda _: None) -> Crowned | None:
+    """Do what `due` says, where the rules ask for it (``inn.crown.auto_deploy``); None: nothing was to be done.
+
+    A form that failed there, or that the player took back, is not tried again by itself.
+    """
+    with opened(folder) as save:
+        if not save.rules.inn.crown.auto_deploy:
+            return None
+        which = due(save, place)
+    return None if which is None else await promote(reach, folder, which, place, kind="auto", tell=tell)
+
+
+# ---------------------------------------------------------------- parts
+
+
+def _begun(form: Checkpoint, kind: str, place: str, before: Ceremony | None) -> Ceremony:
+    same = before is not None and before.digest == form.digest
+    return Ceremony(
+        campaign_id=form.campaign_id,
+        kind=kind,
+        name=form.name,
+        step=form.step,
+        digest=form.digest,
+        box=place,
+        state="gate",
+        before_digest=None if before is None else before.before_digest if same else before.digest,
+        before_name=None if before is None else before.before_name if same else before.name,
+        begun_at=clock.now(),
+    )
+
+
+def _must_be_strict(ready: Ready) -> None:
+    if not ready.server.strict:
+        raise BlockedError(
+            f"{ready.place} cannot prove which form answers",
+            why="its server is not one of the realm's own kinds",
+            fix="promote to a place with an own, vLLM or SGLang server",
+            code="NOT_STRICT",
+        )
+
+
+async def _sing(ready: Ready, who: Speaker, trial: _Trial, system: str, rules: CrownRules) -> dict[str, Any]:
+    """One greedy answer of exactly that form.
+
+    Raises:
+        ModelMismatchError: another form answered, or none proved that it did.
+        RealmError: it answered nothing (``CANARY_SILENT``).
+    """
+    sampling = Sampling(temperature=0.0, seed=0, max_tokens=rules.canary_tokens)
+    answer: Answer | None = None
+    async for part in ready.server.ask(
+        Ask(who.digest, messages=conversation(system, (), trial.prompt), sampling=sampling)
+    ):
+        if isinstance(part, Answer):
+            answer = part
+    if answer is None or answer.digest != who.digest:
+        raise ModelMismatchError(ready.place, who.digest, "the trial question was answered without its proof")
+    if not answer.text.strip() and not answer.tokens:
+        raise RealmError(
+            f"{who.name} answered nothing at {ready.place}",
+            why=f"the trial question was {trial.prompt!r}",
+            fix="see the server's log (`realm worker logs`), then promote again",
+            code="CANARY_SILENT",
+        )
+    same = None if trial.expected is None else answer.text.strip() == trial.expected.strip()
+    return {
+        "prompt": trial.prompt,
+        "answer": answer.text,
+        "expected": trial.expected,
+        "same": same,
+        "digest": answer.digest,
+        "seconds": answer.seconds,
+    }
+
+
+def _crown(folder: SaveFolder, name: str) -> str:
+    from realm_tui.runtime.orders import promote as crown
+
+    return str(crown(folder, name).get("path", ""))
+
+
+async def _put_back(
+    reach: Reach, folder: SaveFolder, place: str, before: Ceremony | None, who: Speaker, tell: Tell
+) -> None:
+    """Give the server the form back that worked there; what goes wrong now is told and leaves the first error standing."""
+    if before is None or before.digest == who.digest:
+        return
+    with opened(folder) as save:
+        old = _speaker(save, before.digest)
+    if old is None:
+        tell(f"{before.name} is gone and cannot be put back")
+        return
+    try:
+        await reach.ready(place, old, displace=True, tell=tell)
+    except RealmError as error:
+        tell(f"{before.name} could not be put back: {error.what}")
+
+
+def _speaker(save: OpenedSave, digest: str | None) -> Speaker | None:
+    """The kept form with that digest; None where there is none any more."""
+    found = next((c for c in ledger.kept_checkpoints(save.conn) if c.digest == digest), None)
+    if found is None or not ledger.folder_of(save.folder, found).is_dir():
+        return None
+    return of_checkpoint(save, found)

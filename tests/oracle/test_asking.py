@@ -1,0 +1,187 @@
+"""Asking a form: whose words come back, what is written down, and what happens when it stops, breaks or does not fit."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from configs.errors import BlockedError, RealmError, UsageError
+from configs.paths import SaveFolder
+from realm_tui.runtime.inn import forms
+from realm_tui.runtime.inn.loop import InnLoop
+from realm_tui.runtime.inn.oracle import Question, ask, compare, conversation, new_talk, sampling_of
+from realm_tui.runtime.opened import opened
+from saves.oracle import Turn, newest_turns, talk_turns, talks
+from tests.oracle.places import Village
+
+KEEP = 100
+
+
+def question(folder: SaveFolder, which: str, words: str, place: str = "arena", **more: Any) -> Question:
+    """A question to a form of the save."""
+    with opened(folder) as save:
+        who = forms.speaker(save, which)
+        earlier = more.pop("earlier", ())
+        sampling = sampling_of(save.rules.inn.oracle, **more.pop("sampling", {}))
+        messages = conversation(more.pop("system", ""), earlier, words)
+        return Question(who, place, messages, sampling, save.campaign.id, more.pop("talk", new_talk()), **more)
+
+
+def kept(folder: SaveFolder, **how: Any) -> tuple[Turn, ...]:
+    with opened(folder) as save:
+        return newest_turns(save.conn, limit=50, **how)
+
+
+async def test_an_answer_comes_in_pieces_and_is_kept_with_the_form_that_gave_it(
+    told: SaveFolder, village: Village
+) -> None:
+    pieces: list[str] = []
+    turn = await ask(village, told, question(told, "900", "who are you?"), keep=KEEP, on_piece=pieces.append)
+    assert "".join(pieces) == turn.answer == f"{turn.name} heard: who are you?"
+    assert (turn.step, turn.finish, turn.tokens, turn.strict, turn.box) == (900, "stop", 5, True, "arena")
+    assert turn.tokens_per_s == pytest.approx(4 / 0.4)
+    assert kept(told) == (turn,)
+    with opened(told) as save:
+        assert turn.digest == forms.speaker(save, "900").digest
+
+
+async def test_another_forms_words_are_an_error_and_are_thrown_away(told: SaveFolder, village: Village) -> None:
+    village.servers["arena"].lies = True
+    with pytest.raises(RealmError) as failed:
+        await ask(village, told, question(told, "900", "who are you?"), keep=KEEP)
+    assert failed.value.code == "MODEL_MISMATCH"
+    (turn,) = kept(told)
+    assert turn.answer is None and turn.finish is None and turn.error_code == "MODEL_MISMATCH"
+
+
+async def test_what_had_come_of_a_stopped_answer_stays(told: SaveFolder, village: Village) -> None:
+    village.servers["arena"].gate = asyncio.Event()
+    heard = asyncio.Event()
+    task = asyncio.create_task(
+        ask(village, told, question(told, "400", "hum"), keep=KEEP, on_piece=lambda _: heard.set())
+    )
+    await heard.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    (turn,) = kept(told)
+    assert turn.finish == "stopped" and turn.answer == turn.name and turn.tokens is None
+
+
+async def test_a_conversation_that_does_not_fit_loses_its_oldest_exchanges(told: SaveFolder, village: Village) -> None:
+    talk, earlier = new_talk(), []
+    for number in range(3):
+        asked = question(told, "900", f"question {number}", talk=talk, earlier=earlier, system="be kind")
+        earlier.append(await ask(village, told, asked, keep=KEEP))
+    village.servers["arena"].room = len("be kind") + len("question 2" + (earlier[2].answer or "") + "and now?")
+    turn = await ask(
+        village, told, question(told, "900", "and now?", talk=talk, earlier=earlier, system="be kind"), keep=KEEP
+    )
+    assert turn.detail["forgotten"] == 2
+    assert [m["content"] for m in turn.messages] == ["be kind", "question 2", earlier[2].answer, "and now?"]
+    with pytest.raises(RealmError) as failed:
+        await ask(village, told, question(told, "900", "x" * 5000), keep=KEEP)
+    assert failed.value.code == "TOO_LONG"
+
+
+async def test_two_forms_answer_one_question_and_one_that_fails_stops_nobody(
+    told: SaveFolder, village: Village
+) -> None:
+    talk = new_talk()
+    both = [question(told, which, "who?", talk=talk) for which in ("400", "900")]
+    heard: list[int] = []
+    first, second = await compare(village, told, both, keep=KEEP, on_piece=lambda side, _: heard.append(side))
+    assert isinstance(first, Turn) and isinstance(second, Turn)
+    assert first.detail["question"] == second.detail["question"] and set(heard) == {0, 1}
+    village.refuses["inn"] = BlockedError("the road is blocked", code="HOST_UNREACHABLE")
+    one, other = await compare(
+        village, told, [question(told, "400", "and?"), question(told, "900", "and?", place="inn")], keep=KEEP
+    )
+    assert isinstance(one, Turn) and isinstance(other, BlockedError)
+    newest = {turn.name: turn for turn in kept(told)[:2]}
+    assert sorted(t.error_code or "" for t in newest.values()) == ["", "HOST_UNREACHABLE"]
+
+
+async def test_a_place_that_proves_nothing_answers_and_is_marked(told: SaveFolder, village: Village) -> None:
+    turn = await ask(village, told, question(told, "900", "who?", place="study"), keep=KEEP)
+    assert not turn.strict and turn.answer
+
+
+async def test_history_is_found_by_words_and_told_by_conversation_and_has_a_bound(
+    told: SaveFolder, village: Village
+) -> None:
+    first = new_talk()
+    await ask(village, told, question(told, "900", "50% of \\_x?", talk=first, kind="chat"), keep=3)
+    await ask(village, told, question(told, "400", "and now?", talk=first, kind="chat"), keep=3)
+    await ask(village, told, question(told, "900", "other"), keep=3)
+    assert [t.question for t in kept(told, words="50%")] == ["50% of \\_x?"]
+    assert [t.question for t in kept(told, words="\\_x")] == ["50% of \\_x?"]
+    assert kept(told, words="heard nobody") == ()
+    with opened(told) as save:
+        newest, talk = talks(save.conn, limit=9)
+        assert (talk.id, talk.turns, talk.first, len(talk.names)) == (first, 2, "50% of \\_x?", 2)
+        assert newest.turns == 1
+    await ask(village, told, question(told, "900", "one more"), keep=3)
+    with opened(told) as save:
+        assert [t.question for t in talk_turns(save.conn, first)] == ["and now?"]
+
+
+def test_nobody_answers_for_a_form_that_is_not_there(told: SaveFolder) -> None:
+    with opened(told) as save:
+        with pytest.raises(UsageError) as unknown:
+            forms.speaker(save, "777")
+        assert unknown.value.code == "UNKNOWN_CHECKPOINT"
+        with pytest.raises(UsageError) as baseless:
+            forms.speaker(save, "base")
+        assert baseless.value.code == "NO_BASE"
+        who = forms.speaker(save, "400")
+        for file in sorted(who.folder.rglob("*"), reverse=True):
+            file.unlink() if file.is_file() else file.rmdir()
+        who.folder.rmdir()
+        with pytest.raises(BlockedError) as gone:
+            forms.speaker(save, "400")
+        assert gone.value.code == "FORM_GONE"
+    with pytest.raises(UsageError):
+        conversation("", (), "  ")
+
+
+def test_a_base_is_named_by_its_files_and_read_again_only_when_they_change(
+    told: SaveFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = told.root / "model"
+    (model / ".cache").mkdir(parents=True)
+    (model / "config.json").write_text("{}")
+    (model / ".cache" / "note").write_text("not of the model")
+    first = forms.folder_digest(model)
+    assert len(first) == 64
+    with monkeypatch.context() as closed:
+        closed.setattr(forms, "sha256", lambda _: pytest.fail("read again"))
+        assert forms.folder_digest(model) == first
+    (model / "config.json").write_text('{"a": 1}')
+    assert forms.folder_digest(model) != first
+
+
+def test_the_loop_of_the_inn_stops_what_is_cancelled_and_ends_in_good_order() -> None:
+    loop, ended = InnLoop(), []
+
+    async def endless(began: asyncio.Event | None = None) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("yes")
+
+    async def plain() -> int:
+        return 7
+
+    assert loop.run(plain()).result(timeout=10) == 7
+    one = loop.run(endless())
+    loop.run(plain()).result(timeout=10)
+    one.cancel()
+    loop.run(plain()).result(timeout=10)
+    loop.run(endless())
+    loop.run(plain()).result(timeout=10)
+    loop.close()
+    loop.close()
+    assert ended == ["yes", "yes"]
