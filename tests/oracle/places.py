@@ -69,7 +69,7 @@ class Parrot:
             raise FormMissingError("the parrot", ask.digest, list(self.holds))
         length = sum(len(message.content) for message in ask.messages)
         if length > self.room:
-            raise AskRefusedError("the parrot", f"{length} letters", code="TOO_LONG")
+            raise AskRefusedError("the parrot", f"{length} letters", code="QUESTION_TOO_LONG")
         text = self.says(self.holds[ask.digest], ask.messages[-1].content)
         for number, word in enumerate(text.split(" ")):
             yield word if number == 0 else f" {word}"

@@ -71,7 +71,8 @@ async def test_what_had_come_of_a_stopped_answer_stays(told: SaveFolder, village
 
 
 async def test_a_conversation_that_does_not_fit_loses_its_oldest_exchanges(told: SaveFolder, village: Village) -> None:
-    talk, earlier = new_talk(), []
+    talk = new_talk()
+    earlier: list[Turn] = []
     for number in range(3):
         asked = question(told, "900", f"question {number}", talk=talk, earlier=earlier, system="be kind")
         earlier.append(await ask(village, told, asked, keep=KEEP))
@@ -83,7 +84,7 @@ async def test_a_conversation_that_does_not_fit_loses_its_oldest_exchanges(told:
     assert [m["content"] for m in turn.messages] == ["be kind", "question 2", earlier[2].answer, "and now?"]
     with pytest.raises(RealmError) as failed:
         await ask(village, told, question(told, "900", "x" * 5000), keep=KEEP)
-    assert failed.value.code == "TOO_LONG"
+    assert failed.value.code == "QUESTION_TOO_LONG"
 
 
 async def test_two_forms_answer_one_question_and_one_that_fails_stops_nobody(

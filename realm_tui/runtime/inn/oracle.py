@@ -24,8 +24,8 @@ from saves.oracle import Turn, add_turn
 Tell = Callable[[str], None]
 OnPiece = Callable[[str], None]
 
-TOO_LONG = frozenset({"TOO_LONG", "CONTEXT_LENGTH"})
-"""Codes of a server that says a question does not fit."""
+TOO_LONG = "QUESTION_TOO_LONG"
+"""Code of a server that says a question does not fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ async def ask(
                 await asked.listen(on_piece)
                 break
             except RealmError as error:
-                if error.code not in TOO_LONG or not asked.forget_oldest():
+                if error.code != TOO_LONG or not asked.forget_oldest():
                     raise
     except asyncio.CancelledError:
         _write(folder, asked.turn(finish="stopped"), keep)

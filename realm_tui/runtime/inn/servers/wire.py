@@ -153,7 +153,16 @@ def refuse(label: str, reply: Reply) -> None:
         )
     if reply.status in (408, 429) or reply.status >= 500:
         raise InferenceError(label, reply.said)
+    if _too_long(reply):
+        raise AskRefusedError(label, reply.said, fix="ask a shorter one", code="QUESTION_TOO_LONG")
     raise AskRefusedError(label, reply.said)
+
+
+def _too_long(reply: Reply) -> bool:
+    """Whether the question and its conversation are more than the form reads at once, in the words of any server."""
+    error = reply.data.get("error") if isinstance(reply.data, dict) else None
+    code = str(error.get("code", "")).lower() if isinstance(error, dict) else ""
+    return "too_long" in code or "context_length" in code or "maximum context length" in reply.said.lower()
 
 
 def error_text(data: Any) -> str:
