@@ -1,0 +1,75 @@
+"""Boxes and forms for the Inn's tests. Nothing here leaves the loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from realm_tui.runtime.inn.box import LocalBox
+from saves.checkpoint_folder import LEDGER_FILE, model_digest
+
+MakeForm = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A realm of its own."""
+    found = tmp_path / "home"
+    monkeypatch.setenv("REALM_HOME", str(found))
+    return found
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[LocalBox]:
+    """This machine as a box; whatever a test leaves running there is ended."""
+    box = LocalBox("arena", tmp_path / "base")
+    yield box
+    end_all(tmp_path / "base" / "inn")
+
+
+def end_all(inn: Path) -> None:
+    """End every process of every server below a folder of the Inn."""
+    from realm_tui.runtime.inn.there import processes
+
+    for folder in (inn / "run").glob("*") if (inn / "run").is_dir() else ():
+        state = folder / "state.json"
+        if state.is_file():
+            found = json.loads(state.read_text(encoding="utf-8"))
+            if processes.lives(found["supervisor"], found["boot_id"]):
+                processes.end(str(folder), found["supervisor"]["pid"], 0.5)
+        processes.end(str(folder), None, 0.5)
+
+
+@pytest.fixture
+def form(tmp_path: Path) -> MakeForm:
+    """Makes checkpoints: plain folders with a ledger, their weights from a seed."""
+
+    def make(
+        name: str = "checkpoint-10-20260101-0000", *, size: int = 300_000, seed: int = 0, tokenizer: str = "a"
+    ) -> Path:
+        folder = tmp_path / "checkpoints" / name
+        (folder / "trainer").mkdir(parents=True)
+        block = hashlib.sha256(f"{name}{seed}".encode()).digest()
+        contents = {
+            "model.safetensors": (block * (size // 32 + 1))[:size],
+            "config.json": b"{}",
+            "tokenizer.json": json.dumps({"it": tokenizer}).encode(),
+            "trainer/state.json": b"{}",
+        }
+        for file, data in contents.items():
+            (folder / file).write_bytes(data)
+        files = {file: hashlib.sha256(data).hexdigest() for file, data in contents.items()}
+        sidecar = {"version": 1, "step": 10, "files": files, "digest": model_digest(files)}
+        (folder / LEDGER_FILE).write_text(json.dumps(sidecar), encoding="utf-8")
+        return folder
+
+    return make
+
+
+def digest_of(folder: Path) -> str:
+    """The digest a checkpoint's ledger names."""
+    return str(json.loads((folder / LEDGER_FILE).read_text(encoding="utf-8"))["digest"])
