@@ -294,6 +294,7 @@ class FaceRules(Model):
     refresh_s: float = Field(0.9, ge=0.25, le=60, description="seconds between two looks at the engine")
     names: Literal["plain", "tavern"] = Field("tavern", description="technical labels, or the tavern's")
     ascii: bool = Field(False, description="draw with ASCII characters only")
+    bell: bool = Field(False, description="ring the terminal's bell for what is worth a look")
     stale_s: float = Field(60.0, gt=0, description="age of data from which a banner says so")
 
 

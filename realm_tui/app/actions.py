@@ -173,6 +173,15 @@ ACTIONS: tuple[Action, ...] = (
         in_footer=False,
     ),
     Action(
+        "sound",
+        "n",
+        "sound on/off",
+        "bell on/off",
+        "Ring the terminal's bell for a level, a crown, a deed, a new region, a quest done or failed, trouble, and a fallen "
+        "engine, each in its own rhythm; or be silent.",
+        in_footer=False,
+    ),
+    Action(
         "theme",
         "t",
         "theme",

@@ -1,4 +1,4 @@
-"""The app: one timer that reads the facts off the event loop, one batch that paints them, and the answers to the keys."""
+"""The app: one timer that reads the facts off the event loop, one batch that paints them, and the way between screens."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.filter import Monochrome, NoColor
@@ -21,17 +21,17 @@ from textual.screen import Screen
 
 from configs.errors import RealmError
 from configs.schema import GameConfig
-from engine.link.protocol import Verb
-from engine.link.state import LIVING, EngineState
-from realm_tui.app.actions import ACTIONS, action
+from realm_tui.app.actions import ACTIONS
+from realm_tui.app.answers import Answers
 from realm_tui.app.ascii import AsciiFilter
+from realm_tui.app.bell import Bell
+from realm_tui.app.contracts import Keeper, Source
 from realm_tui.app.drawing import Look
 from realm_tui.app.facts import Facts
 from realm_tui.app.link import Link
 from realm_tui.app.palette import ActionCommands
 from realm_tui.app.screens.battle import BattleScreen
 from realm_tui.app.screens.frame import Frame
-from realm_tui.app.screens.page import Page
 from realm_tui.app.screens.registry import HOME, MORE, SCREENS, screen
 from realm_tui.app.theme import THEMES
 from realm_tui.runtime.foreign import clean
@@ -48,37 +48,9 @@ _TOASTS = 5
 """Notices that are seen at once; an older one gives way."""
 _LOOK_S = 30.0
 """How often it is remembered what the player has seen; a killed screen repeats at most that much."""
-_RESTING = frozenset({EngineState.PAUSED, EngineState.PARKED, EngineState.BLOCKED})
 
 
-class Source(Protocol):
-    """Where the facts come from. Called on one thread, never two calls at once."""
-
-    def read(self) -> Facts:
-        """The facts now; `RealmError` when the save cannot be read."""
-
-    def away(self) -> AwayView | None:
-        """What happened since the last look; None when nothing did."""
-
-    @property
-    def games(self) -> Games:
-        """Gives the game of the save; asked on the same thread."""
-
-    def look_up(self, read: Callable[[OpenedSave], T], known: int | None) -> tuple[int, T] | None:
-        """What ``read`` makes of the save, with the database's version; None when that is still the ``known`` one."""
-
-
-class Keeper(Protocol):
-    """Where the screen's own choices are kept."""
-
-    def setting(self, key: str, value: Any) -> object:
-        """Keep a setting."""
-
-    def seen(self, key: str, value: Any) -> object:
-        """Remember what was seen."""
-
-
-class RealmApp(App[int]):
+class RealmApp(Answers):
     """The screens and everything that can be done on all of them."""
 
     TITLE = "Realm of Training"
@@ -108,6 +80,7 @@ class RealmApp(App[int]):
         ask_names: bool = False,
         read_only: bool = False,
         where: str = "",
+        sound: bool = False,
         driver_class: type[Driver] | None = None,
     ) -> None:
         """
@@ -124,6 +97,7 @@ class RealmApp(App[int]):
             ask_names: welcome a new player and ask which words the screen should use.
             read_only: another screen has this save open.
             where: the folder in which the save lies, for the first questions.
+            sound: ring the terminal's bell for what one would look up for.
             driver_class: what drives the terminal.
         """
         self.hero_colour = hero_colour
@@ -141,9 +115,9 @@ class RealmApp(App[int]):
         self._start_engine, self._ask_names, self._read_only = start_engine, ask_names, read_only
         self._where = where
         self.away: AwayView | None = None
+        self.sound, self._chimes = sound, Bell()
         self._deeds: tuple[str, ...] = ()
         """Achievements the save knows the player was told of: what was told once stays."""
-        """What happened between the last look and this one."""
         self._reader = reader or ThreadPoolExecutor(max_workers=1, thread_name_prefix="facts")
         self._own_reader = reader is None
         self._reading = False
@@ -238,7 +212,6 @@ class RealmApp(App[int]):
         return bool(getattr(self._driver, "behind", False))
 
     def refresh_facts(self) -> None:
-        """Read the facts on their thread, unless a read is under way or the terminal does not keep up."""
         if self._reading or self._terminal_behind or not self.is_running:
             return
         if not self.is_headless and _hung_up():
@@ -257,9 +230,17 @@ class RealmApp(App[int]):
                 self.notify(clean(error.text()), severity="error", timeout=10, markup=False)
         else:
             self._trouble = ""
+            self._ring()
             self._paint()
         finally:
             self._reading = False
+
+    def _ring(self) -> None:
+        """Sound the bell for what is new, where the player wants to hear it."""
+        strokes = self._chimes.hear(self.facts) if self.facts is not None else ()
+        if self.sound:
+            for after in strokes:
+                self.set_timer(after, self.bell) if after else self.bell()
 
     def _paint(self) -> None:
         if self.facts is None:
@@ -272,7 +253,6 @@ class RealmApp(App[int]):
                 top.show_around(self.facts, self.look, pending)
 
     def repaint_top(self) -> None:
-        """Draw the facts at hand on the screen in front."""
         self._paint()
 
     def _repaint_all(self) -> None:
@@ -290,7 +270,6 @@ class RealmApp(App[int]):
 
     @property
     def top(self) -> Frame:
-        """The full screen in front, below whatever dialog is open."""
         return next((s for s in reversed(self.screen_stack) if isinstance(s, Frame)), self._battle)
 
     def may_look(self, page: Frame) -> bool:
@@ -306,7 +285,6 @@ class RealmApp(App[int]):
         return await asyncio.get_running_loop().run_in_executor(self._reader, self._source.look_up, read, known)
 
     def action_go(self, screen_id: str) -> None:
-        """Open a screen in place of the one in front; the Battle screen always lies below."""
         wanted, top = screen(screen_id), self.top
         if top.place == wanted.id:
             return
@@ -350,196 +328,6 @@ class RealmApp(App[int]):
         for old in sorted(self._notifications, key=lambda n: n.raised_at)[:-_TOASTS]:
             self._unnotify(old, refresh=False)
         self._refresh_notifications()
-
-    # ------------------------------------------------------------------ deeds
-
-    def do(
-        self,
-        name: str,
-        deed: Callable[[], Awaitable[object]],
-        words: str,
-        done: str = "",
-        *,
-        quiet: bool = False,
-    ) -> None:
-        """Carry something out in the background; the header says so meanwhile, a toast says how it ended.
-
-        Args:
-            name: what it is; one of a name at a time.
-            deed: does it.
-            words: what the header says meanwhile.
-            done: what the toast says when it worked; empty: the deed's own words.
-            quiet: no toast when it worked.
-        """
-        if name in self._pending:
-            return
-        self._pending[name] = words
-        self._paint()
-        self._carry_out(name, deed, done, quiet)
-
-    @work
-    async def _carry_out(self, name: str, deed: Callable[[], Awaitable[object]], done: str, quiet: bool) -> None:
-        try:
-            result = await deed()
-        except RealmError as error:
-            self.notify(clean(error.text()), severity="error", timeout=8, markup=False)
-        else:
-            if not quiet:
-                self.notify(clean(done or str(result)), timeout=4, markup=False)
-        finally:
-            self._pending.pop(name, None)
-            self._paint()
-            self.refresh_facts()
-
-    def progress(self, name: str) -> Callable[[str], None]:
-        """Hears what a deed under way says of itself; the header shows it."""
-
-        def tell(text: str) -> None:
-            if name in self._pending:
-                self._pending[name] = clean(text)
-                self._paint()
-
-        return tell
-
-    def _order(self, verb: Verb, words: str, done: str, args: dict[str, Any] | None = None) -> None:
-        name = str(verb)
-
-        async def deed() -> str:
-            step = await self.link.order(verb, args or {}, self.progress(name))
-            return f"{done} (step {step:,})" if step is not None else done
-
-        self.do(name, deed, words)
-
-    def _keep(self, key: str, value: Any) -> None:
-        if not self._read_only:
-            self._keeper.setting(key, value)
-
-    @property
-    def state(self) -> EngineState:
-        """What the engine does, as far as the screen knows."""
-        return self.facts.status.state if self.facts is not None else EngineState.NONE
-
-    # ------------------------------------------------------------------ answers to the keys
-
-    def action_pause_or_resume(self) -> None:
-        if self.state in _RESTING:
-            self._order(Verb.RESUME, "resuming", "Training goes on")
-        elif self.state in LIVING:
-            self._order(Verb.PAUSE, "pausing", "Paused")
-        else:
-            self.do("start", self.link.start, "calling the hero", quiet=True)
-
-    def action_checkpoint(self) -> None:
-        self._order(Verb.CHECKPOINT, "saving a checkpoint", "Checkpoint saved")
-
-    def action_promote(self) -> None:
-        self.do("promote", lambda: self.link.promote(self.progress("promote")), "crowning a champion")
-
-    @work
-    async def action_skip(self) -> None:
-        if await self._sure("skip"):
-            self._order(Verb.SKIP, "skipping the quest", "Quest skipped")
-
-    @work
-    async def action_stop(self) -> None:
-        if self.state not in LIVING:
-            self.notify("No engine is running.", markup=False)
-            return
-        again = self.state is EngineState.STOPPING or "stop" in self._pending
-        if again or await self._sure("stop"):
-            name = "stop now" if again else "stop"
-            self.do(name, lambda: self.link.stop(again, self.progress(name)), "saving and stopping", "Stopped")
-
-    async def _sure(self, action_id: str) -> bool:
-        from realm_tui.app.screens.dialog import confirm
-
-        return await self.push_screen_wait(confirm(action(action_id).confirm)) == "yes"
-
-    @work
-    async def action_add_quest(self) -> None:
-        from realm_tui.app.screens.add_quest import AddQuestScreen
-
-        added = await self.push_screen_wait(AddQuestScreen(self.link.add_file, Path.cwd()))
-        if added:
-            self.notify(clean(added), markup=False)
-            self.refresh_facts()
-
-    def action_ask(self, question: str = "") -> None:
-        from realm_tui.app.screens.ask import AskScreen
-
-        champion = self.facts.status.champion if self.facts is not None else None
-        self.push_screen(AskScreen(self.link, champion.name if champion is not None else None, question))
-
-    def action_spar(self) -> None:
-        from realm_tui.app.screens.spar import SparScreen
-
-        self.push_screen(SparScreen(self.link))
-
-    def action_names(self) -> None:
-        names: Voice = "plain" if self.look.tavern else "tavern"
-        self.look = replace(self.look, names=names)
-        self._keep("face.names", names)
-        self._paint_look()
-
-    def _paint_look(self) -> None:
-        """After a change of look: the screen in front, with the data it holds."""
-        self._paint()
-        if isinstance(self.top, Page):
-            self.top.repaint_data()
-
-    def action_ascii(self) -> None:
-        self.look = replace(self.look, ascii=not self.look.ascii)
-        self._ascii.enabled = self.look.ascii
-        self.set_class(self.look.ascii, "-ascii")
-        self._keep("face.ascii", self.look.ascii)
-        self._paint_look()
-        self.top.repaint()
-        self.refresh_css(animate=False)
-
-    def action_zoom(self) -> None:
-        from realm_tui.app.widgets.strain import StrainPanel
-
-        panel = self._battle.query_one(StrainPanel)
-        panel.recent = not panel.recent
-        self._paint()
-
-    def action_theme(self) -> None:
-        self.search_themes()
-
-    def action_palette(self) -> None:
-        self.action_command_palette()
-
-    def action_help(self) -> None:
-        from realm_tui.app.screens.help import HelpScreen
-
-        self.push_screen(HelpScreen(self.look, self.top.keys, on_battle=self.top is self._battle))
-
-    def action_away(self) -> None:
-        if self.away is not None:
-            self.action_go("away")
-        else:
-            self.notify("Nothing happened while you were away.", markup=False)
-
-    @work(exclusive=True, group="leave")
-    async def action_leave(self) -> None:
-        from realm_tui.app.screens.dialog import leave
-
-        if self.top.has_class("-tiny"):
-            self.exit(0)
-            return
-        answer = await self.push_screen_wait(leave(self.state in LIVING))
-        if answer == "leave":
-            self.exit(0)
-        elif answer == "stop":
-            try:
-                self._pending["leave"] = "saving and stopping"
-                self._paint()
-                await self.link.stop(False, self.progress("leave"))
-            except RealmError as error:
-                self._pending.pop("leave", None)
-                self.notify(clean(error.text()), severity="error", timeout=10, markup=False)
-            else:
-                self.exit(0)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         return ()

@@ -83,6 +83,7 @@ def _play(folder: SaveFolder, read_only: bool) -> int:
             ask_names="face.names" not in opening.settings and not read_only,
             read_only=read_only,
             where=str(folder.root),
+            sound=bool(opening.settings.get("face.bell", rules.face.bell)),
             driver_class=None if os.environ.get("TEXTUAL_DRIVER") else FrameDroppingDriver,
         )
         app.run()

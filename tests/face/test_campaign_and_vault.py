@@ -397,7 +397,7 @@ async def test_a_campaign_is_begun_with_a_name_and_waits(folder: SaveFolder) -> 
 
 async def test_a_campaign_goes_to_the_hall_and_a_note_stands_among_the_milestones(folder: SaveFolder) -> None:
     async with opened_screen(folder, "campaign") as pilot:
-        await pilot.press("n")
+        await pilot.press("i")
         line = await dialog(pilot, Line)
         line.query_one(Input).value = "a new lamp"
         await pilot.press("enter")

@@ -54,7 +54,7 @@ class CampaignScreen(Page[CampaignView]):
             "Put the campaign under the cursor into the Hall of Legends; nothing is deleted.",
             footer_order=22,
         ),
-        Action("note_campaign", "n", "note", "note", "Write a note among the milestones.", footer_order=23),
+        Action("note_campaign", "i", "note", "inscribe", "Write a note among the milestones.", footer_order=23),
         Action(
             "export_recipe",
             "x",
