@@ -1,4 +1,4 @@
-"""The engine's processes: ``python -P -m engine keeper|trainer|once --save-dir DIR``, and ``gain``, which needs no save.
+"""The engine's processes: ``python -P -m engine keeper|trainer|once --save-dir DIR``, ``worker``, and ``gain``, which needs no save.
 
 Started by the game; nothing here reads the terminal.
 """
@@ -16,7 +16,7 @@ from configs.paths import SaveFolder
 
 
 def parser() -> argparse.ArgumentParser:
-    """The three processes and their arguments."""
+    """The processes and their arguments."""
     top = argparse.ArgumentParser(prog="engine", description="processes of the training engine")
     roles = top.add_subparsers(dest="role", required=True)
     for role, meaning in (
@@ -36,6 +36,14 @@ def parser() -> argparse.ArgumentParser:
     gain.add_argument("--skill", required=True, help="the skill's id")
     gain.add_argument("--steps", type=int, required=True, help="optimizer steps")
     gain.add_argument("--seed", type=int, default=0, help="seed of the hatchling")
+    worker = roles.add_parser("worker", help="answer over a unix socket with exactly the form that is asked for")
+    worker.add_argument("--socket", type=Path, required=True, help="path of the socket, in a folder of this user alone")
+    worker.add_argument("--save-dir", type=Path, help="folder of a save whose forms it knows")
+    worker.add_argument("--store", type=Path, help="folder of a store whose forms it knows")
+    worker.add_argument("--memory-gb", type=float, help="most memory of loaded forms (default: inn.worker.memory_gb)")
+    worker.add_argument("--threads", type=int, help="processor threads (default: inn.worker.threads)")
+    worker.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="what it computes on")
+    worker.add_argument("--hero-json", type=Path, help="the hero of a store's forms whose manifest names none")
     return top
 
 
@@ -44,6 +52,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     if arguments.role == "gain":
         return _gain(arguments.skill, arguments.steps, arguments.seed)
+    if arguments.role == "worker":
+        return _worker(arguments)
     folder = SaveFolder(arguments.save_dir.absolute())
     if arguments.role == "trainer":
         return _trainer(folder, arguments.control_fd, tied=arguments.tied)
@@ -84,6 +94,23 @@ def _gain(skill: str, steps: int, seed: int) -> int:
     except RealmError as error:
         sys.stdout.write(json.dumps({"error": error.as_dict()}) + "\n")
         return error.exit_code
+
+
+def _worker(arguments: argparse.Namespace) -> int:
+    from engine.worker.main import Orders, run
+
+    save, store = arguments.save_dir, arguments.store
+    return run(
+        Orders(
+            socket=arguments.socket.absolute(),
+            save=None if save is None else SaveFolder(save.absolute()),
+            store=None if store is None else store.absolute(),
+            memory_gb=arguments.memory_gb,
+            threads=arguments.threads,
+            hero_file=arguments.hero_json,
+            device=arguments.device,
+        )
+    )
 
 
 def _once(folder: SaveFolder, verb: str, text: str) -> int:

@@ -77,7 +77,7 @@ def _decode(hero: Hero, prompts: Sequence[Sequence[int]], limits: Sequence[int])
     cache = DynamicCache(config=hero.model.config)
     stops = set(hero.stop_ids)
     while True:
-        chosen = _next_logits(hero, ids, mask, positions, cache).argmax(-1)
+        chosen = next_logits(hero, ids, mask, positions, cache).argmax(-1)
         tokens: list[int] = chosen.tolist()
         for row, token in zip(rows, tokens, strict=True):
             if token not in stops:
@@ -95,7 +95,7 @@ def _decode(hero: Hero, prompts: Sequence[Sequence[int]], limits: Sequence[int])
         positions = positions[:, -1:] + 1
 
 
-def _next_logits(hero: Hero, ids: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache) -> Tensor:
+def next_logits(hero: Hero, ids: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache) -> Tensor:
     """[rows, V]: logits of the next token; the cache grows by ``ids``."""
     with hero.arithmetic():
         states = hero.model.get_decoder()(
@@ -129,7 +129,7 @@ def sample(
     cache = DynamicCache(config=hero.model.config)
     answer: list[int] = []
     for _ in range(_room(hero, len(prompt_ids), max_new_tokens)):
-        logits = _next_logits(hero, ids, mask, positions, cache)[0].cpu()
+        logits = next_logits(hero, ids, mask, positions, cache)[0].cpu()
         token = int(logits.argmax()) if temperature <= 0 else _draw(logits / temperature, top_p, generator)
         if token in hero.stop_ids:
             break
