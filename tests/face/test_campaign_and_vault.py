@@ -25,7 +25,8 @@ from realm_tui.app.screens.dialog import Choice, Line
 from realm_tui.app.screens.page import Page
 from realm_tui.app.source import SaveSource
 from realm_tui.app.theme import THEMES
-from realm_tui.app.widgets.picker import Picker, SheetView
+from realm_tui.app.widgets.listing import Item, Listing
+from realm_tui.app.widgets.scroll import Scroll
 from realm_tui.runtime.campaigns import archive, begin, remember
 from realm_tui.runtime.opened import opened
 from saves import campaigns, ledger
@@ -200,48 +201,71 @@ class Themed(App[None]):
 async def test_the_cursor_stays_on_its_line_when_the_list_changes() -> None:
     class Host(Themed):
         def compose(self) -> ComposeResult:
-            yield Picker("list")
+            yield Listing("list")
 
-    def items(*keys: str) -> list[Any]:
-        return [(key, lambda width, key=key: ((f"line {key}", "text"),)) for key in keys]
+    def items(*keys: str) -> list[Item]:
+        return [Item(key, ((f"line {key}", "text"),)) for key in keys]
 
     host = Host()
     async with host.run_test(size=(30, 6)) as pilot:
-        picker = host.query_one(Picker)
-        picker.fill(items(*"abcdefghij"))
-        picker.focus()
+        listing = host.query_one(Listing)
+        listing.draw(items(*"abcdefghij"), Look(), head=lambda _: [(("a head", "muted"),)])
+        listing.focus()
         await pilot.press("down", "down", "pagedown")
-        at = picker.key
+        at = listing.chosen
         assert at is not None and at not in "abc"
-        picker.fill(items("new", *"abcdefghij"))
-        assert picker.key == at
-        picker.fill(items(*(key for key in "abcdefghij" if key != at)))
-        assert picker.key not in (None, at)
+        listing.draw(items("new", *"abcdefghij"), Look())
+        assert listing.chosen == at
+        listing.draw(items(*(key for key in "abcdefghij" if key != at)), Look())
+        assert listing.chosen not in (None, at)
         await pilot.press("home")
-        assert picker.key == "a"
+        assert listing.chosen == "a"
         await pilot.press("end", "down")
-        assert picker.key == ("j" if at != "j" else "i")
-        picker.fill([])
+        assert listing.chosen == ("j" if at != "j" else "i")
+        listing.draw(items(*"abcdefghij"), Look(), at="c")
+        assert listing.chosen == "c"
+        listing.draw([], Look())
         await pilot.press("down", "enter")
-        assert picker.key is None
+        assert listing.chosen is None
+
+
+async def test_a_click_stands_on_the_line_under_the_mouse_below_the_heads() -> None:
+    class Host(Themed):
+        def compose(self) -> ComposeResult:
+            yield Listing("list", classes="")
+
+    host = Host()
+    async with host.run_test(size=(30, 8)) as pilot:
+        listing = host.query_one(Listing)
+        heads = [(("one", "muted"),), (("two", "muted"),)]
+        listing.draw([Item(key, ((key, "text"),)) for key in "abcd"], Look(), head=lambda _: heads)
+        await pilot.click(listing, offset=(3, 4))
+        assert listing.chosen == "c"
+        await pilot.click(listing, offset=(3, 1))
+        assert listing.chosen == "c"
 
 
 async def test_a_sheet_scrolls_no_further_than_its_end_and_stays_where_it_was() -> None:
     class Host(Themed):
         def compose(self) -> ComposeResult:
-            yield SheetView("sheet")
+            yield Scroll("sheet")
 
     host = Host()
     async with host.run_test(size=(20, 5)) as pilot:
-        sheet = host.query_one(SheetView)
+        sheet = host.query_one(Scroll)
         rows = [((f"row {i}", "text"),) for i in range(30)]
-        sheet.fill(lambda _: rows, of="a")
+        sheet.fill(lambda _: rows, Look(), subject="a")
         sheet.focus()
         await pilot.press("end", "down", "up")
         first = sheet._rows[0]
-        sheet.fill(lambda _: rows, of="a")
+        sheet.fill(lambda _: rows, Look(), subject="a")
         assert sheet._rows[0] == first and sheet._rows[0] != rows[0]
-        sheet.fill(lambda _: rows, of="b")
+        sheet.fill(lambda _: rows, Look(), subject="b")
+        assert "row 0" in sheet._rows[0][0][0]
+        sheet.fill(lambda _: rows, Look(), subject="b", spot=("x", lambda found: 20))
+        assert any("row 20" in row[0][0] for row in sheet._rows)
+        await pilot.press("home")
+        sheet.fill(lambda _: rows, Look(), subject="b", spot=("x", lambda found: 20))
         assert "row 0" in sheet._rows[0][0][0]
 
 

@@ -16,7 +16,7 @@ from configs.paths import SaveFolder
 from realm_tui.app.drawing import Look, Row, fit, width_of
 from realm_tui.app.widgets import campaign as campaign_rows
 from realm_tui.app.widgets import gate, ledger, roster
-from realm_tui.app.widgets.picker import Item
+from realm_tui.app.widgets.listing import Item
 from realm_tui.runtime.campaign_view import CampaignReader, CampaignView
 from realm_tui.runtime.campaigns import archive, begin, remember, switch
 from realm_tui.runtime.gate_view import gate_view
@@ -36,7 +36,7 @@ def text(rows: Sequence[Row]) -> str:
 
 
 def lines(items: Sequence[Item], width: int = 76) -> str:
-    return text([make(width) for _, make in items])
+    return text([one.painted(width) for one in items])
 
 
 @pytest.fixture
@@ -266,15 +266,15 @@ def test_rows_keep_their_width_and_let_nothing_through(played: SaveFolder) -> No
     painters: list[Callable[[Look, int], Sequence[Row]]] = [
         lambda look, w: campaign_rows.way_rows(campaigns, look, w),
         lambda look, w: campaign_rows.milestone_rows(campaigns.milestones, look, w),
-        lambda look, w: [make(w) for _, make in campaign_rows.list_items(campaigns, look)],
+        lambda look, w: [one.painted(w) for one in campaign_rows.list_items(campaigns, look)],
         lambda look, w: ledger.form_rows(book.forms[0], look, w),
         lambda look, w: ledger.beside_rows(book.forms[0], book.forms[1], look, w),
-        lambda look, w: [make(w) for _, make in ledger.list_items(book.forms, None)],
+        lambda look, w: [one.painted(w) for one in ledger.list_items(book.forms, None)],
         lambda look, w: gate.verdict_rows(seen, look, w, 64),
         lambda look, w: gate.discordant_rows(seen, look, w),
         lambda look, w: gate.fighters(seen, look, w),
         lambda look, w: roster.hero_rows(heroes.heroes[0], look, w),
-        lambda look, w: [make(w) for _, make in roster.hero_items(heroes, look)],
+        lambda look, w: [one.painted(w) for one in roster.hero_items(heroes, look)],
     ]
     for look, width, paint in product((Look(), PLAIN, Look(ascii=True)), (24, 40, 76, 116), painters):
         rows = [fit(row, width) for row in paint(look, width)]

@@ -22,7 +22,7 @@ from lore.saga import ALERTS, CHANNELS, Alert, Channel, Line
 from realm_tui.app.ascii import to_ascii
 from realm_tui.app.drawing import Look, Row, fit
 from realm_tui.app.widgets import bounty, deeds, garrison, glossary, log_page, realm_map, saga_page, settings
-from realm_tui.app.widgets.picker import Item
+from realm_tui.app.widgets.listing import Item
 from realm_tui.runtime.game import GameReader
 from realm_tui.runtime.game_view import GameView, view_of
 from realm_tui.runtime.garrison_view import GarrisonView, garrison_view
@@ -73,7 +73,7 @@ def text(rows: Sequence[Row]) -> str:
 
 
 def lines(items: Sequence[Item], width: int = 78) -> str:
-    return text([paint(width) for _, paint in items])
+    return text([one.painted(width) for one in items])
 
 
 def shown(folder: SaveFolder, section: Section, question: Question | None = None) -> SettingsView:
@@ -382,23 +382,23 @@ def test_nothing_is_wider_than_its_panel_and_ascii_stays_ascii(folder: SaveFolde
     with opened(folder) as save:
         realm, story = map_view(save, game.game), SagaView(*Story(everything=False).read(save, GameReader()))
     painted: list[Callable[[int], Sequence[Row]]] = [
-        lambda w: [paint(w) for _, paint in settings.rule_items(rules.rules)],
+        lambda w: [one.painted(w) for one in settings.rule_items(rules.rules)],
         lambda w: settings.rule_sheet(rules.rules[0], w),
         lambda w: settings.memory_sheet(memory.calculation, look, w),
         lambda w: settings.reset_sheet(danger.resets[3], "main", w),
         lambda w: log_page.log_sheet(LOG.lines[0], look, w),
         lambda w: garrison.host_rows(view, look, w),
         lambda w: garrison.disk_rows(view, look, w, 12),
-        lambda w: [paint(w) for _, paint in glossary.word_items(words, look)],
+        lambda w: [one.painted(w) for one in glossary.word_items(words, look)],
         lambda w: glossary.word_sheet(words[0], look, w),
-        lambda w: [paint(w) for _, paint in bounty.card_items(game.bounties(), look)],
+        lambda w: [one.painted(w) for one in bounty.card_items(game.bounties(), look)],
         lambda w: bounty.card_sheet(game.bounties()[0], look, w),
-        lambda w: [paint(w) for _, paint in bounty.effect_items(game.effects(), game.game.step, look)],
-        lambda w: [paint(w) for _, paint in deeds.deed_items(game.achievements(), look)],
+        lambda w: [one.painted(w) for one in bounty.effect_items(game.effects(), game.game.step, look)],
+        lambda w: [one.painted(w) for one in deeds.deed_items(game.achievements(), look)],
         lambda w: deeds.deed_sheet(game.achievements()[0], look, w),
-        lambda w: [paint(w) for _, paint in realm_map.region_items(realm, "PIP", look)],
+        lambda w: [one.painted(w) for one in realm_map.region_items(realm, "PIP", look)],
         lambda w: realm_map.region_sheet(realm, "summit", look, w),
-        lambda w: [paint(w) for _, paint in saga_page.saga_items(story.lines, look)],
+        lambda w: [one.painted(w) for one in saga_page.saga_items(story.lines, look)],
         lambda w: saga_page.day_sheet(story, story.lines[0], look, w),
     ]
     for paint in painted:

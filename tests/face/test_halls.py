@@ -28,7 +28,7 @@ from realm_tui.app.screens.list_page import ListPage
 from realm_tui.app.screens.page import Page
 from realm_tui.app.screens.settings import SettingsScreen
 from realm_tui.app.widgets.banner import Banner
-from realm_tui.app.widgets.picker import Picker
+from realm_tui.app.widgets.listing import Listing
 from realm_tui.runtime import garrison_view
 from realm_tui.runtime.garrison_view import Disk, GarrisonView, Host, Room, Sentry
 from realm_tui.runtime.log_view import LogView, SagaView
@@ -102,7 +102,7 @@ async def test_a_rule_is_found_changed_and_taken_back(folder: SaveFolder) -> Non
         page = await go(pilot, "settings")
         await pilot.press("slash", *"in an exam", "enter")
         await settle(pilot)
-        assert page.picker.key == "exams.items" and "fresh problems in an exam" in sheet(page)
+        assert page.listing.chosen == "exams.items" and "fresh problems in an exam" in sheet(page)
         await pilot.press("enter")
         await settle(pilot)
         app.screen.query_one(Input).value = "96"
@@ -124,7 +124,7 @@ async def test_a_wrong_value_is_refused_in_words_and_nothing_is_written(folder: 
     app = app_on(folder)
     async with app.run_test(size=WIDE) as pilot:
         page = await go(pilot, "settings")
-        page.picker.go("exams.items")
+        page.listing.go_to("exams.items")
         await pilot.press("enter")
         await settle(pilot)
         app.screen.query_one(Input).value = "-5"
@@ -142,7 +142,7 @@ async def test_the_calculator_answers_as_its_fields_turn(folder: SaveFolder) -> 
         before = sheet(page)
         await pilot.press("down", "right")
         await until(pilot, lambda: sheet(page) != before)
-        assert "GiB of" in sheet(page) and page.picker.key == "card"
+        assert "GiB of" in sheet(page) and page.listing.chosen == "card"
         await pilot.press("left")
         await until(pilot, lambda: sheet(page) == before)
 
@@ -217,8 +217,8 @@ async def test_the_log_is_narrowed_by_channel_level_and_word_and_escape_widens_i
         assert "loss not finite" in listed(page) and "Checkpoint saved" not in listed(page)
         await pilot.press("escape")
         await settle(pilot)
-        assert listed(page).replace("▸", " ") == everything.replace("▸", " ")
-        while "checkpoint" not in str(page.picker.border_title):
+        assert listed(page).replace("▌", " ") == everything.replace("▌", " ")
+        while "checkpoint" not in str(page.listing.border_title):
             await pilot.press("f")
             await settle(pilot)
         assert "Checkpoint saved" in listed(page) and "not finite" not in listed(page)
@@ -232,7 +232,7 @@ async def test_the_cursor_stays_on_its_event_when_newer_ones_come(folder: SaveFo
     async with app.run_test(size=WIDE) as pilot:
         page = await go(pilot, "log")
         await pilot.press("down", "down", "down")
-        at, text = page.picker.key, sheet(page)
+        at, text = page.listing.chosen, sheet(page)
         with closing(open_save(folder, write=True)) as conn:
             conn.execute("UPDATE incidents SET status = 'resolved', resolved_at = ?", (NOW - 1,))
             conn.commit()
@@ -241,7 +241,7 @@ async def test_the_cursor_stays_on_its_event_when_newer_ones_come(folder: SaveFo
         source.version += 1
         page.look_again()
         await until(pilot, lambda: "is beaten" in listed(page))
-        assert page.picker.key == at
+        assert page.listing.chosen == at
         assert sheet(page) == text
 
 
@@ -280,7 +280,7 @@ async def test_a_monster_is_laid_to_rest_and_left_be(folder: SaveFolder) -> None
     async with app.run_test(size=WIDE) as pilot:
         page = await go(pilot, "incidents")
         assert "a small thing" in listed(page) and "NaN Dragon" in listed(page)
-        page.picker.go("2")
+        page.listing.go_to("2")
         await pilot.press("X")
         await settle(pilot)
         await pilot.press("n")
@@ -290,7 +290,7 @@ async def test_a_monster_is_laid_to_rest_and_left_be(folder: SaveFolder) -> None
         await settle(pilot)
         await pilot.press("y")
         await until(pilot, lambda: "a small thing" not in listed(page))
-        page.picker.go("1")
+        page.listing.go_to("1")
         await pilot.press("x")
         await until(pilot, lambda: "NaN Dragon" not in listed(page))
         await pilot.press("f")
@@ -307,7 +307,7 @@ async def test_what_training_waits_for_is_not_closed_behind_its_back(folder: Sav
     app = app_on(folder)
     async with app.run_test(size=WIDE) as pilot:
         page = await go(pilot, "incidents")
-        page.picker.go("1")
+        page.listing.go_to("1")
         await pilot.press("x")
         await settle(pilot)
         assert any("Training waits" in n.message for n in app._notifications)
@@ -356,7 +356,7 @@ async def test_the_map_shows_where_the_hero_is_and_what_the_next_region_asks(fol
     async with app.run_test(size=WIDE) as pilot:
         page = await go(pilot, "map")
         assert "◀ PIP" in next(line for line in listed(page).splitlines() if "Novice Valley" in line)
-        page.picker.go("logic_foothills")
+        page.listing.go_to("logic_foothills")
         await pilot.press("down", "up")
         await settle(pilot)
         assert "2 of 4" in sheet(page) and "Foothills Guardian" in sheet(page)
@@ -368,7 +368,7 @@ async def test_the_book_of_words_is_searched(folder: SaveFolder) -> None:
         page = await go(pilot, "lore")
         await pilot.press("slash", *"demon lord", "enter")
         await settle(pilot)
-        assert page.picker.key == "incident.critical" and page.query_one(Picker).has_focus
+        assert page.listing.chosen == "incident.critical" and page.query_one(Listing).has_focus
 
 
 async def test_a_screen_on_an_empty_save_says_what_will_stand_there(

@@ -12,7 +12,7 @@ from realm_tui.app.drawing import Look, Row
 from realm_tui.app.screens.list_page import FIND, ListPage
 from realm_tui.app.widgets import deeds
 from realm_tui.app.widgets.lines import wrapped
-from realm_tui.app.widgets.picker import Item
+from realm_tui.app.widgets.listing import Item
 from realm_tui.runtime.game_view import view_of
 from realm_tui.runtime.opened import OpenedSave
 

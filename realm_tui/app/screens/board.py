@@ -89,7 +89,7 @@ class BoardScreen(Deeds[BoardView]):
         self.query_one("#board-list", Listing).draw(
             [Item(q.key, partial(quest_row, q, look)) for q in data.quests],
             look,
-            head=board_head,
+            head=lambda width: [board_head(width)],
             subtitle=board_summary(data),
             empty=board_empty_words(look, data.inbox),
         )

@@ -7,9 +7,7 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.markup import escape
 
-from lore.lexicon import entry
 from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Look
 from realm_tui.app.screens import journeys
@@ -17,7 +15,8 @@ from realm_tui.app.screens.dialog import Choice, Line
 from realm_tui.app.screens.page import Page
 from realm_tui.app.widgets import campaign as rows
 from realm_tui.app.widgets.lines import drawn
-from realm_tui.app.widgets.picker import Picker, SheetView
+from realm_tui.app.widgets.listing import Listing
+from realm_tui.app.widgets.scroll import Scroll
 from realm_tui.runtime.campaign_view import CampaignReader, CampaignView
 from realm_tui.runtime.campaigns import Line as Listed
 from realm_tui.runtime.opened import OpenedSave
@@ -27,7 +26,7 @@ class CampaignScreen(Page[CampaignView]):
     """Peaks, milestones, next action; switch, begin, archive, note."""
 
     word = "screen.campaign"
-    AUTO_FOCUS: ClassVar[str | None] = "Picker"
+    AUTO_FOCUS: ClassVar[str | None] = "Listing"
     refresh_s = 10.0
     keys: ClassVar[tuple[Action, ...]] = (
         Action(
@@ -75,32 +74,35 @@ class CampaignScreen(Page[CampaignView]):
 
     def body(self) -> ComposeResult:
         with Horizontal(classes="halves"):
-            yield Picker("campaigns")
+            yield Listing("campaigns", "campaign.list", snug=True)
             with Vertical(classes="rest"):
-                yield SheetView("way")
-                yield SheetView("milestones")
+                yield Scroll("way", "campaign.way")
+                yield Scroll("milestones", "campaign.milestones")
 
     def show(self, data: CampaignView, look: Look) -> None:
-        picker = self.query_one("#campaigns", Picker)
-        picker.fill(rows.list_items(data, look), heads=lambda width: rows.list_head(look, width))
-        if self._chosen is None:
-            picker.go(data.chosen.id)
-        way, marks = self.query_one("#way", SheetView), self.query_one("#milestones", SheetView)
-        way.fill(lambda width: rows.way_rows(data, look, width), of=data.chosen.id)
-        marks.fill(lambda width: rows.milestone_rows(data.milestones, look, width), of=data.chosen.id)
+        self.query_one("#campaigns", Listing).draw(
+            rows.list_items(data, look),
+            look,
+            head=lambda width: rows.list_head(look, width),
+            at=data.chosen.id if self._chosen is None else None,
+        )
+        self.query_one("#way", Scroll).fill(
+            lambda width: rows.way_rows(data, look, width), look, subject=data.chosen.id
+        )
+        self.query_one("#milestones", Scroll).fill(
+            lambda width: rows.milestone_rows(data.milestones, look, width), look, subject=data.chosen.id
+        )
         if data.standing is None:
             self.call_after_refresh(self.reload)
-        for widget, word in ((picker, "campaign.list"), (way, "campaign.way"), (marks, "campaign.milestones")):
-            found = entry(word)
-            widget.border_title, widget.tooltip = escape(found.named(look.names)), found.explained(look.names)
 
-    @on(Picker.Moved)
-    def _moved(self, event: Picker.Moved) -> None:
-        self._chosen = event.key
-        self.reload()
+    @on(Listing.Moved)
+    def _moved(self, event: Listing.Moved) -> None:
+        if self.data is None or self.data.chosen.id != event.key:
+            self._chosen = event.key
+            self.reload()
 
-    @on(Picker.Chosen)
-    def _entered(self, _: Picker.Chosen) -> None:
+    @on(Listing.Chosen)
+    def _entered(self, _: Listing.Chosen) -> None:
         self.action_play_campaign()
 
     @work
@@ -203,5 +205,5 @@ class CampaignScreen(Page[CampaignView]):
         self.realm.do("recipe", deed, "writing the recipe")
 
     def _under_cursor(self) -> Listed | None:
-        key = self.query_one("#campaigns", Picker).key
+        key = self.query_one("#campaigns", Listing).chosen
         return next((s for s in self.data.lines if s.id == key), None) if self.data is not None else None

@@ -113,7 +113,7 @@ class EvalsScreen(Deeds[PapersView]):
             [Item(one.key, partial(papers_row, one, look, data.alpha)) for one in data.lines],
             look,
             subtitle=title,
-            head=lambda width: papers_head(data.alpha),
+            head=lambda width: [papers_head(data.alpha)],
             empty=papers_empty(self._group),
         )
         paper = data.paper if data.paper is not None and str(data.paper.exam.id) == listing.chosen else None

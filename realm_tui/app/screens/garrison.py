@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
-from textual.markup import escape
 
-from lore.lexicon import entry
 from realm_tui.app.drawing import Look
 from realm_tui.app.screens.page import Page
 from realm_tui.app.widgets import garrison
-from realm_tui.app.widgets.picker import SheetView
+from realm_tui.app.widgets.scroll import Scroll
 from realm_tui.runtime.garrison_view import GarrisonView, garrison_view
 from realm_tui.runtime.opened import OpenedSave
 
-_PANELS = (
-    ("host", "garrison.host"),
-    ("processes", "garrison.processes"),
-    ("disk", "garrison.disk"),
-    ("troubles", "place.bounty_board"),
-)
 _MOST_ROWS = 100
 
 
@@ -37,22 +29,17 @@ class GarrisonScreen(Page[GarrisonView]):
     def body(self) -> ComposeResult:
         with Horizontal(classes="garrison"):
             with Container(classes="post"):
-                yield SheetView("host")
-                yield SheetView("processes")
+                yield Scroll("host", "garrison.host")
+                yield Scroll("processes", "garrison.processes")
             with Container(classes="store"):
-                yield SheetView("disk")
-                yield SheetView("troubles")
+                yield Scroll("disk", "garrison.disk")
+                yield Scroll("troubles", "place.bounty_board")
 
     def show(self, data: GarrisonView, look: Look) -> None:
-        self._sheet("host").fill(lambda width: garrison.host_rows(data, look, width))
-        self._sheet("processes").fill(lambda width: garrison.sentry_rows(data, look, width))
-        self._sheet("disk").fill(lambda width: garrison.disk_rows(data, look, width, _MOST_ROWS))
-        self._sheet("troubles").fill(lambda width: garrison.incident_rows(data, look, width, _MOST_ROWS))
-        for key, word in _PANELS:
-            found, panel = entry(word), self._sheet(key)
-            title = escape(found.named(look.names))
-            if panel.border_title != title:
-                panel.border_title, panel.tooltip = title, found.explained(look.names)
+        self._sheet("host").fill(lambda width: garrison.host_rows(data, look, width), look)
+        self._sheet("processes").fill(lambda width: garrison.sentry_rows(data, look, width), look)
+        self._sheet("disk").fill(lambda width: garrison.disk_rows(data, look, width, _MOST_ROWS), look)
+        self._sheet("troubles").fill(lambda width: garrison.incident_rows(data, look, width, _MOST_ROWS), look)
 
-    def _sheet(self, key: str) -> SheetView:
-        return self.query_one(f"#{key}", SheetView)
+    def _sheet(self, key: str) -> Scroll:
+        return self.query_one(f"#{key}", Scroll)

@@ -7,15 +7,14 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.markup import escape
 
-from lore.lexicon import entry
 from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Look
 from realm_tui.app.screens.dialog import Choice
 from realm_tui.app.screens.page import Page
 from realm_tui.app.widgets import gate as rows
-from realm_tui.app.widgets.picker import Picker, SheetView
+from realm_tui.app.widgets.listing import Listing
+from realm_tui.app.widgets.scroll import Scroll
 from realm_tui.runtime.gate_view import GateView, gate_view
 from realm_tui.runtime.opened import OpenedSave
 
@@ -27,7 +26,7 @@ class GateScreen(Page[GateView]):
     """Who shall be champion."""
 
     word = "screen.gate"
-    AUTO_FOCUS: ClassVar[str | None] = "Picker"
+    AUTO_FOCUS: ClassVar[str | None] = "Listing"
     refresh_s = 2.0
     keys: ClassVar[tuple[Action, ...]] = (
         Action(
@@ -62,29 +61,33 @@ class GateScreen(Page[GateView]):
 
     def body(self) -> ComposeResult:
         with Horizontal(classes="halves"):
-            yield Picker("candidates")
+            yield Listing("candidates", "gate.challenger", snug=True)
             with Vertical(classes="rest"):
-                yield SheetView("verdict")
-                yield SheetView("discordant")
+                yield Scroll("verdict", "gate")
+                yield Scroll("discordant", "gate.items")
 
     def show(self, data: GateView, look: Look) -> None:
-        picker = self.query_one("#candidates", Picker)
-        picker.fill(rows.candidate_items(data, look), empty=lambda _: rows.candidates_empty(look))
-        if self._challenger is None and data.challenger is not None:
-            picker.go(str(data.challenger.id))
+        self.query_one("#candidates", Listing).draw(
+            rows.candidate_items(data, look),
+            look,
+            empty=lambda _: rows.candidates_empty(look),
+            at=str(data.challenger.id) if self._challenger is None and data.challenger is not None else None,
+        )
         items = self._items
         pair = f"{data.champion and data.champion.id}/{data.challenger and data.challenger.id}"
-        sheet, parted = self.query_one("#verdict", SheetView), self.query_one("#discordant", SheetView)
-        sheet.fill(lambda width: rows.verdict_rows(data, look, width, items), of=pair)
-        parted.fill(lambda width: rows.discordant_rows(data, look, width), of=pair)
-        for widget, word in ((picker, "gate.challenger"), (sheet, "gate"), (parted, "gate.items")):
-            found = entry(word)
-            widget.border_title, widget.tooltip = escape(found.named(look.names)), found.explained(look.names)
+        self.query_one("#verdict", Scroll).fill(
+            lambda width: rows.verdict_rows(data, look, width, items), look, subject=pair
+        )
+        self.query_one("#discordant", Scroll).fill(
+            lambda width: rows.discordant_rows(data, look, width), look, subject=pair
+        )
 
-    @on(Picker.Moved)
-    def _moved(self, event: Picker.Moved) -> None:
-        self._challenger = int(event.key)
-        self.reload()
+    @on(Listing.Moved)
+    def _moved(self, event: Listing.Moved) -> None:
+        shown = self.data.challenger if self.data is not None else None
+        if shown is None or str(shown.id) != event.key:
+            self._challenger = int(event.key)
+            self.reload()
 
     # ------------------------------------------------------------------ deeds
 

@@ -128,7 +128,7 @@ class GuildScreen(Leaves[GuildView]):
         self.query_one("#guild-skills", Listing).draw(
             [Item(one.id, partial(skill_row, one, look)) for one in data.skills],
             look,
-            head=lambda width: skills_head(look, width),
+            head=lambda width: [skills_head(look, width)],
             empty=SKILLS_EMPTY,
         )
         one = self._skill()

@@ -8,9 +8,8 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.events import DescendantFocus
-from textual.markup import escape
 
-from lore.lexicon import entry
+from lore.lexicon import label
 from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Look
 from realm_tui.app.screens import journeys
@@ -18,7 +17,8 @@ from realm_tui.app.screens.dialog import Choice
 from realm_tui.app.screens.page import Page
 from realm_tui.app.widgets import roster as rows
 from realm_tui.app.widgets.lines import drawn
-from realm_tui.app.widgets.picker import Picker, SheetView
+from realm_tui.app.widgets.listing import Listing
+from realm_tui.app.widgets.scroll import Scroll
 from realm_tui.runtime.heroes_view import HeroCard, HeroesView, Legend, RosterReader
 from realm_tui.runtime.opened import OpenedSave
 
@@ -27,7 +27,7 @@ class HeroesScreen(Page[HeroesView]):
     """The roster and the Hall."""
 
     word = "screen.heroes"
-    AUTO_FOCUS: ClassVar[str | None] = "Picker"
+    AUTO_FOCUS: ClassVar[str | None] = "Listing"
     refresh_s = 10.0
     keys: ClassVar[tuple[Action, ...]] = (
         Action(
@@ -63,44 +63,50 @@ class HeroesScreen(Page[HeroesView]):
     def body(self) -> ComposeResult:
         with Horizontal(classes="halves"):
             with Vertical(classes="lists"):
-                yield Picker("heroes")
-                yield Picker("hall")
-            yield SheetView("hero-closely")
+                yield Listing("heroes", "roster")
+                yield Listing("hall", "hall_of_legends")
+            yield Scroll("hero-closely")
 
     def show(self, data: HeroesView, look: Look) -> None:
-        heroes, hall = self.query_one("#heroes", Picker), self.query_one("#hall", Picker)
-        heroes.fill(rows.hero_items(data, look))
-        hall.fill(
+        heroes, hall = self.query_one("#heroes", Listing), self.query_one("#hall", Listing)
+        heroes.draw(rows.hero_items(data, look), look)
+        hall.draw(
             rows.legend_items(data, look),
-            heads=lambda width: rows.legend_head(look, width),
+            look,
+            head=lambda width: rows.legend_head(look, width),
             empty=lambda _: rows.hall_empty(look),
         )
-        for widget, word in ((heroes, "roster"), (hall, "hall_of_legends")):
-            found = entry(word)
-            widget.border_title, widget.tooltip = escape(found.named(look.names)), found.explained(look.names)
         self._show_closely()
 
     def _show_closely(self) -> None:
-        sheet, look = self.query_one("#hero-closely", SheetView), self.realm.look
+        sheet, look = self.query_one("#hero-closely", Scroll), self.realm.look
         if self._in_hall:
             legend = self._legend()
-            sheet.fill(lambda width: rows.legend_rows(legend, look, width), of=f"hall {legend and legend.id}")
-            sheet.border_title = escape(entry("hall_of_legends").named(look.names))
+            sheet.fill(
+                lambda width: rows.legend_rows(legend, look, width),
+                look,
+                subject=f"hall {legend and legend.id}",
+                title=label("hall_of_legends", look.names),
+            )
         else:
             hero = self._hero()
-            sheet.fill(lambda width: rows.hero_rows(hero, look, width), of=f"hero {hero and hero.id}")
-            sheet.border_title = escape(entry("roster.hero").named(look.names))
+            sheet.fill(
+                lambda width: rows.hero_rows(hero, look, width),
+                look,
+                subject=f"hero {hero and hero.id}",
+                title=label("roster.hero", look.names),
+            )
 
     def _hero(self) -> HeroCard | None:
-        key = self.query_one("#heroes", Picker).key
+        key = self.query_one("#heroes", Listing).chosen
         return next((h for h in self.data.heroes if h.id == key), None) if self.data is not None else None
 
     def _legend(self) -> Legend | None:
-        key = self.query_one("#hall", Picker).key
+        key = self.query_one("#hall", Listing).chosen
         return next((one for one in self.data.hall if one.id == key), None) if self.data is not None else None
 
-    @on(Picker.Moved)
-    def _moved(self, _: Picker.Moved) -> None:
+    @on(Listing.Moved)
+    def _moved(self, _: Listing.Moved) -> None:
         self._show_closely()
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:

@@ -15,7 +15,7 @@ from realm_tui.app.drawing import Look, Row
 from realm_tui.app.screens.list_page import FIND, ListPage
 from realm_tui.app.widgets import bounty
 from realm_tui.app.widgets.lines import wrapped
-from realm_tui.app.widgets.picker import Item
+from realm_tui.app.widgets.listing import Item
 from realm_tui.runtime import orders
 from realm_tui.runtime.foreign import clean
 from realm_tui.runtime.game_view import view_of
@@ -98,7 +98,9 @@ class IncidentsScreen(ListPage[Board]):
 
     def sheet_title(self, data: Board, key: str | None, look: Look) -> str:
         card, effect = self._card(data, key), self._effect(data, key)
-        return card.rule if card is not None else effect.id if effect is not None else ""
+        if card is not None:
+            return card.monster.monster if look.tavern else card.monster.plain
+        return "" if effect is None else effect.named(look.names)
 
     @staticmethod
     def _card(data: Board, key: str | None) -> Card | None:

@@ -9,14 +9,14 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.markup import escape
 from textual.widgets import Input
 
 from lore.lexicon import entry
 from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Look, Row
 from realm_tui.app.screens.page import Page
-from realm_tui.app.widgets.picker import Item, Picker, SheetView
+from realm_tui.app.widgets.listing import Item, Listing
+from realm_tui.app.widgets.scroll import Scroll
 from realm_tui.runtime.foreign import clean
 
 D = TypeVar("D")
@@ -60,6 +60,18 @@ class ListPage(Page[D]):
         """What is known of one line."""
         raise NotImplementedError
 
+    def first(self, data: D) -> str | None:
+        """Key of the line on which the cursor begins; None: the first."""
+        return None
+
+    def subject(self, data: D, key: str | None) -> object:
+        """What the sheet is about: another one is shown from its first row."""
+        return key
+
+    def spot(self, rows: Sequence[Row]) -> int | None:
+        """Which row of the sheet stands for the line under the cursor, where the sheet tells of several."""
+        return None
+
     def sheet_title(self, data: D, key: str | None, look: Look) -> str:
         """Name of the sheet."""
         return entry(self.about).named(look.names) if self.about else key or ""
@@ -74,46 +86,46 @@ class ListPage(Page[D]):
         yield from self.above()
         yield Input(placeholder="find; enter keeps it, esc shows everything", id="find", classes="hidden")
         with Horizontal(classes=self.halves):
-            yield Picker("lines")
-            yield SheetView("sheet")
+            yield Listing("lines", self.word, snug=True)
+            yield Scroll("sheet", self.about)
 
     def show(self, data: D, look: Look) -> None:
-        picker = self.picker
-        picker.fill(
-            self.items(data, look),
-            heads=lambda width: self.heads(data, look, width),
-            empty=lambda width: self.empty(data, look, width),
-        )
-        found = entry(self.word)
         told = self.heading(data, look)
-        title = escape(clean(f"{found.named(look.names)}{f': {told}' if told else ''}"))
-        if picker.border_title != title:
-            picker.border_title = title
-        picker.tooltip = found.explained(look.names)
+        self.listing.draw(
+            self.items(data, look),
+            look,
+            title=clean(f"{entry(self.word).named(look.names)}{f': {told}' if told else ''}"),
+            head=lambda width: self.heads(data, look, width),
+            empty=lambda width: self.empty(data, look, width),
+            at=self.first(data) if self.chosen is None else None,
+        )
         self._show_sheet()
 
     def _show_sheet(self) -> None:
         data, look = self.data, self.realm.look
         if data is None:
             return
-        key, sheet = self.chosen, self.query_one("#sheet", SheetView)
-        sheet.fill(lambda width: self.sheet(data, key, look, width), of=key or "")
-        title = escape(clean(self.sheet_title(data, key, look)))
-        if sheet.border_title != title:
-            sheet.border_title = title
+        key = self.chosen
+        self.query_one("#sheet", Scroll).fill(
+            lambda width: self.sheet(data, key, look, width),
+            look,
+            subject=self.subject(data, key),
+            title=clean(self.sheet_title(data, key, look)),
+            spot=(key, self.spot),
+        )
 
     @property
     def chosen(self) -> str | None:
         """Key of the line under the cursor."""
-        return self.picker.key
+        return self.listing.chosen
 
     @property
-    def picker(self) -> Picker:
+    def listing(self) -> Listing:
         """The list."""
-        return self.query_one("#lines", Picker)
+        return self.query_one("#lines", Listing)
 
-    @on(Picker.Moved)
-    def _moved(self, _: Picker.Moved) -> None:
+    @on(Listing.Moved)
+    def _moved(self, _: Listing.Moved) -> None:
         self._show_sheet()
 
     # ------------------------------------------------------------------ finding
@@ -132,7 +144,7 @@ class ListPage(Page[D]):
     def _entered(self, event: Input.Submitted) -> None:
         event.stop()
         self.query_one("#find").set_class(not self.find, "hidden")
-        self.picker.focus()
+        self.listing.focus()
 
     def narrowed(self) -> bool:
         """Whether the player shows less than everything."""
@@ -152,4 +164,4 @@ class ListPage(Page[D]):
         line.add_class("hidden")
         self.widen()
         self.repaint_data()
-        self.picker.focus()
+        self.listing.focus()

@@ -10,7 +10,7 @@ from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Look, Row
 from realm_tui.app.screens.list_page import FIND, ListPage
 from realm_tui.app.widgets import log_page
-from realm_tui.app.widgets.picker import Item
+from realm_tui.app.widgets.listing import Item
 from realm_tui.runtime.log_view import COUNTS, LogView, Story
 from realm_tui.runtime.opened import OpenedSave
 

@@ -8,7 +8,7 @@ from lore.lexicon import Chapter, chapters
 from realm_tui.app.drawing import Look, Row
 from realm_tui.app.screens.list_page import ListPage
 from realm_tui.app.widgets import glossary
-from realm_tui.app.widgets.picker import Item
+from realm_tui.app.widgets.listing import Item
 from realm_tui.runtime.opened import OpenedSave
 
 

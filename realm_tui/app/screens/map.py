@@ -11,7 +11,7 @@ from realm_tui.app.drawing import Look, Row
 from realm_tui.app.screens.list_page import ListPage
 from realm_tui.app.widgets import realm_map
 from realm_tui.app.widgets.lines import wrapped
-from realm_tui.app.widgets.picker import Item
+from realm_tui.app.widgets.listing import Item
 from realm_tui.runtime.opened import OpenedSave
 from realm_tui.runtime.world_view import MapView, map_view
 
@@ -40,6 +40,9 @@ class MapScreen(ListPage[Chart]):
 
     def heads(self, data: Chart, look: Look, width: int) -> Sequence[Row]:
         return [((f" {line}", "bad"),) for line in wrapped(data.complaint, width - 2)] if data.complaint else ()
+
+    def first(self, data: Chart) -> str | None:
+        return data.map.world.here
 
     def heading(self, data: Chart, look: Look) -> str:
         return name_of("region", data.map.world.here, look.names)

@@ -12,7 +12,7 @@ from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Look, Row
 from realm_tui.app.screens.list_page import FIND, ListPage
 from realm_tui.app.widgets import saga_page
-from realm_tui.app.widgets.picker import Item, Picker
+from realm_tui.app.widgets.listing import Item, Listing
 from realm_tui.runtime.log_view import COUNTS, PARTS, Pages, Part, SagaView, Story
 from realm_tui.runtime.opened import OpenedSave
 
@@ -72,6 +72,14 @@ class SagaScreen(ListPage[SagaView]):
             return saga_page.journey_sheet(data, look, width)
         return saga_page.day_sheet(data, data.line(key), look, width)
 
+    def subject(self, data: SagaView, key: str | None) -> object:
+        """The page stays where it is while the cursor goes through the deeds of its day."""
+        line = data.line(key)
+        return key if line is None else saga_page.day_of(line)
+
+    def spot(self, rows: Sequence[Row]) -> int | None:
+        return saga_page.spot_of(rows) if self._part == "saga" else None
+
     def sheet_title(self, data: SagaView, key: str | None, look: Look) -> str:
         if self._part == "journey":
             return label("saga.journey", look.names)
@@ -79,9 +87,10 @@ class SagaScreen(ListPage[SagaView]):
         day = data.page.day if data.page is not None else saga_page.day_of(line) if line is not None else ""
         return f"{label('saga.chronicle', look.names)}{f': {day}' if day else ''}"
 
-    @on(Picker.Moved)
-    def _another_day(self, event: Picker.Moved) -> None:
-        if self._part == "chronicle" and event.key != self._day:
+    @on(Listing.Moved)
+    def _another_day(self, event: Listing.Moved) -> None:
+        days = [day.day for day in self.data.days] if self.data is not None else []
+        if self._part == "chronicle" and event.key in days and event.key != (self._day or days[0]):
             self._day = event.key
             self.reload()
 
@@ -100,4 +109,4 @@ class SagaScreen(ListPage[SagaView]):
         at = self.data.line(self.chosen)
         earlier = saga_page.day_before(saga_page.found_deeds(self.data, self.find), at)
         if earlier is not None:
-            self.picker.go(earlier.key)
+            self.listing.go_to(earlier.key)

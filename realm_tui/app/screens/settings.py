@@ -16,7 +16,7 @@ from realm_tui.app.main import ANOTHER_CAMPAIGN
 from realm_tui.app.screens.dialog import Choice, Line
 from realm_tui.app.screens.list_page import FIND, ListPage
 from realm_tui.app.widgets import settings as rows
-from realm_tui.app.widgets.picker import Item, Picker
+from realm_tui.app.widgets.listing import Item, Listing
 from realm_tui.runtime.opened import OpenedSave
 from realm_tui.runtime.own_rules import set_rule, take_profile, unset_rule
 from realm_tui.runtime.rules import Rule
@@ -165,8 +165,8 @@ class SettingsScreen(ListPage[SettingsView]):
             self._question = turned(self._question or found.question, field, by, self.realm.rules.memory)
             self.reload()
 
-    @on(Picker.Chosen)
-    def _enter(self, _: Picker.Chosen) -> None:
+    @on(Listing.Chosen)
+    def _enter(self, _: Listing.Chosen) -> None:
         self.action_change()
 
     # ------------------------------------------------------------------ deeds

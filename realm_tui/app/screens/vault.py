@@ -10,18 +10,18 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.markup import escape
 from textual.widgets import Input
 
 from lore.figures import count
-from lore.lexicon import entry
+from lore.lexicon import label
 from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Look, Row
 from realm_tui.app.screens.dialog import Choice, Line
 from realm_tui.app.screens.journeys import found_out
 from realm_tui.app.screens.page import Page
 from realm_tui.app.widgets import ledger as rows
-from realm_tui.app.widgets.picker import Picker, SheetView
+from realm_tui.app.widgets.listing import Listing
+from realm_tui.app.widgets.scroll import Scroll
 from realm_tui.runtime.ledger_view import ORDERS, FormView, LedgerView, free_place, ledger_view, plan_deletion
 from realm_tui.runtime.ledger_view import Choice as Chosen
 from realm_tui.runtime.opened import OpenedSave
@@ -33,7 +33,7 @@ class VaultScreen(Page[LedgerView]):
     """The ledger."""
 
     word = "screen.vault"
-    AUTO_FOCUS: ClassVar[str | None] = "Picker"
+    AUTO_FOCUS: ClassVar[str | None] = "Listing"
     refresh_s = 2.0
     keys: ClassVar[tuple[Action, ...]] = (
         Action(
@@ -108,26 +108,24 @@ class VaultScreen(Page[LedgerView]):
     def body(self) -> ComposeResult:
         yield Input(placeholder="words that must occur; enter keeps them, esc shows all", id="filter", classes="hidden")
         with Horizontal(classes="halves wide-left"):
-            yield Picker("forms")
-            yield SheetView("form")
+            yield Listing("forms", "ledger", snug=True)
+            yield Scroll("form")
 
     def show(self, data: LedgerView, look: Look) -> None:
         shown = self._choice.of(data.forms)
-        picker = self.query_one("#forms", Picker)
         if data.form(self._held) is None:
             self._held = None
-        picker.fill(
+        self.query_one("#forms", Listing).draw(
             rows.list_items(shown, self._held),
-            heads=lambda width: rows.list_head(look, width),
+            look,
+            title=f"{label('ledger', look.names)}: {rows.subtitle(data, self._choice, len(shown))}",
+            head=lambda width: rows.list_head(look, width),
             empty=lambda _: rows.empty_rows(data, self._choice, look),
         )
-        found = entry("ledger")
-        picker.border_title = escape(f"{found.named(look.names)}: {rows.subtitle(data, self._choice, len(shown))}")
-        picker.tooltip = found.explained(look.names)
         self._show_form()
 
     def _show_form(self) -> None:
-        sheet, look = self.query_one("#form", SheetView), self.realm.look
+        sheet, look = self.query_one("#form", Scroll), self.realm.look
         one, held = self._under_cursor(), self.data.form(self._held) if self.data is not None else None
         comparing = one is not None and held is not None and held.id != one.id
 
@@ -136,15 +134,15 @@ class VaultScreen(Page[LedgerView]):
                 return rows.beside_rows(held, one, look, width)
             return rows.form_rows(one, look, width)
 
-        sheet.fill(paint, of=f"{self._held}/{one.id if one is not None else ''}")
-        sheet.border_title = escape(rows.details_heading(look, comparing))
+        subject = (self._held, one.id if one is not None else None)
+        sheet.fill(paint, look, subject=subject, title=rows.details_heading(look, comparing))
 
-    @on(Picker.Moved)
-    def _moved(self, _: Picker.Moved) -> None:
+    @on(Listing.Moved)
+    def _moved(self, _: Listing.Moved) -> None:
         self._show_form()
 
     def _under_cursor(self) -> FormView | None:
-        key = self.query_one("#forms", Picker).key
+        key = self.query_one("#forms", Listing).chosen
         return self.data.form(int(key)) if self.data is not None and key is not None else None
 
     def _choose(self, choice: Chosen) -> None:

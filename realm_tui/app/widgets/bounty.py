@@ -9,7 +9,7 @@ from lore.effects import ActiveEffect
 from lore.lexicon import entry, label
 from realm_tui.app.drawing import Look, Row, shorten
 from realm_tui.app.widgets.lines import GAP, columns, heading, named, told
-from realm_tui.app.widgets.picker import Item
+from realm_tui.app.widgets.listing import Item
 from realm_tui.app.words import UNKNOWN, whole
 from realm_tui.runtime.figures import moment
 from realm_tui.runtime.foreign import clean
@@ -21,12 +21,12 @@ EFFECT = "effect."
 
 def card_items(cards: tuple[Card, ...], look: Look) -> list[Item]:
     """One line an incident."""
-    return [(card.key, lambda width, one=card: _card_row(one, look, width)) for card in cards]  # type: ignore[misc]
+    return [Item(card.key, lambda width, one=card: _card_row(one, look, width)) for card in cards]  # type: ignore[misc]
 
 
 def effect_items(effects: tuple[ActiveEffect, ...], step: int, look: Look) -> list[Item]:
     """One line an effect in force."""
-    return [(f"{EFFECT}{e.id}", lambda width, one=e: _effect_row(one, step, look, width)) for e in effects]  # type: ignore[misc]
+    return [Item(f"{EFFECT}{e.id}", lambda width, one=e: _effect_row(one, step, look, width)) for e in effects]  # type: ignore[misc]
 
 
 def _card_row(card: Card, look: Look, width: int) -> Row:

@@ -8,7 +8,7 @@ from lore.lexicon import entries, entry, label
 from realm_tui.app.drawing import Look, Row, shorten, spread
 from realm_tui.app.widgets.hero import bar
 from realm_tui.app.widgets.lines import GAP, columns, date, drawn, levels_text, named, told, when
-from realm_tui.app.widgets.picker import Item
+from realm_tui.app.widgets.listing import Item
 from realm_tui.app.words import UNKNOWN, brief, number, whole
 from realm_tui.runtime.campaign_view import CampaignView
 from realm_tui.runtime.campaigns import Line, Standing
@@ -48,7 +48,7 @@ def list_head(look: Look, width: int) -> list[Row]:
 
 def list_items(view: CampaignView, look: Look) -> list[Item]:
     """One line a campaign."""
-    return [(s.id, lambda width, s=s: _list_row(s, width)) for s in view.lines]  # type: ignore[misc]
+    return [Item(s.id, lambda width, s=s: _list_row(s, width)) for s in view.lines]  # type: ignore[misc]
 
 
 def _list_row(one: Line, width: int) -> Row:

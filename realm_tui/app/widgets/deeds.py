@@ -7,7 +7,7 @@ from lore.lexicon import entries
 from realm_tui.app.drawing import Look, Row
 from realm_tui.app.widgets.hero import bar
 from realm_tui.app.widgets.lines import GAP, columns, named, told
-from realm_tui.app.widgets.picker import Item
+from realm_tui.app.widgets.listing import Item
 from realm_tui.app.words import UNKNOWN, fraction, percent, whole
 from realm_tui.runtime.figures import moment
 from realm_tui.runtime.foreign import clean
@@ -36,7 +36,7 @@ def _part(deed: Earned) -> float:
 
 def deed_items(deeds: tuple[Earned, ...], look: Look) -> list[Item]:
     """One line a deed."""
-    return [(deed.id, lambda width, one=deed: _row(one, look, width)) for deed in deeds]  # type: ignore[misc]
+    return [Item(deed.id, lambda width, one=deed: _row(one, look, width)) for deed in deeds]  # type: ignore[misc]
 
 
 def _row(deed: Earned, look: Look, width: int) -> Row:

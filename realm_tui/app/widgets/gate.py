@@ -7,7 +7,7 @@ from lore.lexicon import entry, label
 from realm_tui.app.drawing import Look, Row, fit, shorten
 from realm_tui.app.widgets.ledger import exam_text, mark_of
 from realm_tui.app.widgets.lines import GAP, columns, drawn, joined, levels_text, named, when, wrapped
-from realm_tui.app.widgets.picker import Item
+from realm_tui.app.widgets.listing import Item
 from realm_tui.app.words import UNKNOWN, number, whole
 from realm_tui.runtime.figures import size
 from realm_tui.runtime.gate_text import signed, verdict_text
@@ -26,7 +26,7 @@ _TONES: dict[Verdict, str] = {
 
 def candidate_items(seen: GateView, look: Look) -> list[Item]:
     """One line a form that may challenge, the best examined first."""
-    return [(str(f.id), lambda width, f=f: _candidate(f, width)) for f in seen.candidates]  # type: ignore[misc]
+    return [Item(str(f.id), lambda width, f=f: _candidate(f, width)) for f in seen.candidates]  # type: ignore[misc]
 
 
 def _candidate(form: FormView, width: int) -> Row:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lore.lexicon import Chapter, Entry
 from realm_tui.app.drawing import Look, Row
 from realm_tui.app.widgets.lines import GAP, columns, named, told
-from realm_tui.app.widgets.picker import Item
+from realm_tui.app.widgets.listing import Item
 
 Word = tuple[str, Entry, str]
 """Key, entry, and the title of its chapter."""
@@ -30,7 +30,7 @@ def word_items(words: tuple[Word, ...], look: Look) -> list[Item]:
     for key, one, chapter in words:
         head = chapter if chapter != last else ""
         last = chapter
-        out.append((key, lambda width, e=one, h=head: _row(e, h, look, width)))  # type: ignore[misc]
+        out.append(Item(key, lambda width, e=one, h=head: _row(e, h, look, width)))  # type: ignore[misc]
     return out
 
 

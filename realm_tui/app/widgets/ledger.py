@@ -6,7 +6,7 @@ from lore.figures import share
 from lore.lexicon import entry, label
 from realm_tui.app.drawing import Look, Row
 from realm_tui.app.widgets.lines import GAP, columns, date, drawn, levels_text, named, told, when, wrapped
-from realm_tui.app.widgets.picker import Item
+from realm_tui.app.widgets.listing import Item
 from realm_tui.app.words import UNKNOWN, number, rate, whole
 from realm_tui.runtime.figures import size
 from realm_tui.runtime.ledger_view import Choice, Deletion, FormView, LedgerView, compare, summary
@@ -49,7 +49,7 @@ def exam_text(form: FormView) -> str:
 def list_items(forms: tuple[FormView, ...], held: int | None) -> list[Item]:
     """One line a form; the one that others are held against is marked, and whose it is said where campaigns share the list."""
     several = len({f.campaign for f in forms}) > 1
-    return [(str(f.id), lambda width, f=f: _list_row(f, held == f.id, several, width)) for f in forms]  # type: ignore[misc]
+    return [Item(str(f.id), lambda width, f=f: _list_row(f, held == f.id, several, width)) for f in forms]  # type: ignore[misc]
 
 
 def _list_row(form: FormView, held: bool, several: bool, width: int) -> Row:

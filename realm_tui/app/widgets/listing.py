@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from textual.binding import Binding, BindingType
-from textual.events import Click, Focus, MouseScrollDown, MouseScrollUp
+from textual.events import Click, Focus, MouseScrollDown, MouseScrollUp, Resize
 from textual.message import Message
 
 from realm_tui.app.drawing import Drawing, Look, Row, fit
 from realm_tui.app.widgets.sheet import Sheet, folded
 
 _WHEEL_ROWS = 3
+_LEAST_ROWS = 3
+"""Rows that a list keeps, however few lines it has: what stands there while it is empty must fit."""
+
+Rows = Callable[[int], Sequence[Row]]
+"""Draws any number of rows at a width."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """A line of a list."""
 
     key: str
-    """What it stands for; unique in the list."""
+    """What it stands for; unique in the list, and the same when its text changes."""
     row: Row | Callable[[int], Row]
     """The line, or what paints it for a width; only lines in sight are painted."""
+
+    def painted(self, width: int) -> Row:
+        """The line at a width."""
+        return self.row(width) if callable(self.row) else self.row
 
 
 class Listing(Sheet, can_focus=True):
@@ -53,19 +60,29 @@ class Listing(Sheet, can_focus=True):
     class Chosen(Moved):
         """A line was chosen."""
 
-    def __init__(self, key: str, word: str = "", classes: str = "panel", *, empty: str = "nothing here yet") -> None:
+    def __init__(
+        self,
+        key: str,
+        word: str = "",
+        classes: str = "panel",
+        *,
+        empty: str = "nothing here yet",
+        snug: bool = False,
+    ) -> None:
         """
         Args:
             key: id of the widget.
             word: lexicon key of its title and tooltip.
             classes: style classes.
             empty: what is said while there is no line: what will stand here and how to get it.
+            snug: on a small terminal it takes no more rows than it has lines, and leaves the rest to what stands below it.
         """
         super().__init__(key, word, classes)
-        self._empty = empty
+        self._empty: str | Rows = empty
         self._items: Sequence[Item] = ()
-        self._head: Row | Callable[[int], Row] = ()
+        self._head: Rows = lambda _: ()
         self._cursor = self._top = 0
+        self._snug = snug
 
     @property
     def chosen(self) -> str | None:
@@ -79,8 +96,9 @@ class Listing(Sheet, can_focus=True):
         *,
         title: str = "",
         subtitle: str = "",
-        head: Row | Callable[[int], Row] = (),
-        empty: str = "",
+        head: Rows | None = None,
+        empty: str | Rows = "",
+        at: str | None = None,
     ) -> None:
         """Show lines; the cursor stays on the line with the same key, else at the same height.
 
@@ -89,19 +107,24 @@ class Listing(Sheet, can_focus=True):
             look: the look in force.
             title: words in the upper border instead of the lexicon's.
             subtitle: words in the lower border; empty: where the cursor stands.
-            head: a first line that does not scroll, or what paints it for a width.
-            empty: said instead of the usual words while there is no line.
+            head: rows above the lines that do not scroll.
+            empty: said instead of the usual words while there is no line, or what paints it.
+            at: where the cursor goes, if there is such a line.
         """
         before = self.chosen
-        self.look, self._head, self._empty = look, head, empty or self._empty
+        self.look, self._head, self._empty = look, head or self._head, empty or self._empty
         self._items = items
-        at = next((i for i, one in enumerate(items) if one.key == before), None)
-        if at is not None:
-            self._top += at - self._cursor
-            self._cursor = at
+        places = {one.key: place for place, one in enumerate(items)}
+        wanted = before if at is None or at not in places else at
+        place = places.get(wanted) if wanted is not None else None
+        if place is not None:
+            # From the first line on, newer ones come into sight; further down, what is seen stays where it is.
+            self._top += place - self._cursor if self._top and wanted == before else 0
+            self._cursor = place
         self._cursor = max(0, min(self._cursor, len(items) - 1))
         where = f"{self._cursor + 1}/{len(items)}" if items else ""
         self.head(look, title, subtitle or where)
+        self._take_room()
         self.redraw()
         if self.chosen != before and self.chosen is not None:
             self.post_message(self.Moved(self, self.chosen))
@@ -113,25 +136,41 @@ class Listing(Sheet, can_focus=True):
             self._stand(at)
 
     def rows(self, width: int, height: int) -> Sequence[Row]:
+        head: list[Row] = [((" ", ""), *row) for row in self._head(width - 1)]
         if not self._items:
-            told: list[Row] = [((f" {line}", "faint"),) for line in folded(self._empty, max(1, width - 2))]
-            return [*self._heading(width), *told]
-        room = max(1, height - bool(self._head))
+            if callable(self._empty):
+                return [*head, *self._empty(width)]
+            return [*head, *(((f" {line}", "faint"),) for line in folded(self._empty, max(1, width - 2)))]
+        head = head if height > len(head) + 1 else []
+        room = max(1, height - len(head))
         self._top = max(0, min(self._top, self._cursor, len(self._items) - room), self._cursor - room + 1)
-        out = self._heading(width)
+        cursor = "│" if not self.has_focus else ">" if self.look.ascii else "▌"
+        out = head
         for i in range(self._top, min(len(self._items), self._top + room)):
-            mark = (("▌" if self.has_focus else "│", "accent-strong"),) if i == self._cursor else ((" ", ""),)
-            made = self._items[i].row
-            row = made(width - 1) if callable(made) else made
+            mark = ((cursor, "accent-strong"),) if i == self._cursor else ((" ", ""),)
+            row = self._items[i].painted(width - 1)
             if i == self._cursor:
                 row = tuple((text, "strong" if role in ("", "text", "muted", "faint") else role) for text, role in row)
             out.append(fit((*mark, *row), width))
         return out
 
-    def _heading(self, width: int) -> list[Row]:
-        if not self._head:
-            return []
-        return [((" ", ""), *self._head(width - 1)) if callable(self._head) else self._head]
+    def _head_rows(self) -> int:
+        """Rows above the first line as they are drawn now."""
+        width, height = self.content_size
+        found = len(self._head(width - 1)) if width > 1 else 0
+        return found if height > found + 1 else 0
+
+    def _take_room(self) -> None:
+        """Take as much height as is needed where the list is snug, all that the layout gives elsewhere."""
+        if not self._snug or not self.is_attached:
+            return
+        most = None
+        if self.screen.has_class("-compact"):
+            head = len(self._head(self.content_size.width - 1)) if self.content_size.width > 1 else 0
+            most = max(_LEAST_ROWS, len(self._items) + head) + self.gutter.height
+        held = self.styles.max_height
+        if (None if held is None else held.value) != most:
+            self.styles.max_height = most
 
     def _stand(self, at: int) -> None:
         at = max(0, min(at, len(self._items) - 1))
@@ -159,16 +198,20 @@ class Listing(Sheet, can_focus=True):
     def on_click(self, event: Click) -> None:
         """Stand on the line under the mouse; a click on the line of the cursor chooses it."""
         inside = event.get_content_offset(self)
-        at = self._top + inside.y - bool(self._head) if inside is not None else -1
-        if 0 <= at < len(self._items) and (inside is not None and inside.y >= bool(self._head)):
+        if inside is None or inside.y < (head := self._head_rows()):
+            return
+        at = self._top + inside.y - head
+        if at < len(self._items):
             if at == self._cursor:
                 self.action_choose()
             self._stand(at)
 
-    def on_mouse_scroll_down(self, _: MouseScrollDown) -> None:
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        event.stop()
         self._stand(self._cursor + _WHEEL_ROWS)
 
-    def on_mouse_scroll_up(self, _: MouseScrollUp) -> None:
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        event.stop()
         self._stand(self._cursor - _WHEEL_ROWS)
 
     def on_focus(self, _: Focus) -> None:
@@ -176,3 +219,6 @@ class Listing(Sheet, can_focus=True):
 
     def on_blur(self) -> None:
         Drawing.redraw(self)
+
+    def on_resize(self, _: Resize) -> None:
+        self._take_room()

@@ -8,7 +8,7 @@ from lore.lexicon import entry, label
 from lore.saga import ALERTS, Alert, Line, matching
 from realm_tui.app.drawing import Look, Row, shorten
 from realm_tui.app.widgets.lines import GAP, columns, named, told
-from realm_tui.app.widgets.picker import Item
+from realm_tui.app.widgets.listing import Item
 from realm_tui.app.words import whole
 from realm_tui.runtime.figures import moment
 from realm_tui.runtime.foreign import clean
@@ -27,7 +27,7 @@ def chosen_lines(view: LogView, channel: str, find: str, least: Alert = "whisper
 
 def log_items(lines: tuple[Line, ...], look: Look) -> list[Item]:
     """One line an event, newest first."""
-    return [(line.event.key, lambda width, one=line: _row(one, look, width)) for line in lines]  # type: ignore[misc]
+    return [Item(line.event.key, lambda width, one=line: _row(one, look, width)) for line in lines]  # type: ignore[misc]
 
 
 def _row(line: Line, look: Look, width: int) -> Row:

@@ -8,7 +8,7 @@ from lore.world_rules import named as name_of
 from realm_tui.app.drawing import Look, Row, shorten
 from realm_tui.app.widgets.hero import bar
 from realm_tui.app.widgets.lines import GAP, columns, heading, named, told
-from realm_tui.app.widgets.picker import Item
+from realm_tui.app.widgets.listing import Item
 from realm_tui.app.words import UNKNOWN, fraction, whole
 from realm_tui.runtime.figures import moment
 from realm_tui.runtime.foreign import clean
@@ -27,7 +27,7 @@ def region_items(view: MapView, hero: str, look: Look) -> list[Item]:
     """One line a region, the highest first; the hero stands where it is."""
     lands = [*((land, i) for i, land in zip(range(len(view.lands) - 1, -1, -1), view.lands, strict=True))]
     lands += [(land, 0) for land in view.sides]
-    return [(land.id, lambda width, one=land, i=i: _region_row(one, i, hero, look, width)) for land, i in lands]  # type: ignore[misc]
+    return [Item(land.id, lambda width, one=land, i=i: _region_row(one, i, hero, look, width)) for land, i in lands]  # type: ignore[misc]
 
 
 def _region_row(land: Land, height: int, hero: str, look: Look, width: int) -> Row:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lore.lexicon import entry, label
 from realm_tui.app.drawing import Look, Row, shorten
 from realm_tui.app.widgets.lines import GAP, columns, date, drawn, heading, levels_text, named, told, wrapped
-from realm_tui.app.widgets.picker import Item
+from realm_tui.app.widgets.listing import Item
 from realm_tui.app.words import UNKNOWN, number, rate, whole
 from realm_tui.runtime.heroes_view import HeroCard, HeroesView, Legend
 
@@ -14,7 +14,7 @@ _ENDS = {"won": "every level won", "capped": "cap found", "open": "left"}
 
 def hero_items(view: HeroesView, look: Look) -> list[Item]:
     """One line a hero."""
-    return [(h.id, lambda width, h=h: _hero_row(h, look, width)) for h in view.heroes]  # type: ignore[misc]
+    return [Item(h.id, lambda width, h=h: _hero_row(h, look, width)) for h in view.heroes]  # type: ignore[misc]
 
 
 def _hero_row(hero: HeroCard, look: Look, width: int) -> Row:
@@ -49,7 +49,7 @@ def legend_head(look: Look, width: int) -> list[Row]:
 
 def legend_items(view: HeroesView, look: Look) -> list[Item]:
     """One line an archived campaign."""
-    return [(one.id, lambda width, one=one: _legend_row(one, width)) for one in view.hall]  # type: ignore[misc]
+    return [Item(one.id, lambda width, one=one: _legend_row(one, width)) for one in view.hall]  # type: ignore[misc]
 
 
 def _legend_row(one: Legend, width: int) -> Row:

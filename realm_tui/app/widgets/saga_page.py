@@ -9,7 +9,7 @@ from lore.narrator import Tale
 from lore.saga import Line, matching
 from realm_tui.app.drawing import Look, Row, shorten
 from realm_tui.app.widgets.lines import GAP, columns, wrapped
-from realm_tui.app.widgets.picker import Item
+from realm_tui.app.widgets.listing import Item
 from realm_tui.app.words import whole
 from realm_tui.runtime.figures import moment
 from realm_tui.runtime.foreign import clean
@@ -38,7 +38,7 @@ def saga_items(lines: tuple[Line, ...], look: Look) -> list[Item]:
     last = ""
     for line in lines:
         day = day_of(line)
-        out.append((line.key, lambda width, one=line, d=day if day != last else "": _row(one, d, look, width)))  # type: ignore[misc]
+        out.append(Item(line.key, lambda width, one=line, d=day if day != last else "": _row(one, d, look, width)))  # type: ignore[misc]
         last = day
     return out
 
@@ -67,9 +67,14 @@ def day_sheet(view: LogView, line: Line | None, look: Look, width: int) -> list[
     return [*rows, GAP, ((proof, "faint"),)]
 
 
+def spot_of(rows: Sequence[Row]) -> int | None:
+    """The row in which the deed under the cursor begins on the page of its day."""
+    return next((at for at, row in enumerate(rows) if any(role == "strong" for _, role in row)), None)
+
+
 def day_items(days: tuple[Day, ...], look: Look) -> list[Item]:
     """One line a day of training."""
-    return [(d.day, lambda width, one=d: _day_row(one, width)) for d in days]  # type: ignore[misc]
+    return [Item(d.day, lambda width, one=d: _day_row(one, width)) for d in days]  # type: ignore[misc]
 
 
 def _day_row(day: Day, width: int) -> Row:
@@ -93,7 +98,7 @@ def chronicle_sheet(view: SagaView, look: Look, width: int) -> list[Row]:
 def journey_items(view: SagaView, look: Look) -> list[Item]:
     """The moments of the journey, one line each."""
     tales = () if view.journey is None else view.journey.lines(view.hero)
-    return [(str(i), lambda width, t=tale: _tale_row(t, look, width)) for i, tale in enumerate(tales)]  # type: ignore[misc]
+    return [Item(str(i), lambda width, t=tale: _tale_row(t, look, width)) for i, tale in enumerate(tales)]  # type: ignore[misc]
 
 
 def _tale_row(tale: Tale, look: Look, width: int) -> Row:

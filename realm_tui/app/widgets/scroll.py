@@ -32,6 +32,8 @@ class Scroll(Sheet, can_focus=True):
         self._top = self._lines = 0
         self._subject: object = None
         self._said = ("", "")
+        self._spot: tuple[object, Callable[[Sequence[Row]], int | None]] | None = None
+        self._seen: object = None
 
     def fill(
         self,
@@ -41,6 +43,7 @@ class Scroll(Sheet, can_focus=True):
         subject: object = None,
         title: str = "",
         subtitle: str = "",
+        spot: tuple[object, Callable[[Sequence[Row]], int | None]] | None = None,
     ) -> None:
         """Show all of the rows that ``rows`` makes for a width.
 
@@ -50,8 +53,9 @@ class Scroll(Sheet, can_focus=True):
             subject: whose rows they are; those of another one are shown from the first.
             title: words in the upper border instead of the lexicon's.
             subtitle: words in the lower border while everything fits.
+            spot: what is looked at within them, and what finds its row; another one is brought into sight once.
         """
-        self._all, self._said = rows, (title, subtitle)
+        self._all, self._said, self._spot = rows, (title, subtitle), spot
         if subject != self._subject:
             self._subject, self._top = subject, 0
         self.draw(self._cut, look, title=title, subtitle=subtitle)
@@ -59,8 +63,17 @@ class Scroll(Sheet, can_focus=True):
     def _cut(self, width: int, height: int) -> Sequence[Row]:
         found = self._all(width)
         self._lines = len(found)
+        if self._spot is not None and self._spot[0] != self._seen:
+            self._seen = self._spot[0]
+            at = self._spot[1](found)
+            if at is not None and not self._top <= at < self._top + height - 1:
+                self._top = at - height // 2
         self._top = max(0, min(self._top, len(found) - height))
-        return found[self._top : self._top + height]
+        shown = list(found[self._top : self._top + height])
+        below = len(found) - self._top - height
+        if below > 0 and height > 2 and self.styles.border_bottom[0] in ("", "none"):
+            shown[-1] = ((f" … {below + 1} more (tab, arrows)", "faint"),)
+        return shown
 
     def redraw(self, *, fully: bool = False) -> None:
         super().redraw(fully=fully)
@@ -83,8 +96,10 @@ class Scroll(Sheet, can_focus=True):
         """Scroll to the first row, or to the last."""
         self.action_move(self._lines if end else -self._lines)
 
-    def on_mouse_scroll_down(self, _: MouseScrollDown) -> None:
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        event.stop()
         self.action_move(_WHEEL_ROWS)
 
-    def on_mouse_scroll_up(self, _: MouseScrollUp) -> None:
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        event.stop()
         self.action_move(-_WHEEL_ROWS)

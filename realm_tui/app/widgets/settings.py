@@ -6,7 +6,7 @@ from lore.lexicon import label
 from realm_tui.app.drawing import Look, Row, shorten
 from realm_tui.app.widgets.hero import bar
 from realm_tui.app.widgets.lines import GAP, columns, heading, named, told, wrapped
-from realm_tui.app.widgets.picker import Item
+from realm_tui.app.widgets.listing import Item
 from realm_tui.app.words import UNKNOWN, percent, whole
 from realm_tui.runtime.figures import size
 from realm_tui.runtime.foreign import clean
@@ -73,7 +73,7 @@ def rule_items(rules: tuple[Rule, ...]) -> list[Item]:
         first, _, rest = rule.key.rpartition(".")
         head = first if first != group else ""
         group = first
-        out.append((rule.key, lambda width, r=rule, h=head, n=rest: _rule_row(r, h, n, width)))  # type: ignore[misc]
+        out.append(Item(rule.key, lambda width, r=rule, h=head, n=rest: _rule_row(r, h, n, width)))  # type: ignore[misc]
     return out
 
 
@@ -118,7 +118,7 @@ def field_items(found: Calculation | None) -> list[Item]:
     """The calculator's fields; left and right turn them."""
     if found is None:
         return []
-    return [(field, lambda width, f=field: _field_row(found, f, width)) for field in FIELDS]  # type: ignore[misc]
+    return [Item(field, lambda width, f=field: _field_row(found, f, width)) for field in FIELDS]  # type: ignore[misc]
 
 
 def _field_row(found: Calculation, field: Field, width: int) -> Row:
@@ -229,7 +229,7 @@ def _part_row(name: str, count: int, largest: int, look: Look, width: int) -> Ro
 
 def reset_items(resets: tuple[ResetPlan, ...]) -> list[Item]:
     """The four depths."""
-    return [(r.depth, lambda width, r=r: _reset_row(r, width)) for r in resets]  # type: ignore[misc]
+    return [Item(r.depth, lambda width, r=r: _reset_row(r, width)) for r in resets]  # type: ignore[misc]
 
 
 def _reset_row(found: ResetPlan, width: int) -> Row:
