@@ -140,7 +140,7 @@ class EvalsScreen(Deeds[PapersView]):
             [Item(one.name, partial(entry_row, one, look)) for one in plan.entries],
             look,
             subtitle=plan_summary(plan),
-            head=plan_head,
+            head=lambda width: [plan_head(width)],
             empty=PLAN_EMPTY,
         )
         entry = next((one for one in plan.entries if one.name == listing.chosen), None)
