@@ -86,6 +86,7 @@ class _Worker:
         try:
             await asyncio.to_thread(self._serving.catalogue.look)
             await self._serving.shelf.warm()
+            await asyncio.to_thread(self._serving.catalogue.look_at_bases)
         except RealmError as error:
             self._broken = error.text()
         except Exception as error:
@@ -330,11 +331,11 @@ class _Talk:
         return rows
 
     def _ids(self, prompt: Any, *, chat: bool) -> list[int]:
-        from engine.chat.template import encode_prompt, encode_text, with_system
+        from engine.chat.template import encode_prompt, encode_text
 
         hero = self._loaded.hero
         if chat:
-            ids = encode_prompt(hero, with_system(prompt, self._loaded.system))
+            ids = encode_prompt(hero, prompt)
         elif isinstance(prompt, str):
             ids = encode_text(hero, prompt).ids[:-1]
         else:

@@ -11,19 +11,20 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from configs.errors import BlockedError, RealmError, UsageError
+from configs.loader import on_this_machine
 from configs.paths import SaveFolder
-from engine.hero.folder import is_adapter
+from configs.schema import HeroConfig
+from engine.hero.folder import find_folder, is_adapter
 from saves import campaigns, ledger
 from saves.checkpoint_folder import LEDGER_FILE, model_digest, read_sidecar, sha256
 from saves.database import open_save
+from saves.plain_model import SUFFIXES, model_hashes
 
 MANIFEST = "MANIFEST.json"
 MANIFEST_VERSION = 1
 NAME = "realm@"
 """First letters of the name a form is served under; its digest follows."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_LOADABLE = (".safetensors", ".json", ".model", ".txt", ".jinja", ".bin", ".pt", ".pth", ".py")
-"""Files that a library might read beside those that are listed."""
 Kind = Literal["full", "adapter", "base"]
 Signature = tuple[tuple[str, int, int, int], ...]
 
@@ -40,8 +41,6 @@ class Form:
     step: int | None
     hero: Mapping[str, Any] = field(repr=False)
     """The hero's YAML as its campaign keeps it."""
-    began_at: float
-    """When its campaign began: the date that its system turn may name (UTC seconds)."""
     source: Literal["save", "store"]
     base: str | None = None
     """Digest of the model under an adapter, where it lies in the same store."""
@@ -85,7 +84,9 @@ class Catalogue:
     def __init__(self, save: SaveFolder | None, store: Path | None, hero: Mapping[str, Any] | None = None) -> None:
         self._save, self._store, self._hero = save, store, hero
         self._forms: dict[str, Form] = {}
-        self._manifests: dict[Path, tuple[tuple[int, int], Form]] = {}
+        self._bases: dict[Path, Form] = {}
+        self._refused: dict[str, RealmError] = {}
+        """Digests of folders in the store that cannot be offered, and why."""
         self._lock = threading.Lock()
 
     def known(self) -> list[Form]:
@@ -104,6 +105,7 @@ class Catalogue:
         """
         with self._lock:
             found = {form.digest: form for form in self._in_store()}
+            found |= {form.digest: form for form in self._bases.values()}
             found |= {form.digest: form for form in self._in_save()}
             self._forms = found
         return self.known()
@@ -115,8 +117,31 @@ class Catalogue:
             self.look()
             form = self.get(digest)
         if form is None:
-            raise unknown(NAME + digest)
+            raise self._refused.get(digest) or unknown(NAME + digest)
         return form
+
+    def look_at_bases(self) -> None:
+        """Offer the models that the save's heroes began with, as far as they are on this machine. Hashing one may take a minute."""
+        if self._save is None:
+            return
+        conn = open_save(self._save, write=False)
+        try:
+            heroes = {c.hero_id: dict(c.hero) for c in campaigns.campaigns(conn)}
+        finally:
+            conn.close()
+        for hero in heroes.values():
+            config = on_this_machine(HeroConfig.model_validate(hero))
+            if config.model.source != "pretrained":
+                continue
+            try:
+                folder = find_folder(config)
+                files = model_hashes(folder)
+            except RealmError:
+                continue  # it is not on this machine, so it is not offered
+            name = config.model.name or folder.name
+            with self._lock:
+                self._bases[folder] = Form(model_digest(files), folder, files, name, None, hero, "save", kind="base")
+        self.look()
 
     def _in_save(self) -> Iterator[Form]:
         if self._save is None:
@@ -139,7 +164,6 @@ class Catalogue:
                     name=row.name,
                     step=row.step,
                     hero=dict(campaign.hero),
-                    began_at=campaign.began_at,
                     source="save",
                     kind="adapter" if is_adapter(folder) else "full",
                     weights=weights.get(row.run_id),
@@ -150,18 +174,15 @@ class Catalogue:
     def _in_store(self) -> Iterator[Form]:
         if self._store is None:
             return
+        refused: dict[str, RealmError] = {}
         for path in sorted((self._store / "ckpt").glob(f"*/{MANIFEST}")):
             if not _DIGEST.fullmatch(path.parent.name):
                 continue  # one that is still being built
             try:
-                status = path.stat()
-                seen = (status.st_mtime_ns, status.st_ino)
-                old = self._manifests.get(path)
-                form = old[1] if old is not None and old[0] == seen else self._read(path)
-            except (OSError, RealmError):
-                continue  # on its way out, or damaged: nothing is offered that cannot be proved
-            self._manifests[path] = (seen, form)
-            yield form
+                yield self._read(path)
+            except RealmError as error:
+                refused[path.parent.name] = error
+        self._refused = refused
 
     def _read(self, path: Path) -> Form:
         data = read_manifest(path)
@@ -170,7 +191,11 @@ class Catalogue:
             raise _damaged(path.parent.name, f"{MANIFEST} speaks of {digest[:12]}")
         hero, base, step = data.get("hero") or self._hero, data.get("base"), data.get("step")
         if not isinstance(hero, Mapping):
-            raise _damaged(path.parent.name, f"{MANIFEST} names no hero")
+            raise BlockedError(
+                f"{MANIFEST} of {digest[:12]} does not say which hero it is",
+                fix="bring it here again, or start the worker with `--hero-json`",
+                code="CHECKPOINT_CORRUPT",
+            )
         files = {str(n): str(f["sha256"]) for n, f in data["files"].items()}
         adapter = "adapter_config.json" in files
         return Form(
@@ -180,7 +205,6 @@ class Catalogue:
             name=str(data.get("name") or digest[:12]),
             step=step if isinstance(step, int) else None,
             hero=dict(hero),
-            began_at=float(data.get("began_at") or 0.0),
             source="store",
             base=str(base) if base else None,
             kind="adapter" if adapter else "full" if isinstance(step, int) else "base",
@@ -248,7 +272,7 @@ class Proofs:
                 raise _damaged(form.name, f"{name} is missing") from error
             found.append((name, status.st_size, status.st_mtime_ns, status.st_ino))
         try:
-            beside = {p.name for p in form.folder.iterdir() if p.name.endswith(_LOADABLE)}
+            beside = {p.name for p in form.folder.iterdir() if p.name.endswith(SUFFIXES) and not p.name.startswith(".")}
         except OSError as error:
             raise _damaged(form.name, str(error)) from error
         if odd := sorted(beside - set(form.files) - {MANIFEST, LEDGER_FILE}):

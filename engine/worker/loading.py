@@ -21,7 +21,6 @@ from engine.hero.model import Hero
 from engine.memory.plan import precision
 from engine.methods.adapters import load_adapter
 from engine.placement import Placement
-from engine.quests.reader import dated
 from engine.worker.forms import Form, Proofs, base_missing
 
 _LORA = ".lora_"
@@ -33,8 +32,6 @@ class Loaded:
 
     form: Form
     hero: Hero
-    system: str
-    """The hero's own system turn."""
     seconds: float = 0.0
     """From the first look at its files until it could answer."""
     users: int = 0
@@ -92,7 +89,7 @@ class Loader:
         hero.model.eval()
         tensors = [*hero.model.parameters(), *hero.model.buffers()]
         storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
-        return Loaded(form, hero, dated(config.system_prompt, form.began_at), storages=storages)
+        return Loaded(form, hero, storages=storages)
 
     def _adapter(self, config: HeroConfig, form: Form) -> Hero:
         if not config.training.adapted:

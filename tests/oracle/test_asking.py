@@ -13,6 +13,7 @@ from realm_tui.runtime.inn import forms
 from realm_tui.runtime.inn.loop import InnLoop
 from realm_tui.runtime.inn.oracle import Question, ask, compare, conversation, new_talk, sampling_of
 from realm_tui.runtime.opened import opened
+from saves import plain_model
 from saves.oracle import Turn, newest_turns, talk_turns, talks
 from tests.oracle.places import Village
 
@@ -158,7 +159,7 @@ def test_a_base_is_named_by_its_files_and_read_again_only_when_they_change(
     first = forms.folder_digest(model)
     assert len(first) == 64
     with monkeypatch.context() as closed:
-        closed.setattr(forms, "sha256", lambda _: pytest.fail("read again"))
+        closed.setattr(plain_model, "sha256", lambda _: pytest.fail("read again"))
         assert forms.folder_digest(model) == first
     (model / "config.json").write_text('{"a": 1}')
     assert forms.folder_digest(model) != first

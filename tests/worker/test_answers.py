@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from engine.chat.template import answer_text, encode_prompt, with_system
+from engine.chat.template import answer_text, encode_prompt
 from engine.generate import greedy
-from engine.quests.reader import dated
 from tests.model.heroes import hatchling, unsettle
-from tests.worker.inns import BEGAN, pip_in, serving
+from tests.worker.inns import pip_in, serving
 
 QUESTIONS = ("hello", "Compute: and(⓪①, ①①)", "a much longer question than all of the others are", "é", "x")
 
@@ -22,8 +21,7 @@ def local_answer(question: str, tokens: int, seed: int = 1) -> str:
     hero = hatchling()
     unsettle(hero, seed)
     hero.model.eval()
-    system = dated(hero.config.system_prompt, BEGAN)
-    ids = encode_prompt(hero, with_system([{"role": "user", "content": question}], system))
+    ids = encode_prompt(hero, [{"role": "user", "content": question}])
     return answer_text(hero, greedy(hero, [ids], tokens)[0])
 
 

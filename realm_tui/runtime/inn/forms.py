@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from configs.errors import BlockedError, RealmError, UsageError
-from configs.paths import cache_dir
+from configs.errors import BlockedError, UsageError
 from realm_tui.runtime.opened import OpenedSave
 from saves import ledger
-from saves.checkpoint_folder import files_in, model_digest, sha256
+from saves.checkpoint_folder import model_digest
+from saves.plain_model import model_hashes
 from saves.rows import Checkpoint
 
 BASE = "base"
@@ -119,33 +116,6 @@ def folder_digest(folder: Path) -> str:
     """The digest of a model's folder that has no list of its own; read anew only where size or time of a file changed.
 
     Raises:
-        RealmError: the folder cannot be read.
+        RealmError: the folder holds no model, or cannot be read.
     """
-    try:
-        files = {f"{p.relative_to(folder)}": p for p in files_in(folder) if not _hidden(p.relative_to(folder))}
-        marks = {name: [p.stat().st_size, p.stat().st_mtime_ns] for name, p in sorted(files.items())}
-        key = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:32]
-        note = cache_dir() / "digests" / f"{key}.json"
-        known = _noted(note)
-        if known.get("marks") == marks and isinstance(known.get("digest"), str):
-            return str(known["digest"])
-        digest = model_digest({name: sha256(path) for name, path in files.items()})
-        note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        note.write_text(json.dumps({"marks": marks, "digest": digest}), encoding="utf-8")
-    except OSError as error:
-        raise RealmError(
-            f"the model in {folder} cannot be read", why=str(error), fix="check the disk", code="MODEL_DAMAGED"
-        ) from error
-    return digest
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
-def _noted(note: Path) -> Mapping[str, object]:
-    try:
-        found = json.loads(note.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return model_digest(model_hashes(folder))

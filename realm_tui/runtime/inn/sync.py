@@ -15,18 +15,16 @@ from typing import Any
 
 from configs import clock
 from configs.errors import RealmError
-from configs.paths import cache_dir
 from realm_tui.runtime.inn.box import Box, LinkLostError, Pipe
 from realm_tui.runtime.inn.supervisor import answer_of, ask, command_line, install, missing, realm_id, refused
 from saves.checkpoint_folder import LEDGER_FILE, model_digest, read_sidecar, sha256
+from saves.plain_model import model_hashes
 
 MANIFEST_VERSION = 1
 Progress = Callable[[int, int], None]
 """Hears bytes that are there and bytes in all."""
 _CHUNK = 256 << 10
 _ATTEMPTS = 3
-_MODEL_FILES = (".safetensors", ".json", ".model", ".txt", ".jinja")
-"""What a plain model's folder holds beside things nobody loads."""
 _LONG_S = 3600.0
 
 
@@ -105,43 +103,6 @@ def manifest_of(folder: Path, facts: Mapping[str, Any] | None = None) -> dict[st
         **known,
         **(facts or {}),
     }
-
-
-def model_hashes(folder: Path) -> dict[str, str]:
-    """Name to SHA-256 of a plain model's files; a file is hashed again only when its size or time changed.
-
-    Raises:
-        RealmError: there is no model in it (``MODEL_DAMAGED``).
-    """
-    names = sorted(
-        p.name for p in folder.iterdir() if p.suffix in _MODEL_FILES and not p.name.startswith(".") and p.is_file()
-    )
-    if "config.json" not in names and "adapter_config.json" not in names:
-        raise RealmError(
-            f"{folder} holds no model",
-            why="there is no config.json in it",
-            fix="name another folder",
-            code="MODEL_DAMAGED",
-        )
-    path = cache_dir() / "hashes.json"
-    try:
-        cached = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        cached = {}
-    found = {}
-    for name in names:
-        file = (folder / name).resolve()
-        status = file.stat()
-        stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
-        old = cached.get(str(file))
-        if not isinstance(old, list) or old[1:] != stamp:
-            old = cached[str(file)] = [sha256(file), *stamp]
-        found[name] = str(old[0])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{realm_id()}")
-    beside.write_text(json.dumps(cached), encoding="utf-8")
-    beside.replace(path)
-    return found
 
 
 async def push(
