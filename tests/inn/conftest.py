@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -73,3 +74,10 @@ def form(tmp_path: Path) -> MakeForm:
 def digest_of(folder: Path) -> str:
     """The digest a checkpoint's ledger names."""
     return str(json.loads((folder / LEDGER_FILE).read_text(encoding="utf-8"))["digest"])
+
+
+@pytest.fixture
+def room() -> Iterator[Path]:
+    """A private folder whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="realm-") as folder:
+        yield Path(folder)

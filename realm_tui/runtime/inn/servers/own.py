@@ -84,7 +84,7 @@ class OwnServer(Talker):
 
     async def _loaded(self, digest: str, reply: Reply) -> None:
         if reply.status == 404:
-            raise FormMissingError(self.label, digest, [each.name for each in await self.models()])
+            raise FormMissingError(self.label, digest, [each.digest or each.name for each in await self.models()])
         if reply.status == 409:
             raise FormDamagedError(self.label, digest, reply.said)
         if reply.status >= 400:

@@ -212,7 +212,7 @@ class Talker:
     async def _refused(self, digest: str, reply: Reply) -> None:
         """Raise what a refused question means."""
         if reply.status == 404:
-            raise FormMissingError(self.label, digest, [each.name for each in await self.models()])
+            raise FormMissingError(self.label, digest, [each.digest or each.name for each in await self.models()])
         if reply.status == 409:
             raise FormDamagedError(self.label, digest, reply.said)
         refuse(self.label, reply)
