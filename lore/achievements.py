@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from bisect import bisect_right
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field, field_validator
@@ -30,6 +31,7 @@ from lore.needs import (
     steps_asked,
 )
 from lore.own_file import Icon, InForce, Words, in_force
+from lore.plain import plain
 
 FILE = "achievements.yaml"
 
@@ -100,6 +102,8 @@ class Achievements:
         self._known: tuple[Deeds, tuple[Any, ...], float] | None = None
         """What deeds are made of, as it was when they were looked at last, and the step that the next of them waits for."""
 
+        self._asked: tuple[Setting, list[int]] | None = None
+
     def begin(self) -> Deeds:
         """Nothing is done."""
         return Deeds()
@@ -142,12 +146,17 @@ class Achievements:
         )
         if known is not None and known[0] is state and known[1] == now and step < known[2]:
             return False
-        asked = (steps_asked(need, told.setting) for rule in self.rules.values() for need in rule.when)
-        later = [
-            n + told.setting.starting_step for n in asked if n is not None and n + told.setting.starting_step > step
-        ]
-        self._known = state, now, min(later, default=math.inf)
+        later = self._steps_asked(told.setting)
+        next_one = bisect_right(later, step)
+        self._known = state, now, later[next_one] if next_one < len(later) else math.inf
         return True
+
+    def _steps_asked(self, setting: Setting) -> list[int]:
+        """The steps of the campaign at which a deed of steps is done, in order."""
+        if self._asked is None or self._asked[0] is not setting:
+            asked = (steps_asked(need, setting) for rule in self.rules.values() for need in rule.when)
+            self._asked = setting, sorted({n + setting.starting_step for n in asked if n is not None})
+        return self._asked[1]
 
     @staticmethod
     def exact_step(rule: AchievementRule, setting: Setting) -> int | None:
@@ -157,7 +166,7 @@ class Achievements:
 
     def dump(self, state: Deeds) -> dict[str, Any]:
         """The state as JSON can hold it."""
-        return asdict(state)
+        return plain(state)
 
     def load(self, data: Mapping[str, Any]) -> Deeds:
         """The state that `dump` wrote."""

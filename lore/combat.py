@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import getitem, itemgetter
+from typing import Any
 
 from lore.rules import CombatNumbers, ResultName
 from lore.rules import rules as lore_rules
@@ -87,7 +91,7 @@ def results(sequence: str) -> list[ResultName]:
     return [_RESULTS[letter] for letter in sequence if letter in _RESULTS]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Combat:
     """What exams of one skill add up to."""
 
@@ -98,18 +102,95 @@ class Combat:
     """Successes standing now."""
     best_streak: int = 0
     crits: int = 0
+    crit_run: int = 0
+    """Exact answers in a row, standing now."""
+    best_crit_run: int = 0
 
-    def after(self, result: ResultName, xp: int) -> Combat:
-        """The sums with one more answer."""
-        streak = self.streak + 1 if result in KEEPS_STREAK else 0
-        return Combat(
-            self.xp + xp,
-            self.answers + 1,
-            self.correct + (result in CORRECT),
-            streak,
-            max(self.best_streak, streak),
-            self.crits + (result == "crit"),
-        )
+    def take(self, sequence: str, level: int, multiplier: float, rules: CombatNumbers | None = None) -> None:
+        """Add the answers of one exam.
+
+        Args:
+            sequence: the results as `Exam.sequence` spells them; items without an answer do not count.
+            level: the skill level of the problems.
+            multiplier: the skill's own multiplier times those of effects in force when the exam began.
+            rules: the numbers; None for those in force.
+        """
+        codes = sequence.encode("ascii", "replace").translate(_CODES, _NO_ANSWER)
+        payouts = _payouts(rules or lore_rules().combat, level, multiplier)
+        standing = payouts[min(self.streak, len(payouts) - 1)]
+        # One look-up for each answer, all of them outside Python's own loop: a long save has tens of millions.
+        self.xp += sum(map(_PAID, accumulate(codes, getitem, initial=standing)))
+        crits = codes.count(_CRIT)
+        self.answers += len(codes)
+        self.correct += crits + codes.count(_HIT)
+        self.crits += crits
+        self.streak, self.best_streak = _runs(codes.translate(_STREAKS), self.streak, self.best_streak)
+        self.crit_run, self.best_crit_run = _runs(codes, self.crit_run, self.best_crit_run)
+
+
+_ORDER: tuple[ResultName, ...] = ("crit", "hit", "glancing", "miss", "crit_miss")
+"""Results by their codes, 0 to 4."""
+_LETTERS = "".join(RESULT_LETTERS[name] for name in _ORDER).encode()
+_CODES = bytes.maketrans(_LETTERS, bytes(range(len(_ORDER))))
+_NO_ANSWER = bytes(set(range(256)) - set(_LETTERS))
+_CRIT, _HIT = _ORDER.index("crit"), _ORDER.index("hit")
+_STREAKS = bytes(name not in KEEPS_STREAK for name in _ORDER) + bytes(range(len(_ORDER), 256))
+"""Turns codes into 0 where a streak goes on and 1 where it ends."""
+_PAID = itemgetter(len(_ORDER))
+_STREAKS_KNOWN = 1000
+"""Standing successes beyond which the bonus is taken as it is there."""
+_PAYOUTS_KNOWN = 512
+
+Payout = list[Any]
+"""By code the payout that an answer with this result leads to, and in the last place the XP paid on the way here."""
+
+
+def _runs(marks: bytes, standing: int, best: int) -> tuple[int, int]:
+    """The run of zeros that stands at the end, and the longest one, when ``standing`` of them came before."""
+    size = len(marks)
+    first = size - len(marks.lstrip(b"\0"))
+    best = max(best, standing + first)
+    if first == size:
+        return standing + size, best
+    while best < size and bytes(best + 1) in marks:
+        best += 1
+    return size - len(marks.rstrip(b"\0")), best
+
+
+def _payouts(numbers: CombatNumbers, level: int, multiplier: float) -> list[Payout]:
+    """By standing streak, as far as it raises what is paid, where counting begins."""
+    key = (_digest(numbers), round(multiplier, 9), level)
+    known = _PAYOUTS.get(key)
+    if known is None:
+        bonus, most = numbers.streak_bonus, numbers.streak_cap
+        cap = 0 if bonus == 0 else min(_STREAKS_KNOWN, int(most / bonus) + 1)
+        known = [[None] * len(_ORDER) + [0] for _ in range(cap + 1)]
+        by_place: dict[tuple[int, int], Payout] = {}
+        for streak, start in enumerate(known):
+            for code, name in enumerate(_ORDER):
+                xp = answer_xp(name, level, skill_multiplier=multiplier, streak=streak, rules=numbers)
+                place = min(streak + 1, cap) if name in KEEPS_STREAK else 0
+                start[code] = by_place.setdefault((place, xp), [place, xp])
+        for (place, xp), payout in by_place.items():
+            payout[:] = [*known[place][:-1], xp]
+        if len(_PAYOUTS) >= _PAYOUTS_KNOWN:
+            _PAYOUTS.clear()
+        _PAYOUTS[key] = known
+    return known
+
+
+def _digest(numbers: CombatNumbers) -> str:
+    found = _DIGESTS.get(id(numbers))
+    if found is None or found[0] is not numbers:
+        text = json.dumps(numbers.model_dump(mode="json"), sort_keys=True)
+        if len(_DIGESTS) >= _PAYOUTS_KNOWN:
+            _DIGESTS.clear()
+        found = _DIGESTS[id(numbers)] = (numbers, text)
+    return found[1]
+
+
+_PAYOUTS: dict[tuple[str, float, int], list[Payout]] = {}
+_DIGESTS: dict[int, tuple[CombatNumbers, str]] = {}
 
 
 def combat(
@@ -125,17 +206,7 @@ def combat(
     numbers = rules or lore_rules().combat
     sums: dict[str, Combat] = {}
     for exam in sorted((e for e in exams if e.kind in PAYING), key=lambda e: (e.step, e.id)):
-        now = sums.get(exam.skill, Combat())
-        for result in results(exam.sequence):
-            xp = answer_xp(
-                result,
-                exam.level,
-                skill_multiplier=multipliers.get(exam.skill, 1.0),
-                streak=now.streak,
-                rules=numbers,
-            )
-            now = now.after(result, xp)
-        sums[exam.skill] = now
+        sums.setdefault(exam.skill, Combat()).take(exam.sequence, exam.level, multipliers.get(exam.skill, 1.0), numbers)
     return sums
 
 

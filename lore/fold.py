@@ -293,15 +293,12 @@ class Told:
     def __init__(self, setting: Setting, states: Mapping[str, Any]) -> None:
         self.setting = setting
         self._states = states
-        self._fact: Fact | None = None
+        self.fact: Fact | None = None
+        """The fact in hand: everything emitted is because of it."""
         self.happenings: list[Happening] = []
         self.counts: dict[str, int] = {}
         self.multiplier: Callable[[int], float] = _no_effect
         """Product of the XP multipliers in force at a step; the part of the effects puts its own here."""
-
-    def turn_to(self, fact: Fact) -> None:
-        """Everything emitted from here on is because of ``fact``."""
-        self._fact = fact
 
     def state(self, part: str) -> Any:
         """The state of a part, by its id."""
@@ -309,7 +306,7 @@ class Told:
 
     def emit(self, kind: str, *, step: int | None = None, **data: Any) -> None:
         """Tell that something happened at the fact in hand, or at an earlier ``step`` it stands for."""
-        fact = self._fact
+        fact = self.fact
         assert fact is not None, "something happens because of a fact"
         key = f"{fact.run_id}-{fact.last_step}" if isinstance(fact, WindowFact) else str(fact.id)
         source = f"{fact.table}:{key}"
@@ -369,12 +366,15 @@ class Fold:
         """Take facts in, in the canonical order."""
         told, states = self.told, self.states
         takers = {kind: [(part.take, states[part.id]) for part in found] for kind, found in self._takers.items()}
+        reached = self.step
         for fact in facts:
-            told.turn_to(fact)
+            told.fact = fact
             for take, state in takers[type(fact)]:
                 take(state, fact, told)
-            if fact.step > self.step:
-                self.step = fact.step
+            step = fact.step
+            if step > reached:
+                reached = step
+        self.step = reached
 
     def dump(self) -> dict[str, Any]:
         """Everything folded so far, as JSON can hold it."""

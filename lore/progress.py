@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
-from lore.combat import PAYING, answer_xp, rank
+from lore.combat import PAYING, Combat, rank
 from lore.fold import AttemptFact, CheckpointFact, ExamFact, LevelUpFact, Told, WindowFact
-from lore.rules import CombatNumbers, ResultName
-from saves.rows import RESULT_LETTERS
-
-LETTERS: Mapping[str, ResultName] = {"C": "crit", "H": "hit", "G": "glancing", "M": "miss", "X": "crit_miss"}
-_UNANSWERED = {ord(RESULT_LETTERS[None]): None}
-_POINTS: dict[tuple[str, float, int], tuple[dict[str, tuple[int, ...]], int]] = {}
+from lore.plain import plain
 
 
 @dataclass(slots=True)
-class Discipline:
-    """What the exams of one skill add up to."""
+class Discipline(Combat):
+    """What the exams of one skill add up to, and the rank it has brought."""
 
-    xp: int = 0
-    answers: int = 0
-    correct: int = 0
-    streak: int = 0
-    """Successes standing now."""
-    best_streak: int = 0
-    crits: int = 0
-    crit_run: int = 0
-    """Perfect answers in a row, standing now."""
-    best_crit_run: int = 0
     rank: int = 1
 
 
@@ -124,7 +106,12 @@ class ProgressPart:
             state.checkpoints += 1
 
     def dump(self, state: Progress) -> Any:
-        return asdict(state)
+        return {
+            **plain(state),
+            "disciplines": {name: plain(one) for name, one in state.disciplines.items()},
+            "marks": [plain(mark) for mark in state.marks],
+            "transitions": [plain(transition) for transition in state.transitions],
+        }
 
     def load(self, data: Any) -> Progress:
         return Progress(
@@ -165,65 +152,13 @@ def _steps(state: Progress, window: WindowFact) -> None:
 
 
 def _answers(state: Progress, exam: ExamFact, told: Told) -> None:
-    """The answers of an exam one by one; effects are those in force when it began."""
+    """The answers of an exam; effects are those in force when it began."""
     discipline = state.disciplines.setdefault(exam.skill, Discipline())
     skill, effects = told.setting.multipliers.get(exam.skill, 1.0), told.multiplier(exam.step)
     numbers = told.setting.rules.combat
-    points, cap = _points(numbers, exam.level, skill * effects)
-    answers = exam.sequence.translate(_UNANSWERED)
-    streak, best, xp = discipline.streak, discipline.best_streak, 0
-    kept = {letter: points[letter] for letter in "CHG"}.get
-    for letter in answers:
-        worth = kept(letter)
-        if worth is not None:
-            xp += worth[streak if streak < cap else cap]
-            streak += 1
-        else:
-            xp += points[letter][streak if streak < cap else cap]
-            if streak > best:
-                best = streak
-            streak = 0
-    crits = answers.count("C")
-    discipline.answers += len(answers)
-    discipline.correct += crits + answers.count("H")
-    discipline.crits += crits
-    discipline.streak, discipline.best_streak = streak, max(best, streak)
-    run = "C" * discipline.crit_run + answers
-    while "C" * (discipline.best_crit_run + 1) in run:
-        discipline.best_crit_run += 1
-    discipline.crit_run = len(run) - len(run.rstrip("C"))
-    discipline.xp += xp
+    discipline.take(exam.sequence, exam.level, skill * effects, numbers)
     reached = rank(discipline.xp, numbers)
     while discipline.rank < reached:
         discipline.rank += 1
         state.marks.append(Mark(exam.skill, discipline.rank, discipline.xp, exam.step))
         told.emit("hero.rank_up", skill=exam.skill, rank=discipline.rank, xp=discipline.xp)
-
-
-def _points(numbers: CombatNumbers, level: int, multiplier: float) -> tuple[dict[str, tuple[int, ...]], int]:
-    """By result letter the XP of an answer for every standing streak that still raises it, and the last such streak."""
-    key = (_digest(numbers), round(multiplier, 9), level)
-    known = _POINTS.get(key)
-    if known is None:
-        cap = 0 if numbers.streak_bonus == 0 else min(1000, int(numbers.streak_cap / numbers.streak_bonus) + 1)
-        table = {
-            letter: tuple(
-                answer_xp(name, level, skill_multiplier=multiplier, streak=n, rules=numbers) for n in range(cap + 1)
-            )
-            for letter, name in LETTERS.items()
-        }
-        if len(_POINTS) > 4096:
-            _POINTS.clear()
-        known = _POINTS[key] = (table, cap)
-    return known
-
-
-def _digest(numbers: CombatNumbers) -> str:
-    found = _DIGESTS.get(id(numbers))
-    if found is None or found[0] is not numbers:
-        text = json.dumps(numbers.model_dump(mode="json"), sort_keys=True)
-        found = _DIGESTS[id(numbers)] = (numbers, hashlib.blake2b(text.encode(), digest_size=8).hexdigest())
-    return found[1]
-
-
-_DIGESTS: dict[int, tuple[CombatNumbers, str]] = {}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from functools import cache
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from lore.combat import PAYING
 from lore.conditions import RESULT_LETTER, Answers, Reading, WatchRule, Window
+from lore.fold import KINDS, ExamFact
+from lore.plain import plain
 
 WIDEST_TAIL = 999
 """Answers that are remembered for conditions on answers in a row."""
@@ -67,8 +67,10 @@ class _Asked(NamedTuple):
     """when, until or worse."""
     key: str
     condition: Any
-    stretch: re.Pattern[str] | None = None
-    """Of a condition on answers: matches up to the end of the last stretch as asked."""
+    marks: bytes = b""
+    """Of a condition on answers: turns an answer as asked into 1 and every other into 0."""
+    stretch: bytes = b""
+    """As many ones as it asks in a row."""
 
 
 class Watch:
@@ -85,10 +87,21 @@ class Watch:
                     if isinstance(condition, (Reading, Window)):
                         self._readings.setdefault(condition.reading, []).append(asked)
                     elif isinstance(condition, Answers):
-                        stretch = _pattern(condition.letters, condition.in_a_row)
-                        self._answers.append(asked._replace(stretch=stretch))
+                        marks = bytes(chr(code) in condition.letters for code in range(256))
+                        self._answers.append(asked._replace(marks=marks, stretch=b"\1" * condition.in_a_row))
         self.reads = frozenset(self._readings)
         """The readings that its rules ask for."""
+        self.kinds = frozenset(KINDS[table] for table, given in _READINGS.items() if not self.reads.isdisjoint(given))
+        """The kinds of facts that give one of them."""
+        self._timed = {
+            name: [
+                (f"{name}/until/{number}", condition)
+                for number, condition in enumerate(rule.until)
+                if isinstance(condition, (Reading, Window)) and condition.steps
+            ]
+            for name, rule in rules.items()
+        }
+        """By rule the key and the condition of what must have held for some steps to end it."""
         self._tail = min(WIDEST_TAIL, max((a.condition.in_a_row for a in self._answers), default=0))
 
     # ---------------------------------------------------------------- time
@@ -104,14 +117,13 @@ class Watch:
 
     def ends_at(self, state: Watching, name: str) -> tuple[int, str] | None:
         """Step at which something in force ends if nothing else is read, and how (cured or expired)."""
-        rule, struck = self.rules[name], state.struck[name]
+        struck = state.struck[name]
         found = [] if struck.until is None else [(struck.until, "expired")]
-        for number, condition in enumerate(rule.until):
-            if isinstance(condition, (Reading, Window)) and condition.steps:
-                runs = state.runs.get(f"{name}/until/{number}", {})
-                held = [runs.get(subject) for subject in struck.subjects]
-                if held and all(run is not None and run[0] >= condition.times for run in held):
-                    found.append((max(run[1] for run in held if run is not None) + condition.steps, "cured"))
+        for key, condition in self._timed[name]:
+            runs = state.runs.get(key, {})
+            held = [runs.get(subject) for subject in struck.subjects]
+            if held and all(run is not None and run[0] >= condition.times for run in held):
+                found.append((max(run[1] for run in held if run is not None) + condition.steps, "cured"))
         return min(found) if found else None
 
     # ---------------------------------------------------------------- readings
@@ -124,7 +136,7 @@ class Watch:
         known = state.values.setdefault(reading, {})
         before, known[subject] = known.get(subject), value
         worse: set[str] = set()
-        for rule, part, key, condition, _ in asked:
+        for rule, part, key, condition, *_ in asked:
             runs = state.runs.setdefault(key, {})
             if not condition.met(value, before):
                 runs.pop(subject, None)
@@ -138,7 +150,7 @@ class Watch:
                     worse.add(rule)
                 else:
                     holding = sorted(s for s, r in runs.items() if self._long_enough(condition, r, step))
-                    self._strike(state, rule, holding, f"{reading} {value:.4g}", step, at, rule in worse, tell)
+                    self._strike(state, rule, holding, (reading, value), step, at, rule in worse, tell)
 
     @staticmethod
     def _long_enough(condition: Any, run: list[int], step: int) -> bool:
@@ -181,18 +193,19 @@ class Watch:
         if not new or not self._answers:
             return
         text, old = state.tail + new, len(state.tail)
+        codes = text.encode("ascii", "replace")
         hits: dict[str, int] = {}
         for asked in self._answers:
             rule, condition = asked.rule, asked.condition
-            end = _last_end(asked, text, old) if asked.part == "when" else 0
+            end = _last_end(asked, codes, old) if asked.part == "when" else 0
             if end:
                 hits[rule] = max(hits.get(rule, 0), end)
                 row = text[end - condition.in_a_row : end]
-                worse = any(a.part == "worse" and a.rule == rule and _last_end(a, text, old) for a in self._answers)
-                self._strike(state, rule, [], _spelt(row), step, at, worse, tell)
+                worse = any(a.part == "worse" and a.rule == rule and _last_end(a, codes, old) for a in self._answers)
+                self._strike(state, rule, [], row, step, at, worse, tell)
         for asked in self._answers:
             rule = asked.rule
-            if asked.part == "until" and rule in state.struck and _last_end(asked, text, old) > hits.get(rule, 0):
+            if asked.part == "until" and rule in state.struck and _last_end(asked, codes, old) > hits.get(rule, 0):
                 self._end(state, rule, "cured", step, tell)
         state.tail = text[-self._tail :]
 
@@ -203,7 +216,7 @@ class Watch:
         state: Watching,
         name: str,
         subjects: list[str],
-        evidence: str,
+        found: str | tuple[str, float],
         step: int,
         at: float,
         worse: bool,
@@ -218,6 +231,7 @@ class Watch:
             return
         state.last_struck[name] = step
         until = None if rule.lasts is None else step + rule.lasts
+        evidence = _spelt(found) if isinstance(found, str) else f"{found[0]} {found[1]:.4g}"
         if struck is not None:
             struck.until, struck.evidence = until, evidence
             return
@@ -256,16 +270,11 @@ def _spelt(row: str) -> str:
     return ", ".join(f"{name} ×{row.count(letter)}" for name, letter in RESULT_LETTER.items() if letter in row)
 
 
-@cache
-def _pattern(letters: str, count: int) -> re.Pattern[str]:
-    return re.compile(f".*[{letters}]{{{count}}}", re.DOTALL)
-
-
-def _last_end(asked: _Asked, text: str, old: int) -> int:
-    """Where the last stretch as asked ends in ``text``, beyond its first ``old`` letters; 0 without one."""
-    assert asked.stretch is not None, "a condition on answers"
-    found = asked.stretch.match(text, max(0, old + 1 - asked.condition.in_a_row))
-    return 0 if found is None else found.end()
+def _last_end(asked: _Asked, codes: bytes, old: int) -> int:
+    """Where the last stretch as asked ends in ``codes``, beyond the first ``old`` of them; 0 without one."""
+    many = len(asked.stretch)
+    place = codes.translate(asked.marks).rfind(asked.stretch, max(0, old + 1 - many))
+    return 0 if place < 0 else place + many
 
 
 # ---------------------------------------------------------------- facts to readings
@@ -319,11 +328,12 @@ def take(watch: Watch, state: Watching, fact: Any, tell: Tell) -> None:
     """Take one fact of the stream in."""
     if state.struck:
         watch.pass_to(state, fact.step, tell)
-    table = fact.table
-    if not watch.reads.isdisjoint(_READINGS.get(table, ())):
+    kind = type(fact)
+    if kind in watch.kinds:
         for reading, subject, value in readings_of(fact):
-            watch.read(state, reading, subject, value, fact.step, fact.at, tell)
-    if table == "exams" and fact.kind in PAYING:
+            if reading in watch.reads:
+                watch.read(state, reading, subject, value, fact.step, fact.at, tell)
+    if kind is ExamFact and fact.kind in PAYING:
         watch.answer(state, fact.sequence, fact.step, fact.at, tell)
 
 
@@ -354,7 +364,7 @@ def _untold(_: Change) -> None:
 
 def dump(state: Watching) -> dict[str, Any]:
     """The state as JSON can hold it."""
-    return asdict(state)
+    return {**plain(state), "struck": {name: plain(struck) for name, struck in state.struck.items()}}
 
 
 def load(data: Mapping[str, Any]) -> Watching:

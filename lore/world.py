@@ -107,6 +107,9 @@ class WorldPart:
         self._bosses = [(name, b.level, b.items, b.share) for name, b in self._rules.bosses.items()]
         self._tiers: dict[int, str] = {}
         """By level the tier of its problems."""
+        self._bests: dict[tuple[str, ...], int] = {}
+        """By the categories of gates the highest level won, until another level is won."""
+        self._bests_of: WorldState | None = None
 
     def begin(self) -> WorldState:
         """A hero at the hearth."""
@@ -115,11 +118,13 @@ class WorldPart:
     def take(self, state: WorldState, fact: Fact, told: Told) -> None:
         """Take one fact in; what it opens is told."""
         start = told.setting.starting_step
-        state.steps = max(state.steps, fact.step - start)
-        for name, steps in self._by_steps.items():
-            # How windows were merged must not show, so what steps alone open carries their number and is not told.
-            if name not in state.regions and state.steps >= max(1, steps):
-                state.regions[name] = [start + steps, None, ""]
+        done = fact.step - start
+        if done > state.steps:
+            state.steps = done
+            for name, steps in self._by_steps.items():
+                # How windows were merged must not show, so what steps alone open carries their number and is not told.
+                if name not in state.regions and done >= max(1, steps):
+                    state.regions[name] = [start + steps, None, ""]
         if isinstance(fact, ExamFact):
             if fact.kind not in NOT_COUNTED and fact.items:
                 self._exam(state, fact, told)
@@ -184,13 +189,15 @@ class WorldPart:
 
     def _fight(self, state: WorldState, fact: ExamFact | TrialFact, told: Told) -> None:
         for name, level, items, share in self._bosses:
-            strong = fact.level >= level and fact.items >= items and fact.correct >= share * fact.items
-            if strong and name not in state.bosses:
+            if fact.level < level or name in state.bosses:
+                continue
+            if fact.items >= items and fact.correct >= share * fact.items:
                 state.bosses[name] = _deed(fact)
                 told.emit("world.boss", boss=name, correct=fact.correct, items=fact.items)
 
     def _level(self, state: WorldState, skill: str, level: int, fact: LevelUpFact | TrialFact, told: Told) -> None:
         if level > state.levels.get(skill, 0):
+            self._bests.clear()
             state.levels[skill] = level
             state.won_at[skill] = fact.step
             state.categories[skill] = told.setting.categories.get(skill, "")
@@ -218,12 +225,22 @@ class WorldPart:
         """Whether all of a gate's conditions are met; the cheap ones are looked at first."""
         if state.steps < gate.steps or (gate.boss and gate.boss not in state.bosses):
             return False
-        if gate.level and self._best(state, gate) < gate.level:
+        if gate.level and self._best_known(state, gate) < gate.level:
             return False
         if not gate.tier:
             return True
         correct, items = _pooled(state.tiers.get(gate.tier, []))
         return items >= max(1, gate.answers) and correct >= gate.share * items
+
+    def _best_known(self, state: WorldState, gate: Gate) -> int:
+        """`_best`, remembered while facts of one stream come in."""
+        if self._bests_of is not state:
+            self._bests_of = state
+            self._bests.clear()
+        best = self._bests.get(gate.categories)
+        if best is None:
+            best = self._bests[gate.categories] = self._best(state, gate)
+        return best
 
     @staticmethod
     def _best(state: WorldState, gate: Gate) -> int:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
-from heapq import merge
-from typing import Any
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
+from operator import itemgetter
+from typing import Any, TypeVar
+
+F = TypeVar("F")
 
 # What counts of a run: steps that no resume left behind.
 _LIVE = "r.campaign_id = :campaign AND t.{step} <= coalesce(r.superseded_after, t.{step})"
@@ -64,23 +67,31 @@ _ONLY = {
 BY_ID = ("exams", "holds", "drifts")
 """Tables that grow with every exam: what is new among them is found by id."""
 
-Cell = tuple[tuple[int, int, int], str, tuple[Any, ...]]
+_AT_ONCE = 500
+"""Rows of a table that are read at once."""
+_STEP, _ID = 2, 0
+"""Columns of every query."""
+
+Cell = tuple[tuple[int, int, int], Any]
+"""Where a fact stands, and the fact."""
 
 
 def stream(
     conn: sqlite3.Connection,
     campaign_id: str,
+    makers: Mapping[str, Callable[[tuple[Any, ...]], F]],
     *,
     after: int = -1,
     upto: int | None = None,
     ids: Mapping[str, int] | None = None,
     windows_after: int | None = None,
-) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Table and columns of every live fact with a step beyond ``after``, in the order of `lore.fold.order`.
+) -> Iterator[F]:
+    """Every live fact with a step beyond ``after``, in the order of `lore.fold.order`.
 
     Args:
         conn: a save.
         campaign_id: whose facts.
+        makers: by table what makes a fact of the columns of its query.
         after: steps up to here are left out.
         upto: steps beyond it are left out.
         ids: by table an id up to which rows need not be looked at, because all of them lie up to ``after``.
@@ -88,38 +99,74 @@ def stream(
     """
     known = ids or {}
     begin = after if windows_after is None else windows_after
-    cells = (
-        _cells(
+    tables = [
+        _Table(
             *(conn, campaign_id, table, rank, begin if table == "step_windows" else after, upto),
-            known.get(table, 0) if table in BY_ID else 0,
+            *(known.get(table, 0) if table in BY_ID else 0, makers[table]),
         )
         for rank, table in enumerate(QUERIES)
-    )
-    for _, table, row in merge(*cells):  # no two keys are equal
-        yield table, row
+    ]
+    while tables := [table for table in tables if table.fill()]:
+        # What a table brings later stands behind its last row at hand, so up to there everything is known.
+        last = min((table.cells[-1][0] for table in tables if table.more), default=None)
+        ready = [cell for table in tables for cell in table.taken(last)]
+        ready.sort(key=_PLACE)  # the sorted rows of a few tables, which is what this sort is quickest at
+        for _, fact in ready:
+            yield fact
 
 
-def _cells(
-    conn: sqlite3.Connection, campaign_id: str, table: str, rank: int, after: int, upto: int | None, past_id: int
-) -> Iterator[Cell]:
-    sql, step = QUERIES[table]
-    where = _LIVE.format(step=step) + f" AND t.{step} > :after" + _ONLY.get(table, "")
-    if upto is not None:
-        where += f" AND t.{step} <= :upto"
-    if table == "step_windows":
-        order = "r.id, t.first_step"
-        place, number = 2, -1
-    else:
-        where += " AND t.id > :past"
-        order = f"t.{step}, t.id"
-        place, number = 2, 0
-    cursor = conn.cursor()
-    cursor.row_factory = None
-    values = {"campaign": campaign_id, "after": after, "upto": upto, "past": past_id}
-    cursor.execute(f"{sql} WHERE {where} ORDER BY {order}", values)
-    while rows := cursor.fetchmany(1000):
-        for row in rows:
-            yield (row[place], rank, 0 if number < 0 else row[number]), table, row
+_PLACE = itemgetter(0)
+
+
+class _Table:
+    """The rows of one table as facts, some hundred at a time."""
+
+    def __init__(
+        self,
+        conn: sqlite3.Connection,
+        campaign_id: str,
+        table: str,
+        rank: int,
+        after: int,
+        upto: int | None,
+        past_id: int,
+        make: Callable[[tuple[Any, ...]], Any],
+    ) -> None:
+        sql, step = QUERIES[table]
+        where = _LIVE.format(step=step) + f" AND t.{step} > :after" + _ONLY.get(table, "")
+        if upto is not None:
+            where += f" AND t.{step} <= :upto"
+        if table == "step_windows":
+            order = "r.id, t.first_step"
+        else:
+            where += " AND t.id > :past"
+            order = f"t.{step}, t.id"
+        self._rank, self._make, self._numbered = rank, make, table != "step_windows"
+        self._rows = conn.cursor()
+        self._rows.row_factory = None
+        values = {"campaign": campaign_id, "after": after, "upto": upto, "past": past_id}
+        self._rows.execute(f"{sql} WHERE {where} ORDER BY {order}", values)
+        self.cells: list[Cell] = []
+        self.more = True
+        """Whether there may be rows that were not read yet."""
+
+    def fill(self) -> bool:
+        """Read on where nothing is at hand; whether anything is then."""
+        if self.more and not self.cells:
+            rows = self._rows.fetchmany(_AT_ONCE)
+            self.more = len(rows) == _AT_ONCE
+            rank, facts = self._rank, map(self._make, rows)
+            if self._numbered:
+                self.cells = [((fact[_STEP], rank, fact[_ID]), fact) for fact in facts]
+            else:  # windows of a campaign do not overlap
+                self.cells = [((fact[_STEP], rank, 0), fact) for fact in facts]
+        return bool(self.cells)
+
+    def taken(self, last: tuple[int, int, int] | None) -> list[Cell]:
+        """The facts at hand up to a place, which are given away; None: all of them."""
+        end = len(self.cells) if last is None else bisect_right(self.cells, last, key=_PLACE)
+        found, self.cells = self.cells[:end], self.cells[end:]
+        return found
 
 
 def newest_ids(conn: sqlite3.Connection, campaign_id: str, upto: int) -> dict[str, int]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from configs.errors import RealmError
@@ -23,6 +24,10 @@ from skills.registry import get_skill
 RECENT_WINDOWS = 32
 """Step windows in which what passes quickly is looked for."""
 _FORMAT = 1
+_MAKERS: dict[str, Callable[[tuple[Any, ...]], Fact]] = {
+    name: partial(tuple.__new__, kind) for name, kind in KINDS.items()
+}
+"""By table what makes a fact of a row: the columns of `saves.stream.QUERIES` are the fields of the fact, in their order."""
 _TOLD_EVERY = 20_000
 
 
@@ -108,7 +113,7 @@ class GameReader:
             after, ids = (-1, None) if base is None else (base.step, base.ids)
             if base is not None:
                 fold.load(json.loads(base.fold))
-            fold.take(_told(_facts(stream(conn, campaign, after=after, upto=settled, ids=ids)), on_progress))
+            fold.take(_told(stream(conn, campaign, _MAKERS, after=after, upto=settled, ids=ids), on_progress))
             base = _Base(settled, _reached(save, settled), newest_ids(conn, campaign, settled), _dumped(fold))
             self._write(save, base)
             self._head = None
@@ -125,7 +130,7 @@ class GameReader:
         if base is not None:
             fold.load(json.loads(base.fold))
         step, ids = (-1, dict[str, int]()) if base is None else (base.step, base.ids)
-        facts = list(_facts(stream(conn, campaign, after=step, ids=ids)))
+        facts = list(stream(conn, campaign, _MAKERS, after=step, ids=ids))
         fold.take(facts)
         start = _Head(step, lineage(conn, campaign), dict(ids), step, frozenset(), (step, -1, -1), "", fold.game())
         return _after(start, facts, fold)
@@ -138,8 +143,8 @@ class GameReader:
             return None
         if head.window_end >= 0 and window_straddles(conn, campaign, head.window_end):
             return None
-        rows = stream(conn, campaign, after=step, ids=head.ids, windows_after=head.window_end)
-        facts = [f for f in _facts(rows) if isinstance(f, WindowFact) or (f.table, f.id) not in head.others]
+        found = stream(conn, campaign, _MAKERS, after=step, ids=head.ids, windows_after=head.window_end)
+        facts = [f for f in found if isinstance(f, WindowFact) or (f.table, f.id) not in head.others]
         if not facts:
             return head
         # A level-up marks exams that were told before it as those that won it.
@@ -233,12 +238,6 @@ def _after(head: _Head, facts: Sequence[Fact], fold: Fold) -> _Head:
 
 def _dumped(fold: Fold) -> str:
     return json.dumps(fold.dump(), allow_nan=False)
-
-
-def _facts(rows: Iterable[tuple[str, tuple[Any, ...]]]) -> Iterator[Fact]:
-    kinds: dict[str, Callable[[tuple[Any, ...]], Fact]] = {name: kind._make for name, kind in KINDS.items()}
-    for table, row in rows:
-        yield kinds[table](row)
 
 
 def _told(facts: Iterator[Fact], on_progress: Callable[[int], None] | None) -> Iterator[Fact]:
