@@ -380,17 +380,25 @@ class Fold:
         """Everything folded so far, as JSON can hold it."""
         return {
             "step": self.step,
-            "states": {part.id: part.dump(self.states[part.id]) for part in self.parts},
+            "states": self.dump_states(),
             "happenings": [h.as_dict() for h in self.told.happenings[-HAPPENINGS_KEPT:]],
             "counts": dict(self.told.counts),
         }
 
     def load(self, data: Mapping[str, Any]) -> None:
         """Go on where `dump` was made, by the same parts and rules."""
-        self.step = data["step"]
-        self.states.update({part.id: part.load(data["states"][part.id]) for part in self.parts})
-        self.told.happenings = [Happening(**h) for h in data["happenings"]]
-        self.told.counts = dict(data["counts"])
+        happenings = tuple([Happening(**h) for h in data["happenings"]])
+        self.go_on(data["states"], Game(data["step"], {}, happenings, data["counts"]))
+
+    def dump_states(self) -> dict[str, Any]:
+        """What the parts made of the facts so far, as JSON can hold it."""
+        return {part.id: part.dump(self.states[part.id]) for part in self.parts}
+
+    def go_on(self, states: Mapping[str, Any], game: Game) -> None:
+        """Go on from a game and the states that `dump_states` gave with it; the game itself stays as it is."""
+        self.step = game.step
+        self.states.update({part.id: part.load(states[part.id]) for part in self.parts})
+        self.told.happenings, self.told.counts = list(game.happenings), dict(game.counts)
 
     def game(self) -> Game:
         """What the facts so far make."""

@@ -68,7 +68,7 @@ class _Asked(NamedTuple):
     key: str
     condition: Any
     marks: bytes = b""
-    """Of a condition on answers: turns an answer as asked into 1 and every other into 0."""
+    """Of a condition on answers: turns each answer as asked into a one."""
     stretch: bytes = b""
     """As many ones as it asks in a row."""
 
@@ -87,7 +87,8 @@ class Watch:
                     if isinstance(condition, (Reading, Window)):
                         self._readings.setdefault(condition.reading, []).append(asked)
                     elif isinstance(condition, Answers):
-                        marks = bytes(chr(code) in condition.letters for code in range(256))
+                        letters = condition.letters.encode()
+                        marks = bytes.maketrans(letters, b"\1" * len(letters))
                         self._answers.append(asked._replace(marks=marks, stretch=b"\1" * condition.in_a_row))
         self.reads = frozenset(self._readings)
         """The readings that its rules ask for."""

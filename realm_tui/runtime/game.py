@@ -58,7 +58,8 @@ class _Head:
     """Table and id of the facts of the other tables."""
     last: tuple[int, int, int]
     """Where the newest fact stands in the stream."""
-    fold: str
+    states: str
+    """Of the parts, as JSON: what goes on from it must not change the game."""
     game: Game
 
 
@@ -118,15 +119,15 @@ class GameReader:
             self._write(save, base)
             self._head = None
         self._base = base
-        self._head = self._gone_on(save, base) or self._from_base(save, base)
+        self._head = self._gone_on(save, base, fold) or self._from_base(save, base, fold)
         return replace(self._head.game)  # a new one, because the small tables may have changed
 
     # ------------------------------------------------------------------ beyond the base
 
-    def _from_base(self, save: OpenedSave, base: _Base | None) -> _Head:
-        """Everything beyond the base, folded anew."""
+    def _from_base(self, save: OpenedSave, base: _Base | None, like: Fold) -> _Head:
+        """Everything beyond the base, folded anew by the parts of another fold."""
         conn, campaign = save.conn, save.campaign.id
-        fold = Fold(parts(save.hero.data.profile), setting_of(save))
+        fold = Fold(like.parts, like.setting)
         if base is not None:
             fold.load(json.loads(base.fold))
         step, ids = (-1, dict[str, int]()) if base is None else (base.step, base.ids)
@@ -135,7 +136,7 @@ class GameReader:
         start = _Head(step, lineage(conn, campaign), dict(ids), step, frozenset(), (step, -1, -1), "", fold.game())
         return _after(start, facts, fold)
 
-    def _gone_on(self, save: OpenedSave, base: _Base | None) -> _Head | None:
+    def _gone_on(self, save: OpenedSave, base: _Base | None, like: Fold) -> _Head | None:
         """What came since the last look put on top; None where something came before what is folded already."""
         head, conn, campaign = self._head, save.conn, save.campaign.id
         step = -1 if base is None else base.step
@@ -150,8 +151,8 @@ class GameReader:
         # A level-up marks exams that were told before it as those that won it.
         if any(isinstance(f, LevelUpFact) or order(f) <= head.last for f in facts):
             return None
-        fold = Fold(parts(save.hero.data.profile), setting_of(save))
-        fold.load(json.loads(head.fold))
+        fold = Fold(like.parts, like.setting)
+        fold.go_on(json.loads(head.states), head.game)
         fold.take(facts)
         return _after(head, facts, fold)
 
@@ -233,7 +234,8 @@ def _after(head: _Head, facts: Sequence[Fact], fold: Fold) -> _Head:
         else:
             others.add((fact.table, fact.id))
     last = order(facts[-1]) if facts else head.last
-    return _Head(head.base, head.lineage, ids, end, frozenset(others), last, _dumped(fold), fold.game())
+    states = json.dumps(fold.dump_states(), allow_nan=False)
+    return _Head(head.base, head.lineage, ids, end, frozenset(others), last, states, fold.game())
 
 
 def _dumped(fold: Fold) -> str:

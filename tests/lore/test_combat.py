@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lore.combat import Combat, answer_streak, answer_xp, base_xp, combat, difficulty, rank, results, streak_multiplier
 from lore.rules import ResultName
+from lore.rules import rules as lore_rules
 from tests.lore import rows
 
 sequences = st.text("CHGMX?", max_size=64)
@@ -71,17 +72,43 @@ def test_exams_on_command_pay_nothing() -> None:
     assert combat([asked], {}) == {} and answer_streak([asked]) == 0
 
 
-@given(st.lists(sequences, max_size=5))
-def test_the_fold_is_the_sum_of_its_answers(parts: list[str]) -> None:
-    exams = [rows.exam(i + 1, 10 * i, 0, len(s), sequence=s) for i, s in enumerate(parts)]
-    streak = total = best = 0
-    for result in [r for s in parts for r in results(s)]:
-        total += answer_xp(result, 1, skill_multiplier=1.2, streak=streak)
-        streak = streak + 1 if result in ("crit", "hit", "glancing") else 0
-        best = max(best, streak)
-    found = combat(exams, {"bin": 1.2}).get("bin", Combat())
-    assert (found.xp, found.streak, found.best_streak) == (total, streak, best)
-    assert combat(exams[::-1], {"bin": 1.2}) == combat(exams, {"bin": 1.2})
+@given(st.lists(sequences, max_size=5), st.integers(1, 12), st.sampled_from([1.0, 1.2, 0.8]))
+def test_the_fold_is_the_sum_of_its_answers(parts: list[str], level: int, multiplier: float) -> None:
+    exams = [rows.exam(i + 1, 10 * i, 0, len(s), level=level, sequence=s) for i, s in enumerate(parts)]
+    found = combat(exams, {"bin": multiplier}).get("bin", Combat())
+    assert found == one_by_one("".join(parts), level, multiplier)
+    assert combat(exams[::-1], {"bin": multiplier}) == combat(exams, {"bin": multiplier})
+
+
+def test_a_hero_that_never_errs_is_counted_as_quickly_as_any_other() -> None:
+    found, exams = Combat(), 20_000
+    for _ in range(exams):
+        found.take("C" * 64, 3, 1.0)
+    assert (found.streak, found.crit_run) == (found.best_streak, found.best_crit_run) == (64 * exams, 64 * exams)
+    found.take("CCM", 3, 1.0)
+    assert (found.streak, found.crit_run, found.best_crit_run) == (0, 0, 64 * exams + 2)
+
+
+def test_without_a_bonus_a_streak_pays_like_single_answers() -> None:
+    numbers = lore_rules().combat.model_copy(update={"streak_bonus": 0.0})
+    found = Combat()
+    found.take("CCCC", 1, 1.0, numbers)
+    assert found.xp == 4 * answer_xp("crit", 1, rules=numbers)
+
+
+def one_by_one(sequence: str, level: int, multiplier: float) -> Combat:
+    """What answers add up to, counted as one would by hand."""
+    sums = Combat()
+    for result in results(sequence):
+        sums.xp += answer_xp(result, level, skill_multiplier=multiplier, streak=sums.streak)
+        sums.answers += 1
+        sums.correct += result in ("crit", "hit")
+        sums.crits += result == "crit"
+        sums.streak = sums.streak + 1 if result in ("crit", "hit", "glancing") else 0
+        sums.crit_run = sums.crit_run + 1 if result == "crit" else 0
+        sums.best_streak = max(sums.best_streak, sums.streak)
+        sums.best_crit_run = max(sums.best_crit_run, sums.crit_run)
+    return sums
 
 
 def test_ranks() -> None:

@@ -92,6 +92,15 @@ def test_bit_by_bit_and_in_one_go(save: SaveFolder) -> None:
     assert plain(game_of(save, GameReader())) == plain(bit_by_bit)
 
 
+def test_how_many_rows_are_read_at_once_does_not_show(save: SaveFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(open_save(save, write=True)) as conn:
+        live(conn, facts.begin(conn), 1, 700)
+    whole = plain(game_of(save))
+    for rows in (1, 3, 7):
+        monkeypatch.setattr("saves.stream._AT_ONCE", rows)
+        assert plain(game_of(save)) == whole
+
+
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"format": 1}', '{"format": 99, "fingerprint": ""}'])
 def test_a_damaged_cache_costs_nothing_but_folding_anew(save: SaveFolder, damage: str) -> None:
     with closing(open_save(save, write=True)) as conn:
