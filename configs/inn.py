@@ -19,6 +19,9 @@ class InferenceRules(Model):
     exams: Literal["wait", "home"] = Field(
         "home", description="what an exam does that no worker takes: wait for one, or come home to the training machine"
     )
+    every_steps: int = Field(
+        200, ge=1, description="exams are asked outside at steps that it divides: each needs a saved form"
+    )
     home_after_s: float = Field(900.0, gt=0, le=604_800, description="seconds without an answer until it comes home")
 
 

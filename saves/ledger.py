@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from configs import clock
 from configs.errors import BlockedError, UsageError
@@ -56,6 +57,15 @@ def add_reasons(
             "UPDATE checkpoints SET reasons_json = ?, protected = max(protected, ?) WHERE id = ?",
             (encode(merged), int(protected), checkpoint_id),
         )
+
+
+def examined(conn: sqlite3.Connection, checkpoint_id: int, exam: Mapping[str, Any]) -> None:
+    """Note, durably, the exam that a form sat after it was saved; one that it sat before stays."""
+    with transaction(conn, durable=True):
+        facts = checkpoint(conn, checkpoint_id).facts
+        if facts.get("exam") is None:
+            changed = encode({**facts, "exam": dict(exam)})
+            conn.execute("UPDATE checkpoints SET facts_json = ? WHERE id = ?", (changed, checkpoint_id))
 
 
 def checkpoint(conn: sqlite3.Connection, checkpoint_id: int) -> Checkpoint:

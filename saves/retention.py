@@ -20,6 +20,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
 
 from configs import clock
+from saves import answers
 from saves.connection import transaction
 from saves.decisions import PASSING
 from saves.forged import BALANCE
@@ -42,6 +43,8 @@ class Pruned:
     exam_items: int = 0
     forged_quests: int = 0
     decisions: int = 0
+    outside: int = 0
+    """Exams asked outside whose questions and answers nobody needs any more."""
 
 
 def prune(
@@ -66,6 +69,7 @@ def prune(
         exam_items=drop_items(conn, campaign_id, rules.exam_items_kept, pass_share=pass_share, held_share=held_share),
         forged_quests=fold_forged(conn, campaign_id, kept=rules.forged_kept),
         decisions=drop_decisions(conn, campaign_id, kept=rules.decisions_kept),
+        outside=drop_answers(conn, campaign_id),
     )
 
 
@@ -211,6 +215,17 @@ def drop_decisions(conn: sqlite3.Connection, campaign_id: str, *, kept: int) -> 
                    ORDER BY d.id DESC LIMIT -1 OFFSET ?)""",
             (campaign_id, kept),
         ).rowcount
+
+
+# ---------------------------------------------------------------- exams asked outside
+
+
+def drop_answers(conn: sqlite3.Connection, campaign_id: str) -> int:
+    """Drop questions and answers that lie before every form from which training may go on; returns how many exams' went."""
+    row = conn.execute(
+        "SELECT min(step) FROM checkpoints WHERE campaign_id = ? AND deleted_at IS NULL", (campaign_id,)
+    ).fetchone()
+    return 0 if row[0] is None else answers.drop_old(conn, campaign_id, row[0])
 
 
 # ---------------------------------------------------------------- forged quests

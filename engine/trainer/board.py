@@ -14,6 +14,7 @@ from engine.quests.reader import ExampleReader
 from engine.trainer.drills import Drills
 from engine.trainer.measure import held_out_loss, sample_answers
 from engine.trainer.memory_guard import SMALLER_PASSES
+from engine.trainer.outside import ANSWERS
 from engine.trainer.practice import QuestPractice, Round
 from engine.trainer.values import QuestCursor
 from saves import incidents, journal, quests
@@ -104,6 +105,8 @@ class Board:
                 self._begin(self._by_id(int(entry.args["quest_id"])))
             elif entry.verb == SMALLER_PASSES:
                 game.memory.again(entry)
+            elif entry.verb == ANSWERS:
+                game.outside.again(entry.args)
             else:
                 game.orders.again(entry)
 

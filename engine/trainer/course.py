@@ -22,9 +22,9 @@ from saves.rows import Decision as DecisionRow
 from skills.registry import get_skill
 
 if TYPE_CHECKING:
+    from engine.curriculum.examination import Decided
     from engine.curriculum.state import CurriculumState
     from engine.step import StepOutcome
-    from engine.trainer.examiner import GateOutcome
     from engine.trainer.game import Game
     from engine.trainer.practice import Round
     from skills.contract import Skill
@@ -122,10 +122,10 @@ class Course:
         found = kept(self._game.values.curricula, self.settings)
         return {name: state for name, state in found.items() if name != skill and state.mastered}
 
-    def examined(self, skill: str, outcome: GateOutcome) -> None:
+    def examined(self, skill: str, outcome: Decided) -> None:
         """After an exam and its verdict: end the attempt where it is over, look for evidence, note what comes next."""
         game = self._game
-        self._remember_primitives(outcome.gate_exam_id)
+        self._remember_primitives(outcome.exam_id)
         state, won = game.values.curricula[skill], outcome.verdict.action == "level_up"
         rules = game.rules.forgetting
         if won or attempt_over(state, rules):

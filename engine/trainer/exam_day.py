@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from configs import clock
 from engine.chat.loops import loops_at_its_end
+from engine.curriculum.examination import Decided
+from engine.curriculum.gate import due
 from engine.hero.model import Hero
 from engine.link.state import EngineState
-from engine.trainer.examiner import Examiner, GateOutcome
+from engine.trainer.examiner import Examiner
 from saves import exams, incidents
 from saves.database import transaction
 from saves.rows import Hold, LevelUp
@@ -45,6 +47,16 @@ class ExamDay:
             on_written=game.exam_plan.took,
         )
 
+    def stepped(self, skill: str) -> None:
+        """After a step: sit the gate's exam of a skill where it is due, or let the form be examined elsewhere."""
+        game, outside = self._game, self._game.outside
+        if not due(game.values.curricula[skill], game.values.step) or outside.waits(skill):
+            return
+        if not outside.on:
+            self.sit(skill)
+        elif outside.asks_after(game.values.step):
+            outside.sit(skill)
+
     def sit(self, skill: str) -> None:
         """The exam of a skill after the step just done, and what follows from it."""
         game, step = self._game, self._game.values.step
@@ -53,10 +65,16 @@ class ExamDay:
             outcome = self.examiner().sit(
                 game.values.curricula[skill], step, game.course.others(skill), game.rules.forgetting
             )
+        self.decided(skill, outcome)
+        game.report(EngineState.TRAINING)
+
+    def decided(self, skill: str, outcome: Decided) -> None:
+        """What follows from an examination that ended."""
+        game, step = self._game, self._game.values.step
         game.values.curricula |= {**outcome.others, skill: outcome.state}
         self.report_errors(skill, outcome.errors)
-        self._report_loops(skill, outcome.gate_exam_id)
-        game.last_exam = exams.exam(game.conn, outcome.gate_exam_id)
+        self._report_loops(skill, outcome.exam_id)
+        game.last_exam = exams.exam(game.conn, outcome.exam_id)
         now = clock.now()
         with transaction(game.conn, durable=True):
             for held_skill, holds in {**outcome.other_holds, skill: outcome.verdict.holds}.items():
@@ -78,7 +96,6 @@ class ExamDay:
         if outcome.verdict.action == "level_up":
             self._level_up(skill, outcome)
         game.show_curriculum()
-        game.report(EngineState.TRAINING)
 
     def report_errors(self, skill: str, errors: Sequence[str]) -> None:
         """Say that items of an exam could not be asked or judged; that is the skill's fault, never the hero's."""
@@ -116,7 +133,7 @@ class ExamDay:
             step=game.values.step,
         )
 
-    def _level_up(self, skill: str, outcome: GateOutcome) -> None:
+    def _level_up(self, skill: str, outcome: Decided) -> None:
         game, step, verdict = self._game, self._game.values.step, outcome.verdict
         taken = exams.recent_exams(
             game.conn, game.campaign.id, skill=skill, level=verdict.level, kind="gate", limit=len(verdict.exam_steps)

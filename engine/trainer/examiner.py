@@ -11,8 +11,9 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Any
 
 from configs import clock
 from configs.curriculum import ForgettingRules
@@ -20,19 +21,8 @@ from configs.errors import RealmError
 from configs.schema import ExamRules
 from engine.chat.profiles import scored_text
 from engine.chat.template import answer_text, encode_prompt
-from engine.curriculum.across import Watch
-from engine.curriculum.gate import (
-    ExamPlan,
-    Hold,
-    Screening,
-    Verdict,
-    judge,
-    passed_over,
-    plan_exam,
-    record_gate,
-    record_screen,
-    settle,
-)
+from engine.curriculum.examination import Decided, Gate, Paper
+from engine.curriculum.gate import ExamPlan
 from engine.curriculum.state import CurriculumState, Tally
 from engine.generate import greedy
 from engine.hero.model import Hero
@@ -45,8 +35,6 @@ from skills.judging import Judged, guarded
 from skills.judging import judge as judged
 from skills.registry import get_skill
 
-SCREEN_ROUNDS = 4
-"""Most rounds of screenings at one exam: two, and two more where items could not be asked or judged."""
 LIVE = "live"
 """The hero as it is now."""
 
@@ -71,23 +59,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class GateOutcome:
-    """What an exam day decided."""
-
-    state: CurriculumState
-    verdict: Verdict
-    gate_exam_id: int
-    accuracy: float
-    errors: tuple[str, ...] = ()
-    """Why items could not be asked or judged."""
-    others: Mapping[str, CurriculumState] = field(default_factory=dict)
-    """Other skills whose levels were screened, too."""
-    other_holds: Mapping[str, tuple[Hold, ...]] = field(default_factory=dict)
-    """What these screenings found, by skill."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class Asked:
     """A question of an exam, or why there is none."""
 
     index: int
@@ -156,7 +128,7 @@ class Examiner:
         step: int,
         others: Mapping[str, CurriculumState] | None = None,
         forgetting: ForgettingRules | None = None,
-    ) -> GateOutcome:
+    ) -> Decided:
         """The exam of the training level after ``step``, and, where the gate asks for it, the screenings.
 
         Args:
@@ -165,56 +137,58 @@ class Examiner:
             others: the other skills in training, whose levels must be held for a level-up, too.
             forgetting: how many of all levels may be lost; None: others are not asked.
         """
-        skill, _ = self._forge.skills[state.skill]
-        plan = plan_exam(state, skill, self._rules)
-        (answered,) = self.ask([plan], step)
-        exam_id = self.write(answered)
-        if answered.exam.items < plan.items:
-            # Fewer answers than the gate asks for prove nothing; the next exam asks other problems.
-            state = passed_over(state, plan, self._rules, step=step)
-            verdict = judge(state, skill, self._rules)
-            return GateOutcome(
-                state, replace(verdict, action="wait", plans=()), exam_id, answered.tally.share or 0.0, answered.errors
-            )
-        state = record_gate(state, plan, answered.operations, self._rules, step=step)
-        screening, errors = Screening(), answered.errors
-        verdict = judge(state, skill, self._rules, screening)
-        for _ in range(SCREEN_ROUNDS):
-            if not verdict.plans:
-                break
-            for screen, asked in self._screen(verdict.plans, step):
-                errors += asked.errors
-                state, screening = record_screen(state, screening, screen, asked.tally)
-            verdict = judge(state, skill, self._rules, screening)
-        verdict = _decided(verdict)
-        watch = Watch(others or {}, {name: self._forge.skills[name][0] for name in others or {}}, self._rules)
-        if verdict.action == "level_up" and forgetting is not None:
-            for _ in range(SCREEN_ROUNDS):
-                if not (plans := watch.plans()):
-                    break
-                for screen, asked in self._screen(plans, step):
-                    errors += asked.errors
-                    watch = watch.told(screen, asked.tally)
-            verdict = watch.judged(verdict, state, forgetting)
-        state = settle(state, verdict, self._rules, step=step)
-        share = answered.tally.share or 0.0
-        return GateOutcome(state, verdict, exam_id, share, errors, watch.settled(), watch.holds())
+        skills = {name: skill for name, (skill, _) in self._forge.skills.items()}
+        gate = Gate(skills, self._rules, forgetting)
+        watched: Mapping[str, CurriculumState] = others or {}
+        examination = gate.begin(state, step=step)
+        while True:
+            found = gate.go_on(examination, self.papers(examination.plans, step), state, watched, step=step)
+            if isinstance(found, Decided):
+                return found
+            state, watched, examination = found.state, found.others, found.examination
 
-    def _screen(self, plans: Sequence[ExamPlan], step: int) -> list[tuple[ExamPlan, Answered]]:
-        """Ask screenings and write them down."""
-        found = list(zip(plans, self.ask(plans, step), strict=True))
-        for _, asked in found:
-            self.write(asked)
-        return found
+    def papers(self, plans: Sequence[ExamPlan], step: int) -> list[Paper]:
+        """Ask plans and write them down."""
+        return [self.paper(plan, answered) for plan, answered in zip(plans, self.ask(plans, step), strict=True)]
+
+    def paper(self, plan: ExamPlan, answered: Answered) -> Paper:
+        """Write an exam down; what the gate wants to know of it."""
+        return Paper(plan, self.write(answered), answered.tally, answered.operations, answered.errors)
 
     def ask(self, plans: Sequence[ExamPlan], step: int) -> list[Answered]:
         """Ask every item of every plan, all in one go."""
         started = clock.monotonic()
-        asked = [(plan, [self._question(plan, index) for index in plan.indices]) for plan in plans]
+        asked = [self.questions(plan) for plan in plans]
         name = f"{plans[0].skill.upper()} L{plans[0].level}" if len(plans) == 1 else f"{len(plans)} levels"
-        answers = iter(self._answers([q for _, questions in asked for q in questions if q.problem], f"exam of {name}"))
-        marked = [(plan, [self._mark(plan, q, answers) for q in questions]) for plan, questions in asked]
-        seconds = clock.monotonic() - started
+        answers = self._answers([q for questions in asked for q in questions if q.problem], f"exam of {name}")
+        return self.marked(plans, asked, answers, step, clock.monotonic() - started)
+
+    def questions(self, plan: ExamPlan) -> list[Asked]:
+        """The questions of a plan, or why one of them cannot be put."""
+        return [self._question(plan, index) for index in plan.indices]
+
+    def marked(
+        self,
+        plans: Sequence[ExamPlan],
+        asked: Sequence[Sequence[Asked]],
+        texts: Iterable[str],
+        step: int,
+        seconds: float,
+    ) -> list[Answered]:
+        """Judge answers, given in the order of the questions that could be put.
+
+        Args:
+            plans: what was asked.
+            asked: the `questions` of each.
+            texts: the answers.
+            step: whose fact the exams are.
+            seconds: what answering took.
+        """
+        answers = iter(texts)
+        marked = [
+            (plan, [self._mark(plan, q, answers) for q in questions])
+            for plan, questions in zip(plans, asked, strict=True)
+        ]
         total = sum(len(items) for _, items in marked) or 1
         return [self._paper(plan, items, step, seconds * len(items) / total) for plan, items in marked]
 
@@ -232,25 +206,25 @@ class Examiner:
         known = self._forge.skills.get(plan.skill)
         return get_skill(plan.skill) if known is None else known[0]
 
-    def _question(self, plan: ExamPlan, index: int) -> _Asked:
+    def _question(self, plan: ExamPlan, index: int) -> Asked:
         skill = self._skill(plan)
         try:
             make = partial(skill.generate, plan.level, index, "exam", plan.mix)
             problem = guarded(plan.skill, f"exam problem {index} of level {plan.level}", make)
         except RealmError as error:
-            return _Asked(index, error=error.text())
+            return Asked(index, error=error.text())
         return self._prepared(problem)
 
-    def _prepared(self, problem: Problem) -> _Asked:
+    def _prepared(self, problem: Problem) -> Asked:
         index = problem.index
         ids = encode_prompt(self._hero, self._forge.question(problem))
         room = self._hero.context_length - len(ids)
         if room < 1:
-            return _Asked(index, error=f"{len(ids)} tokens do not fit the hero's context")
+            return Asked(index, error=f"{len(ids)} tokens do not fit the hero's context")
         expected = len(self._hero.template.plain(self._forge.messages(problem)[-1]["content"]))
-        return _Asked(index, problem, tuple(ids), min(room, expected + self._spare))
+        return Asked(index, problem, tuple(ids), min(room, expected + self._spare))
 
-    def _mark(self, plan: ExamPlan, question: _Asked, answers: Iterator[str]) -> tuple[ExamItem, str]:
+    def _mark(self, plan: ExamPlan, question: Asked, answers: Iterator[str]) -> tuple[ExamItem, str]:
         """The item, and why it has no result where it has none."""
         problem = question.problem
         if problem is None:
@@ -316,7 +290,7 @@ class Examiner:
             self._on_written(replace(answered.exam, id=exam_id))
         return exam_id
 
-    def _answers(self, questions: Sequence[_Asked], name: str) -> list[str]:
+    def _answers(self, questions: Sequence[Asked], name: str) -> list[str]:
         if not questions:
             return []
         given = greedy(
@@ -339,11 +313,6 @@ def _counts(items: Iterable[ExamItem], names: Callable[[ExamItem], Iterable[str]
     return counts
 
 
-def _decided(verdict: Verdict) -> Verdict:
-    """The verdict; with screenings still to be asked (their items could not be) the gate waits."""
-    return replace(verdict, action="wait", plans=()) if verdict.plans else verdict
-
-
 def _unasked(index: int) -> ExamItem:
     """The place of a question that could not be asked."""
     return ExamItem(
@@ -358,3 +327,15 @@ def _unasked(index: int) -> ExamItem:
         result=None,
         correct=False,
     )
+
+
+def exam_facts(exam: Exam) -> dict[str, Any]:
+    """What the ledger says of the exam that a form sat."""
+    return {
+        "id": exam.id,
+        "skill": exam.skill,
+        "level": exam.level,
+        "correct": exam.correct,
+        "items": exam.items,
+        "accuracy": exam.correct / exam.items,
+    }

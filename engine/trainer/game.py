@@ -14,10 +14,10 @@ from typing import Any
 
 from configs import clock
 from configs.errors import RealmError
+from configs.facilities import load_facilities
 from configs.paths import SaveFolder
 from configs.schema import GameConfig
 from engine.chat.template import tokens_as_text
-from engine.curriculum.gate import due
 from engine.curriculum.sampling import observe
 from engine.curriculum.state import CurriculumState, stepped
 from engine.link.control import ControlChannel
@@ -28,9 +28,11 @@ from engine.strain import StrainTracker
 from engine.trainer.board import Board
 from engine.trainer.course import Course
 from engine.trainer.exam_day import ExamDay
+from engine.trainer.examiner import exam_facts
 from engine.trainer.guards import Guards
 from engine.trainer.memory_guard import MemoryGuard
 from engine.trainer.orders import Orders
+from engine.trainer.outside import Outside, asked_elsewhere
 from engine.trainer.parking import Parked, unpark
 from engine.trainer.plan_day import PlanDay
 from engine.trainer.practice import Forge, Round
@@ -92,6 +94,25 @@ class Game:
         self.exams = ExamDay(self)
         self.exam_plan = PlanDay(self)
         self.memory = MemoryGuard(self)
+        self.outside = Outside(self, on=self._asked_elsewhere())
+
+    def _asked_elsewhere(self) -> bool:
+        """Whether this run's exams are asked elsewhere; where the places cannot be read they are asked here, and that is said."""
+        try:
+            return asked_elsewhere(self.rules.inn.inference, self.hero.config, load_facilities())
+        except RealmError as error:
+            incidents.raise_incident(
+                self.conn,
+                "places_unreadable",
+                category="infra",
+                severity="low",
+                title=f"{error.what}: exams are asked on this machine",
+                fix=f"{error.fix}, then stop and start the engine",
+                detail={"why": error.why},
+                run_id=self.run_id,
+                step=self.values.step,
+            )
+            return False
 
     # ---------------------------------------------------------------- the loop
 
@@ -137,6 +158,7 @@ class Game:
             return False
         if self.recorder.state is not EngineState.TRAINING:
             self.report(EngineState.TRAINING)
+        self.outside.look()
         self.board.choose()
         return True
 
@@ -188,8 +210,8 @@ class Game:
         strain = self._record(practice, outcome, skill, seconds)
         self.course.stepped(skill, practice, outcome, strain)
         self.board.stepped(practice)
-        if skill in values.curricula and due(values.curricula[skill], step):
-            self.exams.sit(skill)
+        if skill in values.curricula:
+            self.exams.stepped(skill)
         self.board.finish_if_done()
         self.saving.save_if_due()
         self.exam_plan.stepped()
@@ -283,7 +305,7 @@ class Game:
     def facts(self) -> dict[str, Any]:
         """What the sidecar and the ledger say of a form; never rewritten later."""
         live, exam = self.recorder.snapshot, self.last_exam
-        examined = exam is not None and exam.step == self.values.step
+        examined = exam is not None and exam.step == self.values.step and exam.weights in ("live", "ema")
         return {
             "kind": self.hero.kind,
             "train_loss": live.loss,
@@ -297,16 +319,7 @@ class Game:
             "skill_levels": {k: s.mastered for k, s in self.values.curricula.items()},
             "levels_held": {k: s.held for k, s in self.values.curricula.items()},
             "effort": self.effort,
-            "exam": {
-                "id": exam.id,
-                "skill": exam.skill,
-                "level": exam.level,
-                "correct": exam.correct,
-                "items": exam.items,
-                "accuracy": exam.correct / exam.items,
-            }
-            if exam is not None and examined
-            else None,
+            "exam": exam_facts(exam) if exam is not None and examined else None,
         }
 
     # ---------------------------------------------------------------- what others see

@@ -21,7 +21,8 @@ from engine.curriculum.gate import ExamPlan, plan_asked
 from engine.curriculum.state import NOTHING, CurriculumState, Tally, start
 from engine.trainer.examiner import LIVE, Answered, Examiner
 from engine.trainer.pairing import form
-from saves import drifts, incidents, ledger
+from engine.trainer.plan_asked import Doubt, Later, PlanAsked
+from saves import drifts, exams, incidents, ledger
 from saves.database import transaction
 from saves.rows import Drift, Exam
 from skills.registry import get_skill
@@ -75,15 +76,21 @@ class PlanDay:
             return state
         return start(skill_id, mix, get_skill(skill_id).config.max_level, self._game.rules.exams)
 
-    def question_plan(self, skill_id: str, mix: str, level: int, items: int, *, kind: str, entry: str = "") -> ExamPlan:
-        """Fresh problems of a level, kept apart from those of the gate and from all that were asked outside it."""
+    def question_plan(
+        self, skill_id: str, mix: str, level: int, items: int, *, kind: str, entry: str = "", ahead: int = 0
+    ) -> ExamPlan:
+        """Fresh problems of a level, kept apart from those of the gate and from all that were asked outside it.
+
+        ``ahead``: questions of the level that are asked already and not yet answered.
+        """
+        ahead += self._game.outside.pending(skill_id, mix, level)
         return plan_asked(
             self.state_of(skill_id, mix),
             get_skill(skill_id),
             level,
             self._game.rules.exams,
             items=items,
-            asked=self.record.outside.get((skill_id, mix, level), 0),
+            asked=self.record.outside.get((skill_id, mix, level), 0) + ahead,
             kind=kind,
             plan=entry,
         )
@@ -94,11 +101,16 @@ class PlanDay:
         """After a step with everything that hangs on it: sit what is due, where a checkpoint was begun and where not."""
         game, step = self._game, self._game.values.step
         self._rested_since = None
+        if game.outside.on:
+            self._ask_due(step)
+            return
         self._sit_due(Occasion(step, checkpoint=game.saving.saved_at(step), now=clock.now()))
 
     def rested(self) -> None:
         """While the hero rests on the player's word: one slice of what may be asked now."""
         game, now = self._game, clock.monotonic()
+        if game.outside.on:
+            return
         if self._rested_since is None:
             self._rested_since = now
         newest = max((c.step for c in ledger.live_checkpoints(game.conn, game.campaign.id)), default=None)
@@ -113,6 +125,33 @@ class PlanDay:
             found = [_slice(found[0], self.plan.budget.slice_items)]
         for sitting in found:
             self.sit(sitting)
+
+    def _ask_due(self, step: int) -> None:
+        """Let the form of this step be asked elsewhere what is due, but for what is still unanswered."""
+        game = self._game
+        if not game.outside.asks_after(step):
+            return
+        waiting = {asked.entry for asked in game.values.outside_plan.values()}
+        occasion = Occasion(step, checkpoint=True, now=clock.now())
+        for sitting in due(self.plan, self.pupil, self.record, occasion, HERE):
+            if sitting.entry in waiting:
+                continue
+            entry = self.plan.entries[sitting.entry]
+            plans = tuple(Later(self._questions(entry, sitting.entry, want)) for want in sitting.wanted)
+            fallen = tuple(want.fallen_items for want in sitting.wanted)
+            game.outside.ask(PlanAsked(sitting.entry, step, plans, fallen))
+
+    def took_in(self, known: PlanAsked, written: Sequence[tuple[Exam, tuple[Tally, int]]]) -> PlanAsked:
+        """After the answers of a round were written down as exams, each with the best one before; what is asked next."""
+        name, entry = known.entry, self.plan.entries.get(known.entry)
+        later: list[Later] = []
+        for number, (asked, (exam, best)) in enumerate(zip(known.asked, written, strict=True)):
+            if asked.doubt is not None:
+                self._weighed(name, asked.doubt, exam)
+            elif entry is not None and known.fallen_items:
+                want = Wanted(exam.skill, exam.mix, exam.level, asked.plan.items, known.fallen_items[number])
+                later += self._after(name, entry, want, exam, best)
+        return replace(known, asked=tuple(later), fallen_items=(), round=known.round + 1)
 
     def commanded(self, name: str) -> list[Exam]:
         """Sit an entry now, whatever was asked before.
@@ -159,7 +198,7 @@ class PlanDay:
                     break
                 plans = [self._questions(entry, sitting.entry, w) for w in group]
                 for want, answered in zip(group, examiner.ask(plans, game.values.step), strict=True):
-                    before = self._best(answered.exam)
+                    before = self.best_before(answered.exam)
                     exam = self.write(examiner, answered)
                     written.append(exam)
                     written += self._follow(examiner, sitting.entry, entry, want, exam, before)
@@ -171,38 +210,56 @@ class PlanDay:
         self._game.exams.report_errors(exam.skill, answered.errors)
         return exam
 
-    def _questions(self, entry: PlanEntry, name: str, want: Wanted) -> ExamPlan:
-        return self.question_plan(want.skill, want.mix, want.level, want.items, kind=entry.kind, entry=name)
-
-    def _more(self, examiner: Examiner, entry: PlanEntry, name: str, want: Wanted, items: int) -> Exam | None:
-        """Further fresh questions of the same place; None when it has none."""
-        if items <= 0:
-            return None
-        (answered,) = examiner.ask([self._questions(entry, name, replace(want, items=items))], self._game.values.step)
-        return self.write(examiner, answered)
+    def _questions(self, entry: PlanEntry, name: str, want: Wanted, ahead: int = 0) -> ExamPlan:
+        return self.question_plan(
+            want.skill, want.mix, want.level, want.items, kind=entry.kind, entry=name, ahead=ahead
+        )
 
     # ---------------------------------------------------------------- what follows
 
     def _follow(
         self, examiner: Examiner, name: str, entry: PlanEntry, want: Wanted, exam: Exam, best: tuple[Tally, int]
     ) -> list[Exam]:
-        game, more = self._game, []
+        """Ask what follows from an exam at once."""
+        more = []
+        for later in self._after(name, entry, want, exam, best):
+            (answered,) = examiner.ask([later.plan], self._game.values.step)
+            again = self.write(examiner, answered)
+            more.append(again)
+            if later.doubt is not None:
+                self._weighed(name, later.doubt, again)
+        return more
+
+    def _after(self, name: str, entry: PlanEntry, want: Wanted, exam: Exam, best: tuple[Tally, int]) -> list[Later]:
+        """What is asked on top of an exam; a fall that needs no second look is weighed here."""
+        game, later = self._game, []
         tally = Tally(exam.correct, exam.items)
         state = game.values.curricula.get(want.skill)
         won = state is not None and state.mix == want.mix and want.level <= state.mastered
+        ahead = 0
         if want.fallen_items and won and tally.items and not tally.reaches(game.rules.exams.held_share):
-            more.append(self._more(examiner, entry, name, want, want.fallen_items))
+            later.append(Later(self._questions(entry, name, replace(want, items=want.fallen_items))))
+            ahead = later[0].plan.items
         if entry.follows.drift and best[0].items and tally.items:
             least = min(self.plan.drift.warning, entry.follows.rollback_drop or 1.0)
-            if fell(best[0], tally, least):
-                again = self._more(examiner, entry, name, want, self.plan.drift.confirm_items)
-                if again is not None:
-                    more.append(again)
-                    tally = tally.plus(Tally(again.correct, again.items))
-            self._drifted(name, entry, exam, weigh(best[0], tally, self.plan.drift), best[1])
-        return [exam for exam in more if exam is not None]
+            items = self.plan.drift.confirm_items
+            if items and fell(best[0], tally, least):
+                plan = self._questions(entry, name, replace(want, items=items), ahead)
+                assert exam.id is not None
+                later.append(Later(plan, Doubt(exam.id, *best)))
+            else:
+                self._drifted(name, entry, exam, weigh(best[0], tally, self.plan.drift), best[1])
+        return later
 
-    def _best(self, exam: Exam) -> tuple[Tally, int]:
+    def _weighed(self, name: str, doubt: Doubt, again: Exam) -> None:
+        """After the second look at a fall: both exams together against the best one."""
+        entry, exam = self.plan.entries.get(name), exams.exam(self._game.conn, doubt.exam_id)
+        if entry is None or exam is None:
+            return
+        tally = Tally(exam.correct, exam.items).plus(Tally(again.correct, again.items))
+        self._drifted(name, entry, exam, weigh(doubt.best, tally, self.plan.drift), doubt.best_step)
+
+    def best_before(self, exam: Exam) -> tuple[Tally, int]:
         """The best exam of the same entry and place so far, and its step."""
         key = (exam.plan, (exam.skill, exam.mix, exam.level), exam.skill_version)
         return self.record.best.get(key, NOTHING), self.record.best_step.get(key, 0)

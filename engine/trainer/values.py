@@ -6,11 +6,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from configs.errors import RealmError
+from engine.curriculum.examination import Examination
 from engine.curriculum.presets import Settings
 from engine.curriculum.presets import from_dict as settings_from
 from engine.curriculum.primitives import Seen
 from engine.curriculum.remediation import DrillOrder
 from engine.curriculum.state import CurriculumState, from_dict
+from engine.trainer.plan_asked import PlanAsked
 
 VERSION = 1
 
@@ -79,6 +81,10 @@ class Values:
     """Forged quests begun."""
     pass_tokens: int | None = None
     """Most tokens of a forward pass, once memory ran out; None: as planned."""
+    outside: dict[str, Examination] = field(default_factory=dict)
+    """The gate's exams that are asked elsewhere, by name."""
+    outside_plan: dict[str, PlanAsked] = field(default_factory=dict)
+    """The same for the exam plan."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -90,6 +96,8 @@ class Values:
         data["drills"] = [order.as_dict() for order in self.drills]
         data["guests"] = {k: s.as_dict() for k, s in self.guests.items()}
         data["settings"] = self.settings.as_dict() if self.settings else None
+        data["outside"] = {k: known.as_dict() for k, known in self.outside.items()}
+        data["outside_plan"] = {k: asked.as_dict() for k, asked in self.outside_plan.items()}
         return {"version": VERSION, **data}
 
     @classmethod
@@ -107,6 +115,8 @@ class Values:
             known["drills"] = [DrillOrder.from_dict(order) for order in data.get("drills", [])]
             known["guests"] = {k: from_dict(s) for k, s in data.get("guests", {}).items()}
             known["settings"] = settings_from(data["settings"]) if data.get("settings") else None
+            known["outside"] = {k: Examination.from_dict(e) for k, e in data.get("outside", {}).items()}
+            known["outside_plan"] = {k: PlanAsked.from_dict(a) for k, a in data.get("outside_plan", {}).items()}
             return cls(**known)
         except (KeyError, TypeError, ValueError) as error:
             raise RealmError(

@@ -16,6 +16,7 @@ from engine.trainer.checkpoints import TrainerState, check_room, write_checkpoin
 from engine.trainer.promotion import best_examined, forget
 from engine.trainer.retention import Form, expendable
 from saves import ledger
+from saves.answers import wanted_forms
 from saves.checkpoint_folder import sweep_leftovers, verify_checkpoint
 from saves.database import transaction
 from saves.rows import Checkpoint
@@ -118,14 +119,14 @@ class Vault:
         forms = [c for c in ledger.kept_checkpoints(self._conn) if c.campaign_id == self._campaign_id]
         live = {c.id for c in ledger.live_checkpoints(self._conn, self._campaign_id)}
         champion = ledger.champion(self._conn, self._campaign_id)
-        best = best_examined(forms)
+        best, asked = best_examined(forms), wanted_forms(self._conn)
         going = expendable(
             (
                 Form(
                     id=c.id,
                     step=c.step,
                     reasons=tuple(c.reasons),
-                    protected=bool(c.protected),
+                    protected=bool(c.protected) or c.id in asked,
                     champion=champion is not None and champion.checkpoint_id == c.id,
                     best=best is not None and best.id == c.id,
                     live=c.id in live,

@@ -42,13 +42,16 @@ STATEMENTS: tuple[str, ...] = (
         bytes INTEGER NOT NULL, state TEXT NOT NULL CHECK (state IN ('partial', 'whole', 'damaged', 'gone')),
         pushed_at REAL, checked_at REAL, used_at REAL, PRIMARY KEY (digest, box)) STRICT, WITHOUT ROWID""",
     # ---- exams outside: the engine asks, the runtime answers, the engine marks at a step boundary
+    # A sitting is one examination; a round of it is entered when every request of the round is answered.
     """CREATE TABLE exam_requests (
         id INTEGER PRIMARY KEY AUTOINCREMENT, run_id INTEGER NOT NULL REFERENCES runs (id), step INTEGER NOT NULL,
-        plan TEXT NOT NULL, skill TEXT NOT NULL, level INTEGER NOT NULL, kind TEXT NOT NULL,
-        checkpoint_id INTEGER REFERENCES checkpoints (id), digest TEXT NOT NULL, items_json TEXT NOT NULL,
-        state TEXT NOT NULL CHECK (state IN ('open', 'entered', 'home', 'dropped')),
+        sitting TEXT NOT NULL, round INTEGER NOT NULL, position INTEGER NOT NULL,
+        plan TEXT NOT NULL, skill TEXT NOT NULL, mix TEXT NOT NULL, level INTEGER NOT NULL, kind TEXT NOT NULL,
+        first_index INTEGER NOT NULL, checkpoint_id INTEGER NOT NULL REFERENCES checkpoints (id), digest TEXT NOT NULL,
+        items_json TEXT NOT NULL, state TEXT NOT NULL CHECK (state IN ('open', 'entered', 'home', 'dropped')),
         entered_step INTEGER, exam_id INTEGER REFERENCES exams (id), reason TEXT NOT NULL DEFAULT '',
         at REAL NOT NULL, closed_at REAL) STRICT""",
+    "CREATE INDEX requests_of_sitting ON exam_requests (sitting, round, position)",
     "CREATE INDEX requests_open ON exam_requests (id) WHERE state = 'open'",
     """CREATE TABLE answers (
         id INTEGER PRIMARY KEY, request_id INTEGER NOT NULL UNIQUE REFERENCES exam_requests (id) ON DELETE CASCADE,

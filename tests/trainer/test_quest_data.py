@@ -186,7 +186,7 @@ def test_exams_ask_and_score_in_the_form_that_is_trained(made: Made, monkeypatch
     monkeypatch.setattr("engine.trainer.examiner.greedy", told)
     with game.loop.examined():
         outcome = game.exams.examiner().sit(game.focus(), 0)
-    exam = exams.exam(game.conn, outcome.gate_exam_id)
+    exam = exams.exam(game.conn, outcome.exam_id)
     assert exam is not None and exam.items == 16 and exam.correct == 8 and exam.results["crit_miss"] == 8
     trained = game.forge.messages(problems[0])
     assert trained[-1]["content"] == f"{ANSWER_START}{problems[0].answer}{ANSWER_END}"

@@ -1,0 +1,310 @@
+"""Exams that are asked elsewhere: a saved form is examined by the Inn while training goes on.
+
+At a step at which an exam is due the hero is saved, and what is asked of that form is written into the save. Whoever dispatches
+jobs lets a worker answer. At a later step boundary the answers of a round are taken in and marked, and what follows from them
+holds from there on. That boundary is journaled: a resumed run asks the same questions and takes the same answers in after the same
+step. Where no worker answers in time, the training machine examines the hero itself, if the player chose so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from configs import clock
+from configs.errors import RealmError
+from configs.facilities import Facilities
+from configs.inn import InferenceRules
+from configs.schema import HeroConfig
+from engine.curriculum.examination import Examination, Further, Gate, Paper
+from engine.curriculum.gate import ExamPlan
+from engine.curriculum.state import Tally
+from engine.trainer.examiner import LIVE, Answered, Examiner, exam_facts
+from engine.trainer.pairing import form
+from engine.trainer.plan_asked import PlanAsked
+from saves import answers, exams, journal, ledger
+from saves.answers import Answers, ExamRequest
+from saves.rows import Checkpoint, Exam
+
+if TYPE_CHECKING:
+    from engine.trainer.game import Game
+
+ANSWERS = "answers"
+"""Verb of the journal's entries."""
+LOOK_S = 1.0
+"""How often a running engine looks for answers."""
+
+
+def asked_elsewhere(rules: InferenceRules, hero: HeroConfig, places: Facilities) -> bool:
+    """Whether a hero's exams are asked elsewhere: never a hatchling's, else as the player chose, or where a hub can prove its answers."""
+    if hero.model.source == "hatchling" or rules.where == "local":
+        return False
+    if rules.where == "inn":
+        return True
+    serving = (places.facilities[name] for name in places.serving())
+    return any(
+        p.type == "hub" and not p.is_local and p.server is not None and p.server.kind != "openai" for p in serving
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What came back of a round."""
+
+    requests: tuple[ExamRequest, ...]
+    papers: tuple[Answers, ...]
+
+
+class Outside:
+    """The exams of a `Game` that are asked elsewhere."""
+
+    def __init__(self, game: Game, *, on: bool) -> None:
+        self._game = game
+        self.on = on
+        """Whether exams that become due are asked elsewhere."""
+        self._looked_at = -LOOK_S
+
+    @property
+    def _rules(self) -> InferenceRules:
+        return self._game.rules.inn.inference
+
+    # ---------------------------------------------------------------- asking
+
+    def asks_after(self, step: int) -> bool:
+        """Whether a form is saved for exams after ``step``."""
+        return self.on and step % self._rules.every_steps == 0
+
+    def waits(self, skill: str) -> bool:
+        """Whether the gate's exam of a skill is under way."""
+        return any(known.skill == skill for known in self._game.values.outside.values())
+
+    def sit(self, skill: str) -> None:
+        """Let the gate examine the hero of this step in a skill."""
+        game = self._game
+        skills = {name: made for name, (made, _) in game.forge.skills.items()}
+        known = Gate(skills, game.rules.exams).begin(game.values.curricula[skill], step=game.values.step)
+        name = f"gate:{skill}:{game.values.step}"
+        game.values.outside[name] = known
+        self._save(name)
+
+    def ask(self, asked: PlanAsked) -> None:
+        """Ask what an entry of the exam plan wants of the hero of this step."""
+        name = f"plan:{asked.entry}:{self._game.values.step}"
+        self._game.values.outside_plan[name] = asked
+        self._save(name)
+
+    def pending(self, skill: str, mix: str, level: int) -> int:
+        """Questions of a level that the exam plan asked and nobody answered yet."""
+        plans = [plan for asked in self._game.values.outside_plan.values() for plan in asked.plans]
+        return sum(p.items for p in plans if (p.skill, p.mix, p.level) == (skill, mix, level))
+
+    def _save(self, name: str) -> None:
+        def landed(ended: Checkpoint | RealmError) -> None:
+            if isinstance(ended, Checkpoint):
+                self._post(name, ended)
+
+        self._game.saving.save("exam", landed=landed)
+
+    def _post(self, name: str, form: Checkpoint) -> None:
+        """Write down what is asked of a form, unless it stands there already."""
+        game, known = self._game, self._known(name)
+        if known is None:
+            return
+        assert form.id is not None
+        examiner = self._examiner(form.digest)
+        now = clock.now()
+        wanted = [
+            ExamRequest(
+                run_id=game.run_id,
+                step=known.step,
+                sitting=name,
+                round=known.round,
+                position=position,
+                plan=plan.plan,
+                skill=plan.skill,
+                mix=plan.mix,
+                level=plan.level,
+                kind=plan.kind,
+                first_index=plan.first_index,
+                checkpoint_id=form.id,
+                digest=form.digest,
+                items=tuple(
+                    {"ids": list(q.ids), "max_tokens": q.longest} for q in examiner.questions(plan) if not q.error
+                ),
+                at=now,
+            )
+            for position, plan in enumerate(known.plans)
+        ]
+        answers.post(game.conn, wanted)
+
+    # ---------------------------------------------------------------- taking in
+
+    def look(self) -> None:
+        """At a step boundary: take in what was answered, and bring home what nobody answers."""
+        game = self._game
+        waiting = [*game.values.outside, *game.values.outside_plan]
+        if not waiting or clock.monotonic() - self._looked_at < LOOK_S:
+            return
+        self._looked_at = clock.monotonic()
+        for name in waiting:
+            known = self._known(name)
+            if known is None or self._is_repeated(name, known.round):
+                continue
+            home = self._why_home(name, known)
+            if home is None:
+                continue
+            args = {"sitting": name, "round": known.round, "home": home}
+            entry = journal.add(game.conn, game.run_id, game.values.step, ANSWERS, args, changes_training=True)
+            game.values.applied_seq = entry.seq
+            self.again(args)
+
+    def again(self, args: Mapping[str, Any]) -> None:
+        """Take a round in after the step just done, as the journal says."""
+        name = str(args["sitting"])
+        known = self._known(name)
+        if known is None or known.round != args["round"]:
+            return
+        found = None if args["home"] else self._found(name, known)
+        if isinstance(known, Examination):
+            self._examined(name, known, found, str(args["home"]))
+        else:
+            self._planned(name, known, found, str(args["home"]))
+
+    def _examined(self, name: str, known: Examination, found: _Found | None, home: str) -> None:
+        game, step, skill = self._game, self._game.values.step, known.skill
+        skills = {name: made for name, (made, _) in game.forge.skills.items()}
+        gate = Gate(skills, game.rules.exams, game.rules.forgetting)
+        while True:
+            papers = self._papers(name, known, found, home)
+            result = gate.go_on(known, papers, game.values.curricula[skill], game.course.others(skill), step=step)
+            if not isinstance(result, Further):
+                break
+            known = result.examination
+            game.values.curricula |= {**result.others, skill: result.state}
+            game.values.outside[name] = known
+            if found is not None:
+                self._post(name, ledger.checkpoint(game.conn, found.requests[0].checkpoint_id))
+                game.show_curriculum()
+                return
+        del game.values.outside[name]
+        game.exams.decided(skill, result)
+        if found is not None:
+            self._credit(found.requests[0], result.exam_id)
+
+    def _planned(self, name: str, known: PlanAsked, found: _Found | None, home: str) -> None:
+        game = self._game
+        while True:
+            later = game.exam_plan.took_in(known, self._exams(name, known, found, home))
+            if not later.asked:
+                del game.values.outside_plan[name]
+                return
+            known = game.values.outside_plan[name] = later
+            if found is not None:
+                self._post(name, ledger.checkpoint(game.conn, found.requests[0].checkpoint_id))
+                return
+
+    def _papers(self, name: str, known: Examination, found: _Found | None, home: str) -> list[Paper]:
+        """The answers of a round of the gate, written down as exams of this step."""
+        if found is None:
+            with self._at_home(name, known.round, home) as examiner:
+                return examiner.papers(known.plans, self._game.values.step)
+        examiner, answered = self._marked(known.plans, found)
+        papers = [examiner.paper(plan, one) for plan, one in zip(known.plans, answered, strict=True)]
+        answers.entered(self._game.conn, found.requests, self._game.values.step, [p.exam_id for p in papers])
+        return papers
+
+    def _exams(
+        self, name: str, known: PlanAsked, found: _Found | None, home: str
+    ) -> list[tuple[Exam, tuple[Tally, int]]]:
+        """The answers of a round of the exam plan, written down as exams of this step; each with the best one before."""
+        game = self._game
+        if found is None:
+            with self._at_home(name, known.round, home) as examiner:
+                answered = examiner.ask(known.plans, game.values.step)
+                return [self._written(examiner, one) for one in answered]
+        examiner, answered = self._marked(known.plans, found)
+        taken = [self._written(examiner, one) for one in answered]
+        answers.entered(game.conn, found.requests, game.values.step, [exam.id for exam, _ in taken])
+        return taken
+
+    def _written(self, examiner: Examiner, answered: Answered) -> tuple[Exam, tuple[Tally, int]]:
+        best = self._game.exam_plan.best_before(answered.exam)
+        return self._game.exam_plan.write(examiner, answered), best
+
+    @contextmanager
+    def _at_home(self, name: str, number: int, why: str) -> Iterator[Examiner]:
+        """The hero as it is now, in the place of the form that nobody examined."""
+        game = self._game
+        with form(game, LIVE) as examiner:
+            yield examiner
+        waited = answers.of_round(game.conn, game.run_id, name, number)
+        answers.came_home(game.conn, waited, game.values.step, why or "its answers are gone")
+
+    def _marked(self, plans: Sequence[ExamPlan], found: _Found) -> tuple[Examiner, list[Answered]]:
+        examiner = self._examiner(found.papers[0].digest)
+        asked = [examiner.questions(plan) for plan in plans]
+        texts = [text for answer in found.papers for text in answer.texts]
+        seconds = sum(answer.seconds for answer in found.papers)
+        return examiner, examiner.marked(plans, asked, texts, self._game.values.step, seconds)
+
+    def _examiner(self, digest: str) -> Examiner:
+        """Who makes the questions and marks the answers of a form; its rows name the form's digest."""
+        return self._game.exams.examiner_of(self._game.hero, digest)
+
+    # ---------------------------------------------------------------- what is there
+
+    def _known(self, name: str) -> Examination | PlanAsked | None:
+        values = self._game.values
+        return values.outside.get(name) or values.outside_plan.get(name)
+
+    def _found(self, name: str, known: Examination | PlanAsked) -> _Found | None:
+        """The answers of a round; None while some are missing, or where they answer other questions."""
+        game = self._game
+        asked = answers.of_round(game.conn, game.run_id, name, known.round)
+        said = [a for r in asked if (a := answers.answers_to(game.conn, r.id)) is not None]
+        whole = len(asked) == len(said) == len(known.plans)
+        same = [(r.skill, r.level, r.first_index) for r in asked] == [
+            (p.skill, p.level, p.first_index) for p in known.plans
+        ]
+        return _Found(tuple(asked), tuple(said)) if whole and same else None
+
+    def _why_home(self, name: str, known: Examination | PlanAsked) -> str | None:
+        """None: wait on; empty: the answers are there; else why the hero is examined here."""
+        game = self._game
+        asked = answers.of_round(game.conn, game.run_id, name, known.round)
+        if self._found(name, known) is not None:
+            return ""
+        if not asked:
+            if game.saving.under_way:
+                return None
+            form = next((c for c in self._forms() if c.step == known.step), None)
+            if form is None:
+                return "the form to be examined is gone"
+            self._post(name, form)
+            return None
+        if all(form.id != asked[0].checkpoint_id for form in ledger.kept_checkpoints(game.conn)):
+            return "the form to be examined is gone"
+        if not self.on:
+            return "exams are asked here again"
+        if self._rules.exams == "home" and clock.now() - asked[0].at >= self._rules.home_after_s:
+            return f"nobody answered in {self._rules.home_after_s:g} seconds"
+        return None
+
+    def _forms(self) -> list[Checkpoint]:
+        return ledger.live_checkpoints(self._game.conn, self._game.campaign.id)
+
+    def _is_repeated(self, name: str, number: int) -> bool:
+        """Whether the journal says at which step a round is taken in."""
+        return any(
+            entry.verb == ANSWERS and entry.args["sitting"] == name and entry.args["round"] == number
+            for entry in self._game.replay
+        )
+
+    def _credit(self, request: ExamRequest, exam_id: int) -> None:
+        """Let the ledger know that a form was examined after it was saved."""
+        game = self._game
+        exam = exams.exam(game.conn, exam_id)
+        if exam is not None and exam.items:
+            ledger.examined(game.conn, request.checkpoint_id, exam_facts(exam))
