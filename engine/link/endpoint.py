@@ -26,7 +26,7 @@ def socket_path(folder: SaveFolder) -> Path:
         RealmError: the private folder belongs to somebody else (``SOCKET_FOLDER``).
     """
     digest = hashlib.sha256(os.fsencode(folder.root.resolve())).hexdigest()[:16]
-    return _private_folder(len(digest) + len(".sock")) / f"{digest}.sock"
+    return private_folder(len(digest) + len(".sock")) / f"{digest}.sock"
 
 
 def write_pointer(folder: SaveFolder, path: Path) -> None:
@@ -52,7 +52,12 @@ def remove_pointer(folder: SaveFolder, path: Path) -> None:
     folder.socket_pointer.unlink(missing_ok=True)
 
 
-def _private_folder(name_bytes: int) -> Path:
+def private_folder(name_bytes: int) -> Path:
+    """This user's short folder for sockets, made where it is missing; a socket there may have a name of ``name_bytes``.
+
+    Raises:
+        RealmError: it belongs to somebody else (``SOCKET_FOLDER``).
+    """
     name = f"realm-{os.geteuid()}"
     parent = Path(tempfile.gettempdir())
     if len(os.fsencode(parent / name)) + 1 + name_bytes > MAX_SOCKET_PATH_BYTES:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import json
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from configs.facilities import Host
+from configs.loader import load_game
+from realm_tui.runtime.inn import pins
 from realm_tui.runtime.inn.box import LocalBox
+from realm_tui.runtime.inn.ssh import SshBox
 from saves.checkpoint_folder import LEDGER_FILE, model_digest
+from tests.inn.small_server import small_server
+from tests.inn.sshd import Sshd, make_sshd
 
 MakeForm = Callable[..., Path]
 
@@ -81,3 +89,50 @@ def room() -> Iterator[Path]:
     """A private folder whose path is short enough for a socket."""
     with tempfile.TemporaryDirectory(prefix="realm-") as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[Sshd]:
+    """A real SSH server."""
+    found = make_sshd(tmp_path / "sshd")
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+async def far(sshd: Sshd, tmp_path: Path) -> AsyncIterator[SshBox]:
+    """A machine behind a real SSH server, its key confirmed."""
+    pins.confirm("box", pins.parse(sshd.public_host_key))
+    box = far_box(sshd.port, sshd.key, tmp_path / "far")
+    yield box
+    await box.close()
+    end_all(tmp_path / "far" / "inn")
+
+
+@pytest.fixture
+async def small(tmp_path: Path) -> AsyncIterator[SshBox]:
+    """A machine behind the small server, its key confirmed."""
+    acceptor, key, public = await small_server(tmp_path / "small", "hero")
+    pins.confirm("box", pins.parse(public))
+    box = far_box(acceptor.get_port(), key, tmp_path / "far")
+    yield box
+    await box.close()
+    acceptor.close()
+    end_all(tmp_path / "far" / "inn")
+
+
+def far_box(port: int, key: Path, base: Path, *, user: str = "", **link: float) -> SshBox:
+    """A box on the loopback; ``link`` are rules of the line."""
+    host = Host(
+        address="127.0.0.1", port=port, user=user or getpass.getuser(), keys=(str(key),), agent=False, ssh_config=False
+    )
+    quick = {
+        "connect_s": 5.0,
+        "backoff_first_s": 0.1,
+        "backoff_most_s": 0.5,
+        "keepalive_s": 1.0,
+        "keepalive_count": 2,
+        **link,
+    }
+    rules = load_game({"inn": {"link": quick, "sync": {"reserve_gb": 0}}}).inn
+    return SshBox("inn", "box", host, str(base), rules=rules, python=sys.executable)

@@ -7,6 +7,7 @@ leaves nothing but a part, and the next attempt goes on after it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ Progress = Callable[[int, int], None]
 _CHUNK = 256 << 10
 _ATTEMPTS = 3
 _LONG_S = 3600.0
+_VERDICT_S = 5.0
+"""How long a box that broke off is asked why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,11 +219,8 @@ class _Conversation:
         for scripts_there in (False, True):
             pipe = await self._box.talk(await command_line(self._box, "push"))
             try:
-                try:
+                with contextlib.suppress(LinkLostError):  # it ended at once; why is in what it said
                     await pipe.write(json.dumps(self._request).encode() + b"\n")
-                except LinkLostError:
-                    if scripts_there or not self._box.is_local:
-                        raise
                 line = await pipe.line()
                 if line:
                     return await self._go_on(pipe, self._told(line))
@@ -237,6 +237,15 @@ class _Conversation:
             return str(answer["directory"])
         self.removed += answer["removed"]
         missing_there: dict[str, int] = answer["missing"]
+        try:
+            await self._send_all(pipe, missing_there)
+        except LinkLostError:
+            with contextlib.suppress(TimeoutError, LinkLostError):
+                await asyncio.wait_for(self._ended(pipe), _VERDICT_S)  # a refusal in the middle also ends the line
+            raise
+        return await self._ended(pipe)
+
+    async def _send_all(self, pipe: Pipe, missing_there: Mapping[str, int]) -> None:
         here = sum(self._sizes.values()) - sum(self._sizes[sha] - at for sha, at in missing_there.items())
         for sha, at in missing_there.items():
             size = self._sizes[sha] - at
@@ -248,6 +257,8 @@ class _Conversation:
             here += size
         await pipe.write(b'{"end": true}\n')
         await pipe.end()
+
+    async def _ended(self, pipe: Pipe) -> str:
         while line := await pipe.line():
             told = self._told(line)
             if told.get("state") == "done":
