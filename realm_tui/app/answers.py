@@ -124,7 +124,8 @@ class Answers(App[int]):
 
         self.do(name, deed, words)
 
-    def _keep(self, key: str, value: Any) -> None:
+    def keep(self, key: str, value: Any) -> None:
+        """Keep a choice of the player in the save; one who only looks on keeps nothing."""
         if not self._read_only:
             self._keeper.setting(key, value)
 
@@ -192,7 +193,7 @@ class Answers(App[int]):
     def action_names(self) -> None:
         names: Voice = "plain" if self.look.tavern else "tavern"
         self.look = replace(self.look, names=names)
-        self._keep("face.names", names)
+        self.keep("face.names", names)
         self._paint_look()
 
     def _paint_look(self) -> None:
@@ -205,14 +206,14 @@ class Answers(App[int]):
         self.look = replace(self.look, ascii=not self.look.ascii)
         self._ascii.enabled = self.look.ascii
         self.set_class(self.look.ascii, "-ascii")
-        self._keep("face.ascii", self.look.ascii)
+        self.keep("face.ascii", self.look.ascii)
         self._paint_look()
         self.top.repaint()
         self.refresh_css(animate=False)
 
     def action_sound(self) -> None:
         self.sound = not self.sound
-        self._keep("face.bell", self.sound)
+        self.keep("face.bell", self.sound)
         if self.sound:
             self.bell()
         self.notify("The bell rings for what is worth a look." if self.sound else "The bell is silent.", markup=False)

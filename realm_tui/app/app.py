@@ -194,7 +194,7 @@ class RealmApp(Answers):
             )
             names: Voice = "plain" if chosen == "plain" else "tavern"
             self.look = replace(self.look, names=names)
-            self._keep("face.names", names)
+            self.keep("face.names", names)
             self._paint()
         try:
             self.away = await asyncio.get_running_loop().run_in_executor(self._reader, self._source.away)

@@ -123,12 +123,13 @@ class StrainReader:
         Args:
             save: the opened save.
             wish: span, filter and ghost.
-            unset: the player has chosen no ghost yet: the personal best is shown, if there is one.
+            unset: the player has chosen no ghost yet: the personal best is shown, if there is one. So it is where the chosen one
+                is gone.
         """
         conn, lane = save.conn, Lane(save.campaign.id)
         self.complete = True
         others = tuple(rivals(save))
-        if unset:
+        if unset or (wish.rival and all(r.key != wish.rival for r in others)):
             wish = replace(wish, rival=next((r.key for r in others if r.best), ""))
         ghost = next((r for r in others if r.key == wish.rival), None)
         won = level_ups(conn, save.campaign.id)

@@ -330,6 +330,30 @@ async def test_a_form_is_crowned_and_exported_from_the_vault(folder: SaveFolder,
         await settled(pilot, "it is exported", lambda: (tmp_path / "out" / "mine" / "model.safetensors").is_file())
 
 
+async def test_an_adapter_is_exported_alone_or_merged_into_its_base(
+    folder: SaveFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merges: list[dict[str, Any]] = []
+    monkeypatch.setattr("realm_tui.runtime.orders.once", lambda _, verb, args, **__: merges.append({verb: args}))
+    with closing(open_save(folder, write=True)) as conn:
+        forms = conn.execute("SELECT path FROM checkpoints").fetchall()
+        conn.execute("UPDATE checkpoints SET facts_json = json_set(facts_json, '$.kind', 'adapter')")
+        conn.commit()
+    for form in forms:
+        (folder.root / form["path"]).mkdir(parents=True, exist_ok=True)
+        (folder.root / form["path"] / "adapter_config.json").write_text("{}")
+    async with opened_screen(folder, "vault") as pilot:
+        await pilot.press("end", "x")
+        question = await dialog(pilot, Choice)
+        assert "adapter" in question._question
+        await pilot.press("g")
+        line = await dialog(pilot, Line)
+        line.query_one(Input).value = str(tmp_path / "out" / "whole")
+        await pilot.press("enter")
+        await settled(pilot, "it is merged", lambda: bool(merges))
+    assert merges[0]["merge"]["target"] == str(tmp_path / "out" / "whole")
+
+
 async def test_going_back_says_first_what_is_left_behind(folder: SaveFolder) -> None:
     async with opened_screen(folder, "vault") as pilot:
         await pilot.press("end", "r")

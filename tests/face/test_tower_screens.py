@@ -24,6 +24,7 @@ from realm_tui.app.screens.spans import SpanPage
 from realm_tui.app.screens.strain import StrainScreen
 from realm_tui.app.screens.watchtower import ChartsPanel, WatchtowerScreen
 from realm_tui.runtime.samples import Sample
+from saves.campaigns import active_campaign, set_setting
 from saves.database import create_save, open_save
 from tests.face import samples
 from tests.face import tower as world
@@ -234,6 +235,20 @@ async def test_before_the_first_step_every_key_is_harmless(empty: SaveFolder, pl
         assert app.is_running and app.top is page and page.wish.span.width is None
 
 
+async def test_the_time_chart_alone_says_what_is_told_apart_and_what_is_not(folder: SaveFolder) -> None:
+    app = app_on(folder)
+    async with app.run_test(size=SMALL) as pilot:
+        page = await shown(pilot, "watchtower")
+        assert isinstance(page, WatchtowerScreen)
+        while page.shown.chart != "time":
+            await pilot.press("down")
+        await pilot.press("enter")
+        await settle(pilot)
+        told = drawn(app, "#charts", page)
+    assert "█ training 89%" in told and "░ rest" in told
+    assert "forward, backward and optimizer are not measured apart" in told.splitlines()[1]
+
+
 # ---------------------------------------------------------------- Strain
 
 
@@ -250,6 +265,24 @@ async def test_the_best_campaign_walks_along_until_the_player_calls_another(fold
         await until(pilot, lambda: page.data is not None and page.data.ghost is None)
         await settle(pilot)
         assert "o calls a ghost" in drawn(app, "#strain-page", page)
+    kept = app._keeper
+    assert isinstance(kept, samples.FakeKeeper)
+    assert [value for key, value in kept.kept.items() if key.startswith("face.ghost.")] == [""]
+
+
+@pytest.mark.parametrize(("kept", "says"), [("", "o calls a ghost"), ("campaign-099", "○ Best so far, personal best")])
+async def test_the_ghost_that_was_called_last_walks_along_after_a_restart(
+    folder: SaveFolder, kept: str, says: str
+) -> None:
+    with closing(open_save(folder, write=True)) as conn:
+        set_setting(conn, f"face.ghost.{active_campaign(conn).id}", kept)
+        app = app_on(folder)
+        async with app.run_test(size=WIDE) as pilot:
+            page = await shown(pilot, "strain")
+            told = drawn(app, "#strain-page", page)
+        conn.execute("DELETE FROM settings")
+        conn.commit()
+    assert says in told
 
 
 async def test_strain_is_zoomed_filtered_and_spoken_in_both_voices(folder: SaveFolder) -> None:

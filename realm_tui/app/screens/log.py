@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from lore.lexicon import label
 from lore.saga import ALERTS, CHANNELS
 from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Look, Row
@@ -64,7 +65,7 @@ class LogScreen(ListPage[LogView]):
 
     def sheet_title(self, data: LogView, key: str | None, look: Look) -> str:
         line = data.line(key)
-        return "" if line is None else line.event.type
+        return "" if line is None else label(f"log.channel.{line.channel}", look.names)
 
     def narrowed(self) -> bool:
         return bool(self.find or self._channel or self._least)

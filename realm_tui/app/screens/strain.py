@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -15,6 +16,10 @@ from realm_tui.app.widgets.strain_page import Now, strain_page_rows
 from realm_tui.runtime.lanes import Rival
 from realm_tui.runtime.opened import OpenedSave
 from realm_tui.runtime.strain_view import StrainData, StrainReader
+from saves import campaigns
+
+_GHOST = "face.ghost."
+"""Setting that keeps whom a campaign is held against; followed by the campaign's id, empty for nobody."""
 
 
 class StrainScreen(SpanPage[StrainData]):
@@ -37,8 +42,14 @@ class StrainScreen(SpanPage[StrainData]):
         super().__init__()
         self._reader = StrainReader()
         self._unset = True
+        self._kept_of = ""
 
     def read(self, save: OpenedSave) -> StrainData:
+        if self._kept_of != save.campaign.id:
+            self._kept_of = save.campaign.id
+            kept = campaigns.settings(save.conn).get(_GHOST + save.campaign.id)
+            if isinstance(kept, str):
+                self._unset, self.wish = False, replace(self.wish, rival=kept)
         self._reader.tower.follow(save, self.living)
         return self._reader.read(save, self.wish, unset=self._unset)
 
@@ -76,4 +87,6 @@ class StrainScreen(SpanPage[StrainData]):
 
     def compared(self, key: str) -> None:
         self._unset = False
+        if self._kept_of:
+            self.realm.keep(_GHOST + self._kept_of, key)
         super().compared(key)

@@ -27,6 +27,11 @@ from realm_tui.runtime.ledger_view import Choice as Chosen
 from realm_tui.runtime.opened import OpenedSave
 
 _YES_NO = (("no", "n", "no"), ("yes", "y", "yes"))
+_ADAPTER = (
+    "This form is an adapter: what it learned, beside its base. Alone it is small, and loads only where the base is; "
+    "merged into the base's full-precision weights it is a whole model that any tool loads, and takes as much room."
+)
+_ADAPTER_WAYS = (("adapter", "a", "the adapter alone"), ("merged", "g", "merged"), ("stop", "c", "cancel"))
 
 
 class VaultScreen(Page[LedgerView]):
@@ -74,7 +79,7 @@ class VaultScreen(Page[LedgerView]):
             "x",
             "export",
             "copy out",
-            "Copy the form as a plain Hugging Face folder to a place of your own.",
+            "Copy the form as a plain Hugging Face folder to a place of your own; an adapter alone or merged into its base.",
             footer_order=23,
         ),
         Action(
@@ -216,6 +221,12 @@ class VaultScreen(Page[LedgerView]):
         at = await found_out(self.realm, "export", lambda save, _: free_place(save, one))
         if at is None:
             return
+        merged = False
+        if one.kind == "adapter":
+            answer = await self.app.push_screen_wait(Choice("Export", _ADAPTER, _ADAPTER_WAYS))
+            if answer not in ("adapter", "merged"):
+                return
+            merged = answer == "merged"
         target = await self.app.push_screen_wait(Line("Export", "Into which new folder?", value=str(at)))
         if target is None:
             return
@@ -226,11 +237,11 @@ class VaultScreen(Page[LedgerView]):
             folder = Path(target)
             await self.realm.link.carry_out(
                 "export",
-                lambda save, tell: export(save, one.name, folder, progress=tell),
+                lambda save, tell: export(save, one.name, folder, merged=merged, progress=tell),
                 self.realm.progress("export"),
                 writes=False,
             )
-            return f"{one.name} is in {folder}"
+            return f"{one.name} is in {folder}{', merged into its base' if merged else ''}"
 
         self.realm.do("export", deed, "exporting a form")
 

@@ -153,13 +153,22 @@ def _shares(parts: Sequence[Values]) -> list[list[float | None]]:
     return out
 
 
-def _split(parts: Sequence[Values]) -> str:
-    """``█81% ▒12% ░7%``: shares of the time over everything that is looked at."""
+_TIMES = ("training", "exams", "rest")
+_NOT_APART = (
+    "what a step took, by the clock; forward, backward and optimizer are not measured apart: that would slow it"
+)
+
+
+def _split(parts: Sequence[Values], *, named: bool) -> str:
+    """``█81% ▒12% ░7%``: shares of the time over everything that is looked at; ``named``: with the words for them."""
     sums = [math.fsum(v for v in part if v is not None) for part in parts]
     total = math.fsum(sums)
     if total <= 0:
         return ""
-    return " ".join(f"{fill}{100 * value / total:.0f}%" for fill, value in zip(FILLS, sums, strict=True))
+    if not named:
+        return " ".join(f"{fill}{100 * value / total:.0f}%" for fill, value in zip(FILLS, sums, strict=True))
+    told = [f"{f} {w} {100 * v / total:.0f}%" for f, w, v in zip(FILLS, _TIMES, sums, strict=True)]
+    return "  ".join(["a step", *told])
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +194,8 @@ class _Area:
     log: bool
     smoothing: float
     ascii_only: bool
+    named: bool = False
+    """Alone on the screen: there is room for words."""
 
     def axis(self, values: Sequence[float | None]) -> ValueAxis:
         """The axis that holds the values."""
@@ -211,7 +222,7 @@ def _stack(area: _Area) -> _Drawn:
         return _Drawn()
     cells = blank(area.inner, area.tall)
     draw_stack(cells, _shares([area.columns.of(part) for part in own]), 1.0, ("curve", "accent", "faint"))
-    value = f"{seconds(_newest(own[0]))} {_split(own)}"
+    value = f"{seconds(_newest(own[0]))} {_split(own, named=area.named)}"
     return _Drawn(framed(cells, ValueAxis(0.0, 1.0, area.tall * 4), share), value)
 
 
@@ -242,11 +253,22 @@ def _line(area: _Area) -> _Drawn:
 
 def chart_rows(chart: Chart, watch: Watch, shown: Shown, look: Look, width: int, height: int) -> list[Row]:
     """Its title with the newest value, and the area below."""
-    inner, tall = width - LEFT, height - 1
+    legend = shown.alone and chart.kind == "stack" and height > LEAST_HEIGHT
+    inner, tall = width - LEFT, height - 1 - legend
     grid = watch.own.plot.grid
     log = chart.id in shown.logs and chart.kind != "stack"
     smoothing = shown.smoothing if chart.kind == "line" else 0.0
-    area = _Area(chart, watch, Columns.fit(grid.start, grid.count, inner * 2), inner, tall, log, smoothing, look.ascii)
+    area = _Area(
+        chart,
+        watch,
+        Columns.fit(grid.start, grid.count, inner * 2),
+        inner,
+        tall,
+        log,
+        smoothing,
+        look.ascii,
+        shown.alone,
+    )
     drawn = _Drawn()
     if watch.last is not None:
         drawn = (_points if chart.kind == "points" else _stack if chart.kind == "stack" else _line)(area)
@@ -254,7 +276,8 @@ def chart_rows(chart: Chart, watch: Watch, shown: Shown, look: Look, width: int,
     if not rows:
         missing = chart.empty if watch.last is not None else "nothing has been trained yet"
         rows = [((" " * LEFT, ""),)] * max(0, tall // 2) + [((" " * LEFT, ""), (missing, "faint"))]
-    return [fit(row, width) for row in [_title(area, drawn, shown, look), *rows[:tall]]]
+    told: list[Row] = [((f"  {shorten(_NOT_APART, width - 2)}", "faint"),)] if legend else []
+    return [fit(row, width) for row in [_title(area, drawn, shown, look), *told, *rows[:tall]]]
 
 
 def _title(area: _Area, drawn: _Drawn, shown: Shown, look: Look) -> Row:

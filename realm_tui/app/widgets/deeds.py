@@ -12,6 +12,8 @@ from realm_tui.app.words import UNKNOWN, fraction, percent, whole
 from realm_tui.runtime.figures import moment
 from realm_tui.runtime.foreign import clean
 
+_SAID = 12
+"""Cells for the step at which a deed was earned, or how much of it is done."""
 SHOWN = ("all", "earned", "open")
 
 
@@ -40,26 +42,29 @@ def deed_items(deeds: tuple[Earned, ...], look: Look) -> list[Item]:
 
 
 def _row(deed: Earned, look: Look, width: int) -> Row:
-    filled, empty = bar(_part(deed), 10, look.ascii)
-    done = deed.earned
-    room = max(10, width - 22 - 13 - 11 - 4)
+    done, size = deed.earned, 10 if width >= 76 else 6
+    name = 22 if width >= 76 else 18
+    room = max(10, width - name - _SAID - 4)
+    cells = (
+        (deed.rule.icon if done else "·", 1, "accent" if done else "faint"),
+        (clean(deed.rule.named(look.names)), name, "strong" if done else "text"),
+    )
+    if done:
+        return (*columns(*cells, (clean(deed.rule.deed), room, "muted")), (f" {_when(deed)}", "good"))
+    filled, empty = bar(_part(deed), size, look.ascii)
     return (
-        *columns(
-            (deed.rule.icon if done else "·", 1, "accent" if done else "faint"),
-            (clean(deed.rule.named(look.names)), 22, "strong" if done else "text"),
-            (clean(deed.rule.deed), room, "muted"),
-        ),
+        *columns(*cells, (clean(deed.rule.deed), room - size - 1, "muted")),
         (" ", ""),
-        (filled, "good" if done else "curve"),
+        (filled, "curve"),
         (empty, "line"),
-        (f" {_when(deed)}", "good" if done else "muted"),
+        (f" {_when(deed)}", "muted"),
     )
 
 
 def _when(deed: Earned) -> str:
     if deed.earned:
-        return f"{'step ' + format(deed.step, ',') if deed.step is not None else 'earned':<12}"
-    return f"{percent(deed.have, deed.need):<12}"
+        return f"{'step ' + format(deed.step, ',') if deed.step is not None else 'earned':<{_SAID}}"
+    return f"{percent(deed.have, deed.need):<{_SAID}}"
 
 
 def deed_sheet(deed: Earned | None, look: Look, width: int) -> list[Row]:

@@ -35,7 +35,7 @@ def host_rows(view: GarrisonView, look: Look, width: int) -> list[Row]:
     rows: list[Row] = [
         spread(((f" {clean(host.name)}", "strong"),), (state_span(host.state, look), (" ", "")), width),
         named("processor", f"{whole(host.cores)} cores, load {number(host.load, 1)}", width=11),
-        named("memory", f"{size(free)} of {size(host.memory)} taken, {percent(free, host.memory)}", width=11),
+        named("memory", f"{percent(free, host.memory)} of {size(host.memory)} taken", width=11),
         named("accelerator", UNKNOWN if card is None else f"{clean(card.name)}, {size(card.memory_bytes)}", width=11),
         GAP,
     ]

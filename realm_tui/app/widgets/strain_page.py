@@ -230,10 +230,10 @@ def effort_rows(efforts: Sequence[SkillEffort], look: Look, width: int, *, summe
     most = max(e.effort for e in efforts) or 1.0
     known = [e.efficiency for e in efforts if e.efficiency is not None]
     figures = 52 if width >= 70 else 38
-    room = max(8, width - 10 - figures)
+    room = max(8, width - 11 - figures)
     rows[0] = (
         *rows[0],
-        (" " * max(1, 10 + room - width_of(rows[0])), ""),
+        (" " * max(1, 11 + room - width_of(rows[0])), ""),
         (f"{'effort':>8}", "muted"),
         (f" {'steps':>6} {'floor':>6}" if figures > 50 else "", "muted"),
         (f" {'won':>4} {'a level':>8} {'drop/effort':>12}", "muted"),
@@ -245,7 +245,7 @@ def effort_rows(efforts: Sequence[SkillEffort], look: Look, width: int, *, summe
         top = len(known) > 1 and one.efficiency == max(known)
         rows.append(
             (
-                (f" {name:<9}", "skill"),
+                (f" {name:<9} ", "skill"),
                 *meter,
                 (" " * (room - size), ""),
                 (f"{number(one.effort, 1):>8}", "text"),
@@ -257,7 +257,7 @@ def effort_rows(efforts: Sequence[SkillEffort], look: Look, width: int, *, summe
             )
         )
     legend = "  ".join(f"{fill} {label(f'zone.{z}', look.names)}" for fill, z in zip(_ZONE_FILLS, ZONES, strict=True))
-    return [*rows, ((f"{'':10}{legend}", "faint"),)]
+    return [*rows, ((f"{'':11}{legend}", "faint"),)]
 
 
 def _meter(one: SkillEffort, size: int) -> Row:

@@ -8,29 +8,29 @@ from textual.events import Click
 
 from lore.lexicon import entry
 from realm_tui.app.drawing import Drawing, Look, Row, spread
-from realm_tui.app.screens.registry import SCREENS, ScreenEntry, screen
+from realm_tui.app.screens.registry import MORE, SCREENS, ScreenEntry, screen
 
 
 def tab_cells(look: Look, width: int, place: str) -> list[tuple[ScreenEntry, str, int, int]]:
-    """Each tab with its words, its first and last cell + 1; where room is short only the open one is named.
+    """Each tab with its words, its first and last cell + 1; where room is short More, and then all but the open one, lose their names.
 
     Args:
         place: id of the open screen.
     """
     shown = [s for s in SCREENS if s.key or s.id == place]
 
-    def laid(gap: int, *, named: bool) -> list[tuple[ScreenEntry, str, int, int]]:
+    def laid(gap: int, *, named: bool, more: bool = True) -> list[tuple[ScreenEntry, str, int, int]]:
         out: list[tuple[ScreenEntry, str, int, int]] = []
         x = 1
         for one in shown:
-            name = entry(one.word).named(look.names) if named or one.id == place else ""
+            name = entry(one.word).named(look.names) if (named and (more or one.id != MORE)) or one.id == place else ""
             text = f"{one.key} {name}".strip()
             out.append((one, text, x, x + len(text)))
             x += len(text) + gap
         return out
 
-    for gap in (2, 1):
-        full = laid(gap, named=True)
+    for gap, more in ((2, True), (1, True), (1, False)):
+        full = laid(gap, named=True, more=more or place == MORE)
         if full[-1][3] < width:
             return full
     return laid(3, named=False)
