@@ -15,7 +15,6 @@ from typing import Any
 
 from configs.errors import UsageError
 from configs.paths import config_dir
-from configs.physics import memory_profile, technique
 from configs.reading import merged, nearest, parse, read_yaml, shipped
 from configs.schema import GameConfig, HeroConfig, SkillConfig
 
@@ -68,6 +67,8 @@ def hero_layers(hero_id: str, *over: Layer) -> list[Layer]:
     Raises:
         RealmError: a file cannot be read, or a technique or profile that a layer names does not exist.
     """
+    from configs.physics import memory_profile, technique
+
     layers: list[Layer] = []
     found = _shipped_heroes().get(hero_id)
     if found is not None:
@@ -141,6 +142,7 @@ def on_this_machine(hero: HeroConfig) -> HeroConfig:
     return hero.model_copy(update={"model": hero.model.model_copy(update={"path": today.path})})
 
 
+@cache
 def shipped_skill_ids() -> tuple[str, ...]:
     """Every shipped skill, in order of name."""
     return tuple(

@@ -30,19 +30,31 @@ def shipped() -> Traversable:
 def read_yaml(path: Path | Traversable) -> dict[str, Any]:
     """One YAML mapping; a broken file is a `RealmError` that names file and line."""
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RealmError(
-            f"cannot read {path}",
-            why=" ".join(str(error).split()),
-            fix="mend the file, or move it away to use the shipped values",
-            code="CONFIG_INVALID",
-        ) from error
+        return read_mapping(path.read_text(encoding="utf-8"), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def read_mapping(text: str, path: Path | Traversable) -> dict[str, Any]:
+    """The YAML mapping that a text of a file is; errors as in `read_yaml`."""
+    try:
+        data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        raise _unreadable(path, error) from error
     if data is None:
         return {}
     if not isinstance(data, dict):
         raise RealmError(f"{path} does not hold a mapping", fix="write `key: value` lines", code="CONFIG_INVALID")
     return data
+
+
+def _unreadable(path: Path | Traversable, error: Exception) -> RealmError:
+    return RealmError(
+        f"cannot read {path}",
+        why=" ".join(str(error).split()),
+        fix="mend the file, or move it away to use the shipped values",
+        code="CONFIG_INVALID",
+    )
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

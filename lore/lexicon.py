@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Literal
 
 from pydantic import Field, field_validator
 
 from configs.base import Model
 from configs.errors import RealmError, UsageError
-from configs.reading import parse, read_yaml
+from configs.reading import parse, read_mapping, read_yaml
 
 Voice = Literal["plain", "tavern"]
 """``plain`` uses the field's standard terms, ``tavern`` the game's."""
@@ -59,12 +61,15 @@ class Chapter(Model):
     entries: dict[str, Entry] = Field(description="the words by their dotted keys")
 
 
+def _files() -> list[Traversable]:
+    folder = resources.files("lore") / "words"
+    return sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
+
+
 @cache
 def chapters() -> tuple[Chapter, ...]:
     """The chapters of the book, in the order of their files' names."""
-    folder = resources.files("lore") / "words"
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
-    return tuple(parse(Chapter, read_yaml(file), f"the lexicon's {file.name}") for file in files)
+    return tuple(parse(Chapter, read_yaml(file), f"the lexicon's {file.name}") for file in _files())
 
 
 @cache
@@ -83,9 +88,35 @@ def entries() -> dict[str, Entry]:
     return found
 
 
+_ENTRY = re.compile(r"^  (\w[\w.-]*):", re.MULTILINE)
+
+
+@cache
+def _places() -> dict[str, tuple[Traversable, str]]:
+    """By key the file of an entry and its lines there: a screen needs few of all the words, and the whole book takes long."""
+    found: dict[str, tuple[Traversable, str]] = {}
+    for file in _files():
+        text = file.read_text(encoding="utf-8").partition("\nentries:")[2]
+        starts = list(_ENTRY.finditer(text))
+        ends = [*(m.start() for m in starts[1:]), len(text)]
+        found |= {m[1]: (file, text[m.start() : end]) for m, end in zip(starts, ends, strict=True)}
+    return found
+
+
+@cache
+def known(key: str) -> Entry | None:
+    """The entry called ``key``; None when the lexicon has none."""
+    if key not in _places():
+        return None
+    file, lines = _places()[key]
+    return parse(
+        Chapter, {"chapter": file.name, "entries": read_mapping(lines, file)}, f"{key} in {file.name}"
+    ).entries[key]
+
+
 def entry(key: str) -> Entry:
     """The entry called ``key``; `UsageError` when the lexicon has none."""
-    found = entries().get(key)
+    found = known(key)
     if found is None:
         near = ", ".join(search(key.split(".")[-1]))
         raise UsageError(

@@ -13,9 +13,10 @@ from pydantic import Field, model_validator
 
 from configs.base import Model
 from configs.reading import parse, read_yaml
+from lore import lexicon
 from lore.event import Event
 from lore.figures import levels, number, share
-from lore.lexicon import Voice, entries, label
+from lore.lexicon import Voice, label
 from lore.world_rules import named
 
 Tone = Literal["text", "good", "warn", "bad"]
@@ -178,7 +179,7 @@ def _name(chapter: str, data: Mapping[str, Any], voice: Voice) -> str:
     rule = effect_rules().get(name) if chapter == "effect" else achievement_rules().get(name)
     if rule is not None:
         return rule.plain if voice == "plain" and rule.plain else rule.label
-    known = entries().get(f"{chapter}.{name}")
+    known = lexicon.known(f"{chapter}.{name}")
     return known.named(voice) if known is not None else name.replace("_", " ").capitalize()
 
 

@@ -10,7 +10,8 @@ from configs.base import Model
 from configs.discipline import Category
 from configs.errors import RealmError
 from configs.schema import Share
-from lore.lexicon import LABEL_CELLS, Voice, entries
+from lore import lexicon
+from lore.lexicon import LABEL_CELLS, Voice
 from lore.own_file import in_force
 
 
@@ -130,5 +131,5 @@ def named(kind: str, name: str, voice: Voice, rules: WorldRules | None = None) -
     }
     rule = tables.get(kind, {}).get(name)
     own = "" if rule is None else (rule.plain if voice == "plain" else rule.label) or rule.label
-    known = entries().get(f"{kind}.{name}")
+    known = lexicon.known(f"{kind}.{name}")
     return own or (known.named(voice) if known is not None else name.replace("_", " ").capitalize())

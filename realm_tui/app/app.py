@@ -109,6 +109,9 @@ class RealmApp(Answers):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = THEMES[0].name
+        self._colours = self.get_css_variables()
+        """Those that the style sheets were read with."""
+        self.stylesheet.set_variables(self._colours)
         self.animation_level = "none"
         self.rules, self.look, self.facts = rules, look, first
         self._source, self.link, self._keeper = source, link, keeper
@@ -130,6 +133,13 @@ class RealmApp(Answers):
 
     def get_default_screen(self) -> Screen[Any]:
         return self._battle
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Read the style sheets again, unless no colour has changed since: the first theme comes before the first reading."""
+        colours = self.get_css_variables()
+        if colours != self._colours:
+            self._colours = colours
+            super().refresh_css(animate)
 
     async def on_mount(self) -> None:
         self.set_class(self.look.ascii, "-ascii")

@@ -110,3 +110,8 @@ def test_the_book_says_of_effects_and_achievements_what_their_rules_ask() -> Non
     asked = {f"effect.{name}": rule.cause for name, rule in effect_rules().items()}
     asked |= {f"achievement.{name}": rule.deed for name, rule in achievement_rules().items()}
     assert {key: ENTRIES[key].technical.lower() for key in asked} == {key: f"{a}.".lower() for key, a in asked.items()}
+
+
+def test_a_word_read_alone_is_the_word_of_the_book() -> None:
+    assert {key: lexicon.known(key) for key in ENTRIES} == ENTRIES
+    assert lexicon.known("no.such.word") is None

@@ -57,6 +57,7 @@ class Frame(Screen[None]):
         raise NotImplementedError
 
     def compose(self) -> ComposeResult:
+        self._fit(*self.app.size)  # before there is anything whose style would have to be found anew
         yield Static(
             f"The Realm needs {LEAST_WIDTH}×{LEAST_HEIGHT} characters.\n"
             "The hero trains on; make the window larger to watch.\n\nq leaves",
@@ -76,7 +77,10 @@ class Frame(Screen[None]):
             self.show_around(*self._around)
 
     def on_resize(self, event: Resize) -> None:
-        width, height = event.size
+        self._fit(*event.size)
+
+    def _fit(self, width: int, height: int) -> None:
+        """Arrange the screen for a terminal of this size."""
         tiny = width < LEAST_WIDTH or height < LEAST_HEIGHT
         wide = width >= WIDE_WIDTH and height >= WIDE_HEIGHT
         self.set_class(tiny, "-tiny")
