@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -23,11 +24,13 @@ def play(
 
     Without a terminal the game goes on as plain lines, one event a line, until it is stopped.
     """
+    screen = not plain and has_screen()
+    if screen:
+        gc.disable()  # until the first frame stands: see `realm_tui.app.main`
     from configs.paths import SaveFolder
     from realm_tui.runtime.opened import ensure_save
 
     folder = SaveFolder.named(save)
-    screen = not plain and has_screen()
     if not folder.database.exists() and hero is None and screen:
         from realm_tui.app.main import choose_hero
 
