@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from engine.worker.loading import Loaded
 
 MOST_BODY_BYTES = 16_000_000
-STUCK_S = 120.0
+STUCK_S = 600.0
 """A decoding thread that has not turned for so long is said to be stuck."""
 _Heard = Piece | Ended | RealmError
 
@@ -71,8 +72,25 @@ def make_app(serving: Serving) -> Starlette:
             Route("/v1/load", worker.load, methods=["POST"]),
             Route("/v1/unload", worker.unload, methods=["POST"]),
         ],
+        exception_handlers={HTTPException: _no_such_thing, Exception: _fault},
         lifespan=alive,
     )
+
+
+async def _no_such_thing(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    told = RefusedError(f"{request.method} {request.url.path} is not served here", "")
+    return JSONResponse(failure(told)[1], status)
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    told = RealmError(
+        "the worker met a fault of its own",
+        why=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
+        fix="see its log",
+        code="WORKER_FAILED",
+    )
+    return JSONResponse(failure(told)[1], 500)
 
 
 class _Worker:

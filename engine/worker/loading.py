@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import sys
+import traceback
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -10,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from configs.errors import BlockedError, RealmError
-from configs.loader import on_this_machine
+from configs.loader import load_game, on_this_machine
 from configs.schema import HeroConfig
 from engine.hero.folder import find_folder, is_adapter
 from engine.hero.loading import load_folder
@@ -24,6 +27,8 @@ from engine.placement import Placement
 from engine.worker.forms import Form, Proofs, base_missing
 
 _LORA = ".lora_"
+_QUANTISED = {"qlora": 0.7, "lora_8bit": 1.2}
+"""Bytes of a weight of a quantised base, with its scales and the layers that are left as they are."""
 
 
 @dataclass(eq=False, slots=True)
@@ -63,22 +68,41 @@ class Loader:
         torch.set_float32_matmul_precision("highest")
 
     def expected_bytes(self, form: Form) -> int:
-        """About how much memory it will take; 0 where only its loading can say."""
+        """About how much memory it will take."""
         config = self._config(form)
-        if form.kind == "adapter":
-            if self._key(config, form) in self._siblings:
-                return form.model_bytes
-            if form.base is not None:
-                return form.model_bytes + self._find(form.base).model_bytes
-            return int(config.model.size_b * 1e9 * (2 if self._weights(config, form) == "bfloat16" else 4))
-        return form.model_bytes
+        if form.kind != "adapter":
+            return form.model_bytes
+        if self._key(config, form) in self._siblings:
+            return form.model_bytes
+        try:
+            folder = find_folder(config) if form.base is None else self._find(form.base).folder
+        except RealmError:
+            return form.model_bytes  # its loading says what is missing
+        stored = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+        of_one = {"float32": 4.0, "bfloat16": 2.0}
+        held = _QUANTISED.get(config.training.method, of_one[self._weights(config, form)])
+        return form.model_bytes + int(stored * held / of_one[stored_dtype(folder)])
 
     def load(self, form: Form) -> Loaded:
         """Prove ``form`` and load it.
 
         Raises:
-            RealmError: it is damaged, its base is not here, or another model lies there.
+            RealmError: it is damaged, its base is not here, another model lies there, or it cannot be loaded.
         """
+        try:
+            return self._load(form)
+        except RealmError:
+            raise
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            raise RealmError(
+                f"{form.name} cannot be loaded",
+                why=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
+                fix="see the worker's log; give it more memory, or choose another form",
+                code="WORKER_FAILED",
+            ) from error
+
+    def _load(self, form: Form) -> Loaded:
         proved = self._proofs.prove(form)
         config = self._config(form)
         if form.kind == "adapter":
@@ -115,7 +139,15 @@ class Loader:
         return load_folder(config, form.folder, self._placement(config, form, folder))
 
     def _config(self, form: Form) -> HeroConfig:
-        config = HeroConfig.model_validate(dict(form.hero))
+        try:
+            config = HeroConfig.model_validate(dict(form.hero))
+        except ValidationError as error:
+            raise RealmError(
+                f"the hero of {form.name} cannot be read",
+                why=f"{error.error_count()} of its fields do not fit, {error.errors()[0]['loc']} first",
+                fix="bring the form here again with this version",
+                code="CHECKPOINT_CORRUPT",
+            ) from error
         return on_this_machine(config) if form.source == "save" else config
 
     def _key(self, config: HeroConfig, form: Form) -> str:
@@ -127,8 +159,6 @@ class Loader:
         """dtype of the frozen base under an adapter: as its campaign trains it, else as it would be trained here."""
         if form.weights in ("float32", "bfloat16"):
             return form.weights
-        from configs.loader import load_game
-
         return precision(config.training, config.model.size_b, self._device, None, load_game().memory)[0]
 
     def _placement(self, config: HeroConfig, form: Form, folder: Path) -> Placement:
