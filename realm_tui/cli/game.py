@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from realm_tui.cli.output import JsonOption, SaveOption, data, line, say
 if TYPE_CHECKING:
     from configs.paths import SaveFolder
     from realm_tui.runtime.headless import Goal, Outcome
+    from saves.jobs import Job
 
 HeroOption = Annotated[str | None, typer.Option("--hero", metavar="HERO", help="Who a new save begins with.")]
 LeaveOption = Annotated[bool, typer.Option("--leave", help="At the end, leave the hero training.")]
@@ -94,29 +96,41 @@ def watch(
     hero: HeroOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Keep an engine running, without a face.
+    """Keep an engine running and work on jobs, without a face.
 
-    Tells what happens, one event a line; Ctrl-C leaves the hero training.
+    Tells what happens, one event a line; Ctrl-C leaves the hero training and gives back the jobs under way.
     An engine that falls is started again, as often as `engine.max_restarts` allows; one that is told to stop ends the watch.
     """
     from configs import clock
     from configs.loader import load_game
     from configs.paths import SaveFolder
     from realm_tui.runtime.headless import Goal
+    from realm_tui.runtime.jobs.service import JobService
     from realm_tui.runtime.opened import ensure_save
 
     folder = SaveFolder.named(save)
     if ensure_save(folder, hero):
         say(f"began a new save: {folder.name}")
     rules, falls = load_game().engine, list[float]()
-    while True:
-        outcome = _play(folder, Goal(), leave=True, as_json=as_json)
-        now = clock.monotonic()
-        falls = [*(at for at in falls if now - at < rules.restart_window_s), now]
-        if outcome.reached or outcome.hangup or outcome.interrupted or len(falls) > rules.max_restarts:
-            _finish(outcome)
-            return
-        say(f"realm: {outcome.reason}; starting it again")
+    with JobService(folder, on_change=partial(_tell_job, as_json), on_trouble=say):
+        while True:
+            outcome = _play(folder, Goal(), leave=True, as_json=as_json)
+            now = clock.monotonic()
+            falls = [*(at for at in falls if now - at < rules.restart_window_s), now]
+            if outcome.reached or outcome.hangup or outcome.interrupted or len(falls) > rules.max_restarts:
+                break
+            say(f"realm: {outcome.reason}; starting it again")
+    _finish(outcome)
+
+
+def _tell_job(as_json: bool, job: Job, event: str) -> None:
+    """A job that came to an end, on a line of its own."""
+    if event not in ("completed", "failed"):
+        return
+    if as_json:
+        line({"type": "job", "job": job.id, "kind": job.kind, "event": event})
+    else:
+        say(f"job {job.id} ({job.kind}): {event}")
 
 
 def _play(folder: SaveFolder, goal: Goal, *, leave: bool, as_json: bool, quiet: bool = False) -> Outcome:

@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "skill": ("realm_tui.cli.skill", "app"),
     "exam": ("realm_tui.cli.exam", "app"),
     "spar": ("realm_tui.cli.spar", "spar"),
+    "job": ("realm_tui.cli.job", "app"),
     "curriculum": ("realm_tui.cli.curriculum", "app"),
     "effect": ("realm_tui.cli.effect", "app"),
     "title": ("realm_tui.cli.title", "app"),

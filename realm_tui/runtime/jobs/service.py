@@ -1,0 +1,98 @@
+"""The dispatcher as a service of the face and of `realm watch`: on a thread of its own, started again when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from configs import clock
+from configs.errors import RealmError
+from configs.paths import SaveFolder
+from realm_tui.runtime.jobs.dispatcher import Dispatcher, OnChange
+
+FIRST_BACK_OFF_S, MOST_BACK_OFF_S = 1.0, 300.0
+STEADY_S = 60.0
+"""Time after which a dispatcher counts as well again."""
+_END_S = 10.0
+
+
+class JobService:
+    """Works on a save's jobs until it is closed.
+
+    Args:
+        folder: the save.
+        on_change: told a job and what became of it, on the service's thread.
+        on_trouble: told in words when the dispatcher failed and is started again.
+        make: makes a dispatcher; None: one that can do everything that is possible from here.
+        after_s: seconds of rest before it begins.
+    """
+
+    def __init__(
+        self,
+        folder: SaveFolder,
+        *,
+        on_change: OnChange | None = None,
+        on_trouble: Callable[[str], None] | None = None,
+        make: Callable[[], Dispatcher] | None = None,
+        after_s: float = 0.0,
+    ) -> None:
+        self._on_trouble = on_trouble or (lambda text: None)
+        self._make = make or (lambda: dispatcher_for(folder, on_change))
+        self._after_s = after_s
+        self._closed = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._thread = threading.Thread(target=self._run, name="job-dispatcher", daemon=True)
+        self.restarts = 0
+        """How often it failed and was started again."""
+
+    def start(self) -> JobService:
+        """Begin; returns itself."""
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Give back what is under way and end; waits for it a few seconds."""
+        self._closed.set()
+        loop, dispatcher = self._loop, self._dispatcher
+        if loop is not None and dispatcher is not None:
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(dispatcher.stop)
+        if self._thread.is_alive():
+            self._thread.join(_END_S)
+
+    def __enter__(self) -> JobService:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        wait = FIRST_BACK_OFF_S
+        self._closed.wait(self._after_s)
+        while not self._closed.is_set():
+            begun = clock.monotonic()
+            try:
+                asyncio.run(self._serve())
+            except RealmError as error:
+                self._on_trouble(error.text())
+            if clock.monotonic() - begun > STEADY_S:
+                wait = FIRST_BACK_OFF_S
+            if self._closed.wait(wait):
+                return
+            wait = min(2 * wait, MOST_BACK_OFF_S)
+            self.restarts += 1
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._dispatcher = self._make()
+        if self._closed.is_set():
+            return
+        await self._dispatcher.run()
+
+
+def dispatcher_for(folder: SaveFolder, on_change: OnChange | None = None) -> Dispatcher:
+    """A dispatcher that can do everything that is possible from here."""
+    return Dispatcher(folder, on_change=on_change)

@@ -1,0 +1,1 @@
+"""The hands of the job schools, one module for each."""

@@ -1,0 +1,130 @@
+"""The Oracle's Sanctum: exams, sparring and questions, by a server of the Inn where one is at hand, else by the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from configs.errors import RealmError
+from configs.paths import SaveFolder
+from realm_tui.runtime.jobs.kinds import Done, Eval, Inference, JobError, NotYetError, Spar, Sync, Workplace
+from saves.jobs import Job
+
+T = TypeVar("T")
+
+
+async def eval(job: Job, payload: Eval, place: Workplace) -> Done:  # noqa: A001  # named as its kind
+    """An exam on command, by the living engine."""
+    args = payload.model_dump(exclude={"request"}, exclude_none=True)
+    reply = await _by_engine(place, "exam", args)
+    return Done({"step": reply.step, **reply.result})
+
+
+async def sparring(job: Job, payload: Spar, place: Workplace) -> Done:
+    """A round of sparring; what the hero got wrong becomes a quest."""
+    from realm_tui.runtime.sparring import spar
+
+    _engine_lives(place.folder)
+    bout = await _on_thread(
+        lambda: spar(
+            place.folder,
+            skill=payload.skill,
+            level=payload.level,
+            rounds=payload.rounds,
+            targeted=payload.targeted,
+            progress=place.tell,
+        )
+    )
+    facts = bout.facts
+    return Done(
+        {
+            **{name: facts[name] for name in ("skill", "level", "step", "asked", "errors")},
+            "failed": len(facts["failed"]),
+            "records": bout.records,
+            "quest": bout.quest.name if bout.quest is not None else None,
+        }
+    )
+
+
+async def inference(job: Job, payload: Inference, place: Workplace) -> Done:
+    """One question: to a server of the Inn where there is one, else to the engine."""
+    if place.desk is not None:
+        from realm_tui.runtime.inn.servers.contract import Answer, Ask, Message, Sampling
+
+        try:
+            seat = await place.desk.seat(payload.form, strict=False, tell=place.tell)
+        except NotYetError:
+            seat = None
+        if seat is not None:
+            plain = Sampling()
+            sampling = Sampling(
+                temperature=plain.temperature if payload.temperature is None else payload.temperature,
+                seed=payload.seed,
+                max_tokens=payload.max_tokens or plain.max_tokens,
+            )
+            asked = Ask(seat.digest, (Message("user", payload.prompt),), None, None, sampling)
+            answer: Answer = (await seat.server.ask_all([asked]))[0]
+            return Done(
+                {
+                    "answer": answer.text,
+                    "digest": answer.digest,
+                    "strict": seat.strict,
+                    "worker": seat.worker,
+                    "tokens": answer.tokens,
+                    "seconds": answer.seconds,
+                    "finish": answer.finish,
+                }
+            )
+    from realm_tui.runtime.orders import ask
+
+    result = await _on_thread(
+        lambda: ask(
+            place.folder,
+            payload.prompt,
+            payload.form,
+            progress=place.tell,
+            temperature=payload.temperature,
+            seed=payload.seed,
+            max_tokens=payload.max_tokens,
+        )
+    )
+    return Done({**result, "worker": "engine"})
+
+
+async def sync(job: Job, payload: Sync, place: Workplace) -> Done:
+    """A form brought to a place, whole and verified."""
+    if place.desk is None:
+        raise JobError(
+            "validation",
+            "no place can be reached from here",
+            why="no facility with a server is configured",
+            fix="describe one in config/facilities/ (`realm host add`)",
+            code="NO_DESK",
+        )
+    return Done(dict(await place.desk.bring(payload.form, payload.place, tell=place.tell)))
+
+
+def _engine_lives(folder: SaveFolder) -> None:
+    from engine.link.client import engine_alive
+
+    if not engine_alive(folder):
+        raise NotYetError("no engine is running")
+
+
+async def _by_engine(place: Workplace, verb: str, args: dict[str, Any]) -> Any:
+    from engine.link.protocol import Verb
+    from realm_tui.runtime.orders import order
+
+    _engine_lives(place.folder)
+    try:
+        return await _on_thread(lambda: order(place.folder, Verb(verb), args, progress=place.tell))
+    except RealmError as error:
+        if error.code in ("NO_ENGINE", "ENGINE_GONE"):
+            raise NotYetError(error.what) from error
+        raise
+
+
+async def _on_thread(act: Callable[[], T]) -> T:
+    """``act`` on a thread of its own; when the wait is cancelled, the thread ends with what it does."""
+    return await asyncio.to_thread(act)
