@@ -109,7 +109,9 @@ def submit(
     given: Annotated[
         list[str] | None, typer.Argument(metavar="[FIELD=VALUE]...", help="What it reads, e.g. skill=bin level=3.")
     ] = None,
-    payload: Annotated[str | None, typer.Option("--payload", metavar="JSON", help="The same as one JSON object.")] = None,
+    payload: Annotated[
+        str | None, typer.Option("--payload", metavar="JSON", help="The same as one JSON object.")
+    ] = None,
     priority: Annotated[str, typer.Option("--priority", help="critical, high, normal, low or idle.")] = "normal",
     key: Annotated[
         str | None, typer.Option("--key", help="While a job of this key is unfinished, no second one is made.")

@@ -30,7 +30,9 @@ def wishes(kind: str, given: Sequence[str], payload: str | None) -> dict[str, An
         try:
             read = json.loads(payload)
         except ValueError as error:
-            raise UsageError("--payload is no JSON", why=str(error), fix="""write '{"skill": "bin"}'""", code="BAD_PAYLOAD") from error
+            raise UsageError(
+                "--payload is no JSON", why=str(error), fix="""write '{"skill": "bin"}'""", code="BAD_PAYLOAD"
+            ) from error
         if not isinstance(read, dict):
             raise UsageError("--payload is no JSON object", fix="""write '{"skill": "bin"}'""", code="BAD_PAYLOAD")
         found.update(read)

@@ -36,9 +36,9 @@ def outcome(job: Job) -> str:
     if job.error:
         return clean(job.error)
     found = job.result if job.result is not None else job.payload
-    return clean(", ".join(f"{k}={_short(v)}" for k, v in found.items() if v is not None and not isinstance(v, (dict, list))))[
-        :_MOST_CELLS
-    ]
+    return clean(
+        ", ".join(f"{k}={_short(v)}" for k, v in found.items() if v is not None and not isinstance(v, (dict, list)))
+    )[:_MOST_CELLS]
 
 
 def shown(found: Mapping[str, Any]) -> Iterator[str]:
