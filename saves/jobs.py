@@ -251,7 +251,7 @@ def complete(
     owner: str,
     result: Mapping[str, Any],
     *,
-    effect: Callable[[sqlite3.Connection], None] | None = None,
+    effect: Callable[[sqlite3.Connection], object] | None = None,
 ) -> bool:
     """The holder is done.
 

@@ -41,6 +41,8 @@ class _Under:
     owner: str
     renewed: float
     """When its lease was last renewed, on the steady clock."""
+    over: bool = False
+    """The work is done or has failed, and that is being written."""
     lost: bool = False
 
 
@@ -73,7 +75,7 @@ class Dispatcher:
         self._courier = courier
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="jobs")
         self._conn: sqlite3.Connection | None = None
-        self._tasks: dict[asyncio.Task[None], _Under] = {}
+        self._tasks: dict[asyncio.Task[bool], _Under] = {}
         self._stopping = asyncio.Event()
 
     # ------------------------------------------------------------------ life
@@ -154,9 +156,8 @@ class Dispatcher:
             stopping.cancel()
         ended = 0
         for task in done - {stopping}:
-            del self._tasks[task]  # type: ignore[arg-type]  # all but `stopping` are jobs
-            task.result()
-            ended += 1
+            del self._tasks[task]
+            ended += bool(task.result())
         return ended
 
     async def _hold(self) -> None:
@@ -181,7 +182,7 @@ class Dispatcher:
         for task, under in self._tasks.items():
             if under.job.id in held:
                 under.renewed = now if under.job.id in due else under.renewed
-            elif not task.done() and not under.lost:
+            elif not task.done() and not under.over and not under.lost:
                 under.lost = True
                 task.cancel()
 
@@ -196,7 +197,8 @@ class Dispatcher:
 
     # ------------------------------------------------------------------ one job
 
-    async def _do(self, under: _Under) -> None:
+    async def _do(self, under: _Under) -> bool:
+        """Do a job and say what became of it; True when it has ended."""
         job, kind = under.job, self._kinds[under.job.kind]
         rule = self._rules.kind(job.kind)
         assert rule is not None
@@ -204,36 +206,46 @@ class Dispatcher:
         try:
             payload = kind.read(job.payload)
             if not await self._mine(under, lambda c: jobs.begin(c, job.id, under.owner, "here")):
-                return
+                return False
             async with asyncio.timeout(rule.timeout_s):
                 done = await kind.work(job, payload, place)
+            under.over = True
             counted = await self._mine(
                 under, lambda c: jobs.complete(c, job.id, under.owner, done.result, effect=done.effect)
             )
             if counted:
                 self._on_change(job, "completed")
+            return counted
         except asyncio.CancelledError:
             if not under.lost:
                 await self._mine(under, lambda c: jobs.put_off(c, job.id, under.owner, "its worker left"))
                 raise
             self._on_change(job, "lost")
+            return False
         except NotYetError as wait:
+            under.over = True
             why, until = wait.why, clock.now() + wait.wait_s
             await self._mine(under, lambda c: jobs.put_off(c, job.id, under.owner, why, until=until))
+            self._on_change(job, "put_off")
+            return False
         except TimeoutError:
-            await self._failed(under, "timeout", f"not done within {rule.timeout_s:g} s")
+            return await self._failed(under, "timeout", f"not done within {rule.timeout_s:g} s")
         except RealmError as error:
-            await self._failed(under, error_class_of(error), error.text())
+            return await self._failed(under, error_class_of(error), error.text())
         except Exception as error:
             self._note(job, error)
-            await self._failed(under, "fault", f"the program met a fault of its own: {type(error).__name__}: {error}")
+            return await self._failed(
+                under, "fault", f"the program met a fault of its own: {type(error).__name__}: {error}"
+            )
 
-    async def _failed(self, under: _Under, error_class: str, text: str) -> None:
+    async def _failed(self, under: _Under, error_class: str, text: str) -> bool:
+        under.over = True
         after = await self._mine(
             under, lambda c: jobs.fail(c, under.job.id, under.owner, error_class, text, rules=self._rules)
         )
         if after is not None:
             self._on_change(after, "failed" if after.ended else "again")
+        return after is not None and after.ended
 
     def _note(self, job: Job, error: Exception) -> None:
         """The traceback of a fault of the program's own goes to the save's log of jobs."""

@@ -54,7 +54,7 @@ class Done:
     """What came of a job."""
 
     result: Mapping[str, Any]
-    effect: Callable[[sqlite3.Connection], None] | None = None
+    effect: Callable[[sqlite3.Connection], object] | None = None
     """Writes what else belongs to it, in one transaction with the result, and only when the result counts."""
 
 

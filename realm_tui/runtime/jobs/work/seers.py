@@ -166,12 +166,16 @@ def matrices_in(file: Path) -> list[Matrix]:
             if length > MAX_HEADER_BYTES:
                 raise ValueError("its header is too long")
             head = json.loads(raw.read(length))
+        if not isinstance(head, dict):
+            raise ValueError("its header is no table")
         size = file.stat().st_size
         found = []
         for name, entry in head.items():
             if name == "__metadata__" or entry["dtype"] not in _TYPES:
                 continue
             begin, end = entry["data_offsets"]
+            if end - begin != math.prod(entry["shape"]) * int(_TYPES[entry["dtype"]][-1]):
+                raise ValueError(f"{name} is not as large as its shape says")
             if 8 + length + end > size:
                 raise ValueError(f"{name} lies beyond its end")
             found.append(Matrix(file, name, entry["dtype"], tuple(entry["shape"]), 8 + length + begin))
