@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from configs import clock
 from configs.errors import UsageError
-from configs.jobs import JobRules, load_jobs
 from saves.rows import JSON, Json, Row, read
+
+if TYPE_CHECKING:
+    from configs.jobs import JobRules
 
 WAITING = ("pending", "queued")
 HELD = ("claimed", "running")
@@ -147,7 +149,7 @@ def counts(conn: sqlite3.Connection) -> dict[str, int]:
 
 def pressure(conn: sqlite3.Connection, *, rules: JobRules | None = None) -> dict[str, Pressure]:
     """How full each kind is."""
-    rules = rules or load_jobs()
+    rules = rules or rules_in_force()
     rows = conn.execute(
         """SELECT kind, sum(lease_owner IS NULL) AS waiting, sum(lease_owner IS NOT NULL) AS held FROM jobs
            WHERE status IN ('pending', 'queued', 'claimed', 'running') GROUP BY kind"""
@@ -161,7 +163,7 @@ def pressure(conn: sqlite3.Connection, *, rules: JobRules | None = None) -> dict
 
 def mode(conn: sqlite3.Connection, *, rules: JobRules | None = None) -> Literal["catch_up", "normal", "idle"]:
     """What the dispatchers do: ``catch_up`` while too many critical jobs wait, ``idle`` when there are none at all."""
-    rules = rules or load_jobs()
+    rules = rules or rules_in_force()
     critical, unfinished = conn.execute(
         """SELECT coalesce(sum(priority = 'critical' AND lease_owner IS NULL), 0), count(*) FROM jobs
            WHERE status IN ('pending', 'queued', 'claimed', 'running')"""
@@ -179,7 +181,7 @@ def warnings(
     rules: JobRules | None = None,
 ) -> list[JobWarning]:
     """Jobs that nobody takes, that do not end, or whose worker is gone; the longest first."""
-    rules = rules or load_jobs()
+    rules = rules or rules_in_force()
     now = clock.now() if now is None else now
     rows = conn.execute(
         "SELECT * FROM jobs WHERE status IN ('pending', 'queued', 'claimed', 'running') ORDER BY id"
@@ -197,6 +199,13 @@ def warnings(
             if now - since > rules.warnings.stuck_running_s:
                 found.append(JobWarning("stuck_running", one, since))
     return sorted(found, key=lambda w: w.since)
+
+
+def rules_in_force() -> JobRules:
+    """The rules of jobs; loaded when the first one is asked for, since a save is opened without them."""
+    from configs.jobs import load_jobs
+
+    return load_jobs()
 
 
 def lost(found: Job, now: float, alive: Alive | None, rules: JobRules) -> bool:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from configs import clock
 from configs.errors import BlockedError, UsageError
-from configs.jobs import JobRules, load_jobs
 from saves.connection import transaction
 from saves.job_rows import (
     ENDED,
@@ -35,9 +34,13 @@ from saves.job_rows import (
     lost,
     mode,
     pressure,
+    rules_in_force,
     warnings,
 )
 from saves.rows import encode, read
+
+if TYPE_CHECKING:
+    from configs.jobs import JobRules
 
 __all__ = [
     "ENDED",
@@ -100,7 +103,7 @@ def submit(
         UsageError: there is no such kind or priority.
         BlockedError: as many of the kind wait as may (``JOBS_FULL``).
     """
-    rules = rules or load_jobs()
+    rules = rules or rules_in_force()
     rule = rules.kind(kind)
     if rule is None:
         raise UsageError(
@@ -204,7 +207,7 @@ def claim(
         now: UTC seconds; None: the clock's.
         rules: None: those in force.
     """
-    rules = rules or load_jobs()
+    rules = rules or rules_in_force()
     now = clock.now() if now is None else now
     with transaction(conn):
         held = dict(
@@ -297,7 +300,7 @@ def fail(
     Returns:
         The job afterwards; None when the lease was lost.
     """
-    rules = rules or load_jobs()
+    rules = rules or rules_in_force()
     now = clock.now()
     with transaction(conn):
         before = job(conn, job_id)
@@ -348,7 +351,7 @@ def sweep(
 
     A lease that reaches further than a new one would (the clock was set back) has run out, too.
     """
-    rules = rules or load_jobs()
+    rules = rules or rules_in_force()
     now = clock.now() if now is None else now
     swept = []
     rows = conn.execute("SELECT * FROM jobs WHERE lease_owner IS NOT NULL").fetchall()
@@ -371,7 +374,7 @@ def sweep(
 
 def forget(conn: sqlite3.Connection, now: float | None = None, *, rules: JobRules | None = None) -> int:
     """Remove ended jobs and events that are older than the rules keep them; how many jobs went."""
-    rules = rules or load_jobs()
+    rules = rules or rules_in_force()
     now = clock.now() if now is None else now
     day = 86_400.0
     with transaction(conn):

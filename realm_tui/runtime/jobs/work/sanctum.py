@@ -15,7 +15,11 @@ T = TypeVar("T")
 
 
 async def eval(job: Job, payload: Eval, place: Workplace) -> Done:  # noqa: A001  # named as its kind
-    """An exam on command, by the living engine."""
+    """An exam that the engine asked to have answered outside; otherwise one on command, by the living engine."""
+    if payload.request is not None:
+        from realm_tui.runtime.jobs.work.courier import answer_request
+
+        return await answer_request(job, payload.request, place)
     args = payload.model_dump(exclude={"request"}, exclude_none=True)
     reply = await _by_engine(place, "exam", args)
     return Done({"step": reply.step, **reply.result})
