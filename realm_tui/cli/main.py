@@ -49,6 +49,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reset": ("realm_tui.cli.reset", "reset"),
     "save": ("realm_tui.cli.save", "app"),
     "config": ("realm_tui.cli.config", "app"),
+    "host": ("realm_tui.cli.host", "app"),
     "vram": ("realm_tui.cli.vram", "vram"),
     "saga": ("realm_tui.cli.saga", "app"),
     "lore": ("realm_tui.cli.lore", "lore"),

@@ -244,7 +244,7 @@ class SshBox:
                 await asyncio.wait_for(self._conn.wait_closed(), 2.0)
             except (TimeoutError, *_LOST):
                 self._conn.abort()
-        self._become("offline", "let go")
+        self._state = replace(self._state, name="offline", since=clock.now(), why="let go", fix="")
 
     # ------------------------------------------------------------ commands
 
