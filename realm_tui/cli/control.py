@@ -171,11 +171,10 @@ def stop(
     from configs.paths import SaveFolder
     from lore.figures import number
     from realm_tui.runtime.engine_process import stop_engine
-    from realm_tui.runtime.opened import opened
+    from realm_tui.runtime.opened import must_exist
 
     folder = SaveFolder.named(save)
-    with opened(folder):
-        pass
+    must_exist(folder)  # not opened: an engine of an older version must be stopped before its save can be
     reply = stop_engine(folder, now=now, on_progress=say)
     if as_json:
         data({"verb": "stop", "step": reply.step if reply else None, "running": reply is not None})

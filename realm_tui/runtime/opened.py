@@ -28,6 +28,21 @@ class OpenedSave:
     rules: GameConfig
 
 
+def must_exist(folder: SaveFolder) -> None:
+    """Check that there is a save, without opening it.
+
+    Raises:
+        BlockedError: there is none yet.
+    """
+    if not folder.database.is_file():
+        raise BlockedError(
+            f"there is no save called {folder.name!r} yet",
+            why=f"{folder.database} does not exist",
+            fix=f"`realm play{_option(folder)}` makes it, or `realm save new {folder.name}`",
+            code="NO_SAVE",
+        )
+
+
 @contextmanager
 def opened(folder: SaveFolder, *, write: bool = False) -> Iterator[OpenedSave]:
     """The save in ``folder``; closed at the end of the block.
@@ -39,13 +54,7 @@ def opened(folder: SaveFolder, *, write: bool = False) -> Iterator[OpenedSave]:
     from saves.campaigns import active_campaign
     from saves.database import open_save
 
-    if not folder.database.is_file():
-        raise BlockedError(
-            f"there is no save called {folder.name!r} yet",
-            why=f"{folder.database} does not exist",
-            fix=f"`realm play{_option(folder)}` makes it, or `realm save new {folder.name}`",
-            code="NO_SAVE",
-        )
+    must_exist(folder)
     with closing(open_save(folder, write=write)) as conn:
         campaign = active_campaign(conn)
         hero = on_this_machine(parse(HeroConfig, campaign.hero, f"the hero of {campaign.id}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from configs.paths import SaveFolder
+from engine.link.client import Reply
 from realm_tui.runtime import status as status_module
 from saves.database import open_save
 from tests.cli.conftest import Answer
@@ -28,7 +30,7 @@ def assert_clear(answer: Answer, code: int) -> None:
     assert "Traceback" not in answer.err
 
 
-@pytest.mark.parametrize("command", ["status", "events", "ledger list", "quest list", "stop", "log"])
+@pytest.mark.parametrize("command", ["status", "events", "ledger list", "quest list", "log"])
 def test_a_broken_save(realm: Realm, fresh: SaveFolder, command: str) -> None:
     fresh.database.write_bytes(b"this is no database" * 500)
     assert_clear(realm(*command.split()), 1)
@@ -103,6 +105,24 @@ def test_orders_without_an_engine_are_blocked(realm: Realm, fresh: SaveFolder, c
 def test_stopping_what_does_not_run_is_no_error(realm: Realm, fresh: SaveFolder) -> None:
     assert realm("stop").code == 0
     assert realm("stop", "--json").json == {"verb": "stop", "step": None, "running": False}
+
+
+def test_an_engine_is_stopped_without_opening_its_save(
+    realm: Realm, fresh: SaveFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a save that only an engine of an older version keeps from being upgraded could never be opened again."""
+    with closing(open_save(fresh, write=True)) as conn:
+        conn.execute("PRAGMA user_version = 1")
+    stopped: list[SaveFolder] = []
+
+    def stop(folder: SaveFolder, **_: object) -> Reply:
+        stopped.append(folder)
+        return Reply(True, step=12)
+
+    monkeypatch.setattr("realm_tui.runtime.engine_process.stop_engine", stop)
+    assert realm("stop").out == "stopped at step 12\n" and stopped == [fresh]
+    with closing(sqlite3.connect(fresh.database)) as seen:
+        assert seen.execute("PRAGMA user_version").fetchone() == (1,)
 
 
 def test_a_fault_of_the_program_goes_to_a_file(

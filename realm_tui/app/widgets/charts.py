@@ -154,9 +154,7 @@ def _shares(parts: Sequence[Values]) -> list[list[float | None]]:
 
 
 _TIMES = ("training", "exams", "rest")
-_NOT_APART = (
-    "what a step took, by the clock; forward, backward and optimizer are not measured apart: that would slow it"
-)
+_NOT_APART = "forward, backward and optimizer are not measured apart: it would slow a step"
 
 
 def _split(parts: Sequence[Values], *, named: bool) -> str:
