@@ -148,6 +148,13 @@ BENCHMARKS = (
         "problems a second each skill makes and judges on one core, level by level",
         ("--count", "50"),
     ),
+    Benchmark(
+        "worker",
+        "benchmarks.worker",
+        "3 min",
+        "the own inference worker: batched answers beside one by one, what strictness costs, how long loading takes",
+        ("--models", "pip", "--rounds", "1", "--tokens", "4"),
+    ),
     Benchmark("gate", "benchmarks.gate", "3 min", "how often the gate and the screenings err", ("--runs", "20")),
 )
 
