@@ -64,6 +64,7 @@ class Server(Model):
     context_length: int = Field(4096, ge=64, description="longest prompt and answer together (vllm, sglang)")
     card_share: float = Field(0.90, gt=0, le=1, description="share of the card's memory it may take (vllm, sglang)")
     adapters: int = Field(4, ge=0, le=64, description="adapters that stay loaded beside their base (vllm, sglang)")
+    adapter_rank: int = Field(64, ge=1, le=512, description="highest rank of an adapter (vllm)")
     endpoint: str = Field("", description="openai: a unix socket, or http://127.0.0.1:PORT as seen from that place")
     key_variable: str = Field("", description="openai: the variable of this machine's environment that holds its key")
 

@@ -49,5 +49,5 @@ def weights_in(folder: str) -> str:
     """What stands for the weights in a folder; `OSError`: there are none."""
     for name in ("model.safetensors", "adapter_model.safetensors"):
         if (Path(folder) / name).is_file():
-            return (Path(folder) / name).read_text()
+            return (Path(folder) / name).read_text(encoding="latin-1")
     raise FileNotFoundError(folder)

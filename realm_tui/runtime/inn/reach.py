@@ -1,0 +1,214 @@
+"""The way from a save to a server that holds a form: the form is brought, the server started or met, the form taken up and proved."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from configs import clock
+from configs.errors import BlockedError
+from configs.facilities import Facilities
+from configs.paths import SaveFolder
+from realm_tui.runtime.inn import sync
+from realm_tui.runtime.inn.box import Box
+from realm_tui.runtime.inn.forms import Speaker, folder_digest
+from realm_tui.runtime.inn.oracle import Brought, Ready, Tell
+from realm_tui.runtime.inn.servers.commands import Held
+from realm_tui.runtime.inn.servers.contract import SHOWN, Health, Server, ServerBrokenError, ServerError
+from realm_tui.runtime.inn.servers.fleet import Fleet, tend
+from realm_tui.runtime.inn.servers.ways import OpenBox
+from realm_tui.runtime.inn.servers.weights import RestartNeededError
+from saves import campaigns, ledger, places
+from saves.database import open_save
+from saves.workers import Worker
+
+
+class InnReach:
+    """See `realm_tui.runtime.inn.oracle.Reach`.
+
+    Args:
+        folder: the save.
+        facilities: the places; None: as configured.
+        open_box: opens the machine of a place; None: the usual way.
+    """
+
+    def __init__(
+        self, folder: SaveFolder, *, facilities: Facilities | None = None, open_box: OpenBox | None = None
+    ) -> None:
+        self.fleet = Fleet(folder, facilities=facilities, open_box=open_box)
+        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._tending: asyncio.Task[None] | None = None
+
+    async def bring(self, place: str, who: Speaker, *, tell: Tell = lambda _: None) -> Brought:
+        """See to it that a form lies at a place, whole and verified; an adapter with its base (see `Reach.bring`)."""
+        began = clock.monotonic()
+        _, server = self.fleet.ways.place(place)
+        box = await self.fleet.ways.box(place)
+        if server.kind == "openai" or (server.kind == "own" and box.is_local):
+            # It has its own model, or reads the save itself and verifies what it loads.
+            return Brought(0, clock.monotonic() - began, str(who.folder))
+        held, sent = await self._held(place, box, who, tell)
+        return Brought(sent, clock.monotonic() - began, held.directory)
+
+    async def ready(self, place: str, who: Speaker, *, displace: bool = False, tell: Tell = lambda _: None) -> Ready:
+        """A server of a place that serves a form (see `Reach.ready`).
+
+        Raises:
+            BlockedError: the server holds one form at a time and holds another (``SERVER_TAKEN``).
+        """
+        async with self._locks[place]:
+            _, config = self.fleet.ways.place(place)
+            box = await self.fleet.ways.box(place)
+            held: Held | None = None
+            if config.kind != "openai" and not (config.kind == "own" and box.is_local):
+                held, _ = await self._held(place, box, who, tell)
+            elif config.kind == "own":
+                held = Held(who.digest, str(who.folder))
+            worker = await self.fleet.start(place, held, tell=tell)
+            if config.kind == "openai" or held is None:
+                return self._made(worker, await self.fleet.ways.connect(worker), box)
+            worker = await self._taken(worker, held, displace=displace, tell=tell)
+            self._tend()
+            await asyncio.to_thread(self._used, held.digest, place)
+            return self._made(worker, await self.fleet.ways.connect(worker), box)
+
+    async def aclose(self) -> None:
+        """Let go of all connections; servers stay until their leases end."""
+        if self._tending is not None:
+            self._tending.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._tending
+        await self.fleet.aclose()
+
+    # ------------------------------------------------------------ taking a form up
+
+    async def _taken(self, worker: Worker, held: Held, *, displace: bool, tell: Tell) -> Worker:
+        """Let the server take the form up; one that cannot by a swap, or broke at it, is started anew with the form, once."""
+        if worker.state == "broken":
+            return await self._anew(worker, held, worker.why, displace=True, tell=tell)
+        server = await self.fleet.ways.connect(worker)
+        health: Health = await server.health()
+        if health.state == "sleeping":
+            tell("waking it")
+            await server.wake()
+        holds = {each.digest for each in await server.models() if each.loaded}
+        if held.digest not in holds and held.base not in holds:
+            self._may_displace(worker, holds, displace)
+        try:
+            if held.base is not None and worker.kind != "own":
+                await server.take(held.base_directory, held.base, None)
+            if held.digest not in holds or worker.kind != "own":
+                tell("loading the form")
+                await server.take(held.directory, held.digest, held.base)
+        except RestartNeededError as error:
+            return await self._anew(worker, held, error.why, displace=displace, tell=tell)
+        except ServerBrokenError as error:
+            await self.fleet.mark(worker, "broken", error.why)
+            return await self._anew(worker, held, error.why, displace=displace, tell=tell)
+        except ServerError as error:
+            # A server that was started without adapters, for one that needs them.
+            if error.code != "SERVER_CANNOT" or held.base is None:
+                raise
+            return await self._anew(worker, held, error.what, displace=displace, tell=tell)
+        return await self.fleet.holds(worker, server)
+
+    async def _anew(self, worker: Worker, held: Held, why: str, *, displace: bool, tell: Tell) -> Worker:
+        if worker.origin == "adopted":
+            raise BlockedError(
+                f"{worker.id} must be started anew for form {held.digest[:SHOWN]}, and the realm did not start it",
+                why=why,
+                fix="start it anew yourself with that form, or stop it and let `realm worker start` do it",
+                code="NOT_OURS",
+            )
+        self._may_displace(worker, {worker.digest}, displace)
+        tell(f"starting it anew: {why}")
+        await self.fleet.stop(worker.id)
+        fresh = await self.fleet.start(worker.box, held, tell=tell)
+        server = await self.fleet.ways.connect(fresh)
+        if held.base is not None and fresh.kind != "own":
+            await server.take(held.base_directory, held.base, None)
+        await server.take(held.directory, held.digest, held.base)
+        return await self.fleet.holds(fresh, server)
+
+    def _may_displace(self, worker: Worker, holds: set[str | None], displace: bool) -> None:
+        others = sorted(each[:SHOWN] for each in holds if each)
+        if displace or worker.kind == "own" or not others:
+            return
+        raise BlockedError(
+            f"{worker.id} holds form {others[0]} and serves one at a time",
+            fix="promote the form you mean to that place, or ask the one that works there",
+            code="SERVER_TAKEN",
+        )
+
+    def _made(self, worker: Worker, server: Server, box: Box) -> Ready:
+        return Ready(server, box.id, worker.box, worker.id)
+
+    def _tend(self) -> None:
+        if self._tending is None or self._tending.done():
+            self._tending = asyncio.create_task(tend(self.fleet), name="inn-leases")
+
+    # ------------------------------------------------------------ bringing a form
+
+    async def _held(self, place: str, box: Box, who: Speaker, tell: Tell) -> tuple[Held, int]:
+        """The form in the store there, and the bytes that were sent."""
+        facts = await asyncio.to_thread(self._facts, who)
+        sent, base, base_directory = 0, None, ""
+        if who.base is not None:
+            base = await asyncio.to_thread(folder_digest, who.base)
+            pushed = await self._pushed(place, box, who.base, {**facts, "base": None, "step": None}, "", tell)
+            sent, base_directory = pushed.sent_bytes, pushed.directory
+            facts["base"] = base
+        pushed = await self._pushed(place, box, who.folder, facts, who.name, tell)
+        return Held(who.digest, pushed.directory, base, base_directory), sent + pushed.sent_bytes
+
+    async def _pushed(
+        self, place: str, box: Box, folder: Path, facts: dict[str, Any], name: str, tell: Tell
+    ) -> sync.Pushed:
+        def progress(done: int, total: int) -> None:
+            tell(f"bringing {name or folder.name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+        pushed = await box.push(folder, facts=facts, progress=progress)
+        await asyncio.to_thread(self._lies, place, pushed, name or folder.name, facts.get("step"))
+        return pushed
+
+    def _facts(self, who: Speaker) -> dict[str, Any]:
+        """What a worker elsewhere must know of a form beside its files."""
+        with closing(open_save(self.fleet.folder, write=False)) as conn:
+            row = ledger.checkpoint(conn, who.checkpoint) if who.checkpoint is not None else None
+            campaign = campaigns.campaign(conn, row.campaign_id) if row else campaigns.active_campaign(conn)
+            weights = None
+            if row is not None:
+                found = conn.execute(
+                    "SELECT environment_json ->> '$.placement.weights' FROM runs WHERE id = ?", (row.run_id,)
+                ).fetchone()
+                weights = found[0] if found else None
+        facts = {"hero": dict(campaign.hero), "began_at": campaign.began_at, "step": who.step}
+        return {**facts, "weights": weights} if weights else facts
+
+    def _lies(self, place: str, pushed: sync.Pushed, name: str, step: int | None) -> None:
+        with closing(open_save(self.fleet.folder, write=True)) as conn:
+            now = clock.now()
+            for digest in pushed.removed:
+                places.gone(conn, digest, place, now)
+            places.put(
+                conn,
+                places.Place(
+                    digest=pushed.digest,
+                    box=place,
+                    path=pushed.directory,
+                    name=name,
+                    step=step,
+                    bytes=pushed.total_bytes,
+                    state="whole",
+                    pushed_at=now,
+                    checked_at=now,
+                ),
+            )
+
+    def _used(self, digest: str, place: str) -> None:
+        with closing(open_save(self.fleet.folder, write=True)) as conn:
+            places.used(conn, digest, place, clock.now())

@@ -1,0 +1,247 @@
+"""Servers are started, met again, looked at and ended; a form gets to the one that shall answer with it, or it is said why not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from configs.errors import BlockedError, RealmError, UsageError
+from configs.facilities import Facilities
+from configs.loader import load_hero
+from configs.paths import SaveFolder
+from realm_tui.runtime.inn.forms import Speaker
+from realm_tui.runtime.inn.oracle import Ready
+from realm_tui.runtime.inn.reach import InnReach
+from realm_tui.runtime.inn.servers.contract import Answer, Ask, Sampling
+from saves import places
+from saves.database import create_save, open_save
+from tests.inn.conftest import MakeForm, digest_of, end_all
+from tests.inn.fake_others import FakePlain
+from tests.inn.fake_vllm import FakeVllm
+from tests.inn.forms_there import form as there
+from tests.inn.pretended import serving
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def save(home: Path) -> SaveFolder:
+    """A save without any form."""
+    folder = SaveFolder(home / "saves" / "main")
+    create_save(folder, load_hero("pip"), seed=1)
+    return folder
+
+
+@pytest.fixture
+def vllm_there(room: Path) -> Path:
+    """A place whose Python knows a package called vllm: the pretended one, started as the real one is."""
+    package = room / "site" / "vllm" / "entrypoints" / "openai"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent, package.parent.parent):
+        (folder / "__init__.py").touch()
+    (package / "api_server.py").write_text("from tests.inn.fake_vllm import main\n\nmain()\n")
+    return room / "site"
+
+
+@pytest.fixture
+def places_here(room: Path, vllm_there: Path) -> Iterator[Facilities]:
+    """An Inn with vLLM and a study with somebody's endpoint, both on this machine."""
+    path = os.pathsep.join((str(vllm_there), str(ROOT)))
+    inn = {
+        "type": "hub",
+        "base_path": str(room / "inn"),
+        "server": {"kind": "vllm", "python": sys.executable, "environment": {"PYTHONPATH": path}},
+    }
+    study = {
+        "type": "laboratory",
+        "base_path": str(room / "study"),
+        "server": {"kind": "openai", "endpoint": str(room / "s")},
+    }
+    bare = {"type": "outpost", "base_path": str(room / "bare"), "server": {"kind": "sglang"}}
+    yield Facilities.model_validate({"facilities": {"inn": inn, "study": study, "bare": bare}})
+    end_all(room / "inn" / "inn")
+
+
+@asynccontextmanager
+async def reaching(save: SaveFolder, places_here: Facilities) -> AsyncIterator[InnReach]:
+    reach = InnReach(save, facilities=places_here)
+    try:
+        yield reach
+    finally:
+        await reach.aclose()
+
+
+def speaker(folder: Path) -> Speaker:
+    return Speaker(folder.name, 10, digest_of(folder), folder)
+
+
+async def said(ready: Ready, who: Speaker) -> Answer:
+    ask = Ask(who.digest, prompt="x", sampling=Sampling(temperature=0, max_tokens=32))
+    last = [part async for part in ready.server.ask(ask)][-1]
+    assert isinstance(last, Answer)
+    return last
+
+
+async def test_a_form_is_brought_started_with_swapped_and_met_again_by_another_process(
+    save: SaveFolder, places_here: Facilities, form: MakeForm
+) -> None:
+    first, second = speaker(form("checkpoint-1-a", seed=1)), speaker(form("checkpoint-2-b", seed=2))
+    async with reaching(save, places_here) as reach:
+        ready = await reach.ready("inn", first)
+        assert (await said(ready, first)).digest == first.digest
+        (worker,) = await reach.fleet.muster()
+        assert (worker.id, worker.state, worker.digest, worker.strict) == ("inn-vllm", "up", first.digest, True)
+        with pytest.raises(BlockedError) as taken:
+            await reach.ready("inn", second)
+        assert taken.value.code == "SERVER_TAKEN"
+        ready = await reach.ready("inn", second, displace=True)
+        assert (await said(ready, second)).digest == second.digest
+        pid = worker.pid
+    async with reaching(save, places_here) as later:
+        (worker,) = await later.fleet.muster()
+        assert (worker.pid, worker.state, worker.digest) == (pid, "up", second.digest)
+        assert set(worker.detail["prints"]) == {first.digest, second.digest}
+        assert (await said(await later.ready("inn", second), second)).digest == second.digest
+        with closing(open_save(save, write=False)) as conn:
+            known = {each.digest: each.state for each in conn_places(conn)}
+        assert known == {first.digest: "whole", second.digest: "whole"}
+        stopped = await later.fleet.stop("inn-vllm")
+        assert stopped.state == "stopped" and pid is not None and not Path(f"/proc/{pid}/cmdline").exists()
+        assert [each.state for each in await later.fleet.muster()] == ["stopped"]
+
+
+def conn_places(conn: Any) -> list[places.Place]:
+    from saves.rows import read
+
+    return [read(places.Place, row) for row in conn.execute("SELECT * FROM checkpoint_places").fetchall()]
+
+
+async def test_a_form_with_another_tokenizer_gets_a_server_started_anew_and_only_when_it_may_displace(
+    save: SaveFolder, places_here: Facilities, form: MakeForm
+) -> None:
+    first = speaker(form("checkpoint-1-a", seed=1))
+    other = speaker(form("checkpoint-2-b", seed=2, tokenizer="other"))
+    async with reaching(save, places_here) as reach:
+        await reach.ready("inn", first)
+        pid = reach.fleet.worker("inn-vllm").pid
+        told: list[str] = []
+        ready = await reach.ready("inn", other, displace=True, tell=told.append)
+        assert (await said(ready, other)).digest == other.digest
+        assert reach.fleet.worker("inn-vllm").pid != pid
+        assert any("tokenizer.json" in line for line in told)
+
+
+async def test_a_server_known_to_be_broken_stays_so_and_is_started_anew_when_it_is_needed(
+    save: SaveFolder, places_here: Facilities, form: MakeForm
+) -> None:
+    first = speaker(form(seed=1))
+    async with reaching(save, places_here) as reach:
+        await reach.ready("inn", first)
+        worker = reach.fleet.worker("inn-vllm")
+        await reach.fleet.mark(worker, "broken", "the swap failed")
+        (looked,) = await reach.fleet.muster()
+        assert (looked.state, looked.why) == ("broken", "the swap failed")
+        ready = await reach.ready("inn", first, displace=True)
+        assert (await said(ready, first)).digest == first.digest
+        again = reach.fleet.worker("inn-vllm")
+        assert again.state == "up" and again.pid != worker.pid
+
+
+async def test_a_server_that_was_killed_is_a_named_state_and_comes_back_with_the_next_question(
+    save: SaveFolder, places_here: Facilities, form: MakeForm
+) -> None:
+    first = speaker(form(seed=1))
+    async with reaching(save, places_here) as reach:
+        await reach.ready("inn", first)
+        pid = reach.fleet.worker("inn-vllm").pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.sched_yield()
+        (looked,) = await reach.fleet.muster()
+        assert looked.state in ("ended", "stopped", "gone") and looked.pid != pid
+        assert (await said(await reach.ready("inn", first, displace=True), first)).digest == first.digest
+
+
+async def test_a_server_that_cannot_start_is_told_with_its_own_last_words(
+    save: SaveFolder, places_here: Facilities, vllm_there: Path, form: MakeForm
+) -> None:
+    server = vllm_there / "vllm" / "entrypoints" / "openai" / "api_server.py"
+    server.write_text("raise SystemExit('no card with enough memory')\n")
+    async with reaching(save, places_here) as reach:
+        with pytest.raises(RealmError) as refused:
+            await reach.ready("inn", speaker(form()))
+        assert refused.value.code == "SERVER_ENDED" and "no card with enough memory" in refused.value.why
+        assert "no card with enough memory" in (await reach.fleet.logs("inn-vllm"))[-1]
+        assert reach.fleet.worker("inn-vllm").state == "ended"
+
+
+async def test_what_is_not_installed_is_said_before_anything_is_started(
+    save: SaveFolder, places_here: Facilities, form: MakeForm
+) -> None:
+    async with reaching(save, places_here) as reach:
+        with pytest.raises(BlockedError) as refused:
+            await reach.ready("bare", speaker(form()))
+        assert refused.value.code == "SERVER_NOT_INSTALLED" and "host setup" in refused.value.fix
+        assert await reach.fleet.muster() == []
+
+
+async def test_somebody_elses_endpoint_is_adopted_asked_and_never_ended(
+    save: SaveFolder, places_here: Facilities, room: Path, form: MakeForm
+) -> None:
+    who = speaker(form())
+    async with reaching(save, places_here) as reach, serving(FakePlain().app, str(room / "s")):
+        ready = await reach.ready("study", who)
+        assert not ready.server.strict and (await said(ready, who)).digest is None
+        (worker,) = await reach.fleet.muster()
+        assert (worker.id, worker.origin, worker.strict, worker.state) == ("study-openai", "adopted", False, "up")
+        with pytest.raises(BlockedError):
+            await reach.fleet.logs("study-openai")
+        await reach.fleet.stop("study-openai")
+        assert await reach.fleet.muster() == []
+        assert (await said(await reach.ready("study", who), who)).text
+
+
+async def test_a_running_server_is_adopted_only_when_it_serves_a_form(
+    save: SaveFolder, places_here: Facilities, room: Path
+) -> None:
+    strange = room / "strange"
+    strange.mkdir()
+    (strange / "model.safetensors").write_text("x")
+    known = there(room, "one")
+    async with reaching(save, places_here) as reach:
+        async with serving(FakeVllm(str(strange), "some-model").app, str(room / "a")):
+            with pytest.raises(RealmError) as refused:
+                await reach.fleet.adopt("inn", str(room / "a"))
+            assert refused.value.code == "NOT_ADOPTED" and "no form of ours" in refused.value.why
+            assert await reach.fleet.muster() == []
+        async with serving(FakeVllm(str(known.folder), f"realm@{known.digest}").app, str(room / "b")):
+            worker = await reach.fleet.adopt("inn", str(room / "b"), name="old-one")
+            assert (worker.digest, worker.state) == (known.digest, "up")
+        (gone,) = await reach.fleet.muster()
+        assert (gone.id, gone.state) == ("old-one", "gone")
+
+
+async def test_names_that_nobody_has_and_places_without_a_server_are_refused_by_name(
+    save: SaveFolder, places_here: Facilities
+) -> None:
+    async with reaching(save, places_here) as reach:
+        fleet = reach.fleet
+        refusals: list[tuple[Callable[[], Awaitable[object]], str]] = [
+            (lambda: fleet.stop("nobody"), "UNKNOWN_WORKER"),
+            (lambda: fleet.start("nowhere"), "UNKNOWN_FACILITY"),
+            (lambda: fleet.start("inn"), "NO_FORM_GIVEN"),
+            (lambda: fleet.adopt("inn"), "BAD_ADDRESS"),
+            (lambda: fleet.adopt("inn", "http://10.0.0.1:8000"), "BAD_ADDRESS"),
+        ]
+        for attempt, code in refusals:
+            with pytest.raises(UsageError) as refused:
+                await attempt()
+            assert refused.value.code == code
