@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +12,7 @@ from configs.facilities import Facilities, Facility, load_facilities
 from configs.facilities import Server as ServerConfig
 from configs.loader import load_game
 from configs.paths import SaveFolder
-from realm_tui.runtime.inn.box import Box, LocalBox
+from realm_tui.runtime.inn.box import Box
 from realm_tui.runtime.inn.servers import commands
 from realm_tui.runtime.inn.servers.contract import Server, patience
 from saves.workers import Worker
@@ -68,8 +67,13 @@ class Ways:
             RealmError: it cannot be reached.
         """
         if place not in self._boxes:
-            self._boxes[place] = self._open(place) if self._open is not None else _opened(self.facilities, place)
+            self._boxes[place] = self._open(place) if self._open is not None else self._usual(place)
         return self._boxes[place]
+
+    def _usual(self, place: str) -> Box:
+        from realm_tui.runtime.inn.hosts import open_box
+
+        return open_box(place, facilities=self.facilities, rules=self.rules)
 
     async def connect(self, worker: Worker) -> Server:
         """A client of a worker, kept for the next time.
@@ -136,17 +140,6 @@ class Ways:
         if worker.kind == "sglang":
             return SglangServer(wire, reader=reader, spoken=spoken)
         return VllmServer(wire, prints=self.prints(worker), reader=reader, spoken=spoken)
-
-
-def _opened(facilities: Facilities, place: str) -> Box:
-    facility = facilities.facility(place)
-    if facility.is_local:
-        return LocalBox(place, Path(facilities.base_path(place).path))
-    raise BlockedError(
-        f"{place} stands on another machine",
-        fix="only places on this machine can be reached yet",
-        code="HOST_UNREACHABLE",
-    )
 
 
 def _key(server: ServerConfig) -> str:
