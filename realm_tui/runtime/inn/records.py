@@ -39,8 +39,11 @@ def record(host: str) -> HostRecord | None:
 
 
 def remember(host: str, **facts: Any) -> None:
-    """Lay ``facts`` (fields of `HostRecord`) over what is remembered; without ``state`` and ``at`` only of a known machine."""
-    old = record(host)
+    """Lay ``facts`` (fields of `HostRecord`) over what is remembered; without ``state`` and ``at`` only of a known machine.
+
+    What is None now is not known better than before and changes nothing.
+    """
+    old, facts = record(host), {name: value for name, value in facts.items() if value is not None}
     if old is None and not {"state", "at"} <= set(facts):
         return
     data = {**(asdict(old) if old is not None else {}), **facts}
