@@ -56,6 +56,36 @@ class SyncRules(Model):
     reserve_gb: float = Field(2.0, ge=0, description="disk that stays free there after a push")
 
 
+class SetupRules(Model):
+    """What `realm host setup` puts into the environment of a server on a box."""
+
+    own: tuple[str, ...] = Field(
+        (
+            "accelerate>=1.10",
+            "huggingface-hub>=1.0,<3",
+            "peft>=0.19",
+            "platformdirs>=4.3",
+            "psutil>=6",
+            "pydantic>=2.10,<3",
+            "pyyaml>=6.0.2",
+            "safetensors>=0.5",
+            "starlette>=0.50",
+            "tokenizers>=0.22",
+            "torch>=2.10,<3",
+            "transformers>=5.16",
+            "uvicorn>=0.35",
+        ),
+        description="packages of the realm's own worker",
+    )
+    vllm: tuple[str, ...] = Field(("vllm>=0.32,<0.34",), description="packages of a vLLM server")
+    sglang: tuple[str, ...] = Field(("sglang[all]>=0.5.20,<0.6",), description="packages of an SGLang server")
+    pip: tuple[str, ...] = Field((), description="further arguments of each pip call there, e.g. another index")
+    driver: int = Field(580, ge=0, description="oldest NVIDIA driver that runs what vLLM and SGLang bring (CUDA 13)")
+    own_gb: float = Field(4.0, ge=0, description="disk an environment of the own worker takes")
+    card_gb: float = Field(14.0, ge=0, description="disk an environment of vLLM or SGLang takes")
+    step_s: float = Field(3600.0, gt=0, le=86_400, description="longest time of a step")
+
+
 class WorkerRules(Model):
     """A worker of the realm's own, on this machine or on an outpost."""
 
@@ -104,6 +134,7 @@ class InnRules(Model):
     link: LinkRules = Field(default_factory=lambda: LinkRules.model_validate({}))
     lease: LeaseRules = Field(default_factory=lambda: LeaseRules.model_validate({}))
     sync: SyncRules = Field(default_factory=lambda: SyncRules.model_validate({}))
+    setup: SetupRules = Field(default_factory=lambda: SetupRules.model_validate({}))
     worker: WorkerRules = Field(default_factory=lambda: WorkerRules.model_validate({}))
     server: ServerRules = Field(default_factory=lambda: ServerRules.model_validate({}))
     crown: CrownRules = Field(default_factory=lambda: CrownRules.model_validate({}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -145,15 +145,67 @@ def test(
 
 
 @app.command()
-def remove(name: HostArgument, as_json: JsonOption = False) -> None:
-    """Forget a machine, the places on it and its key. Nothing is touched there."""
-    from realm_tui.runtime.inn.hosts import remove_host
+def setup(
+    name: Annotated[str, typer.Argument(metavar="HOST", help="A machine with one place, or a place.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a place ready to serve, step by step; what is done already is left as it is."""
+    from configs.facilities import load_facilities
+    from realm_tui.runtime.inn.hosts import open_box, place_on
+    from realm_tui.runtime.inn.setup import carry_out, plan
 
-    places = remove_host(name)
+    known = load_facilities()
+    place = place_on(name, known)
+    facility = known.facility(place)
+    steps = _waited(_closing(open_box(place, facilities=known), lambda box: plan(box, facility)))
+    open_steps = [step for step in steps if step.state != "done"]
+    if not as_json:
+        for step in steps:
+            typer.echo(f"{step.state:<8} {step.text}: {step.detail}" + (f" → {step.fix}" if step.fix else ""))
+    may_do = bool(open_steps) and not dry_run and (yes or (not as_json and sys.stdin.isatty()))
+    if may_do and not yes:
+        may_do = typer.confirm("Do what is needed?", err=True)
+    if may_do:
+        steps = _waited(_closing(open_box(place, facilities=known), lambda box: carry_out(box, facility, say)))
     if as_json:
-        data({"host": name, "places": list(places)})
+        data({"place": place, "steps": [step.as_dict() for step in steps]})
+    elif not open_steps or may_do:
+        say(f"{place} is ready")
+    elif not dry_run:
+        say("nothing was changed; --yes does it")
+
+
+@app.command()
+def remove(
+    name: HostArgument,
+    wipe: Annotated[bool, typer.Option("--wipe", help="Remove the Inn's folders there first.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Forget a machine, the places on it and its key; without --wipe nothing is touched there."""
+    from configs.facilities import load_facilities
+    from realm_tui.runtime.inn import hosts
+    from realm_tui.runtime.inn.setup import remove_all
+
+    known = load_facilities()
+    known.host(name)
+    hosts.check_removable(name)
+    for place in hosts.places_on(name, known) if wipe else ():
+        _waited(_closing(hosts.open_box(place, facilities=known), remove_all))
+    places = hosts.remove_host(name)
+    if as_json:
+        data({"host": name, "places": list(places), "wiped": wipe})
         return
-    say(f"{name} is forgotten{', and with it ' + ', '.join(places) if places else ''}; what lies there stays there")
+    there = "the Inn's folders there are gone" if wipe else "what lies there stays there"
+    say(f"{name} is forgotten{', and with it ' + ', '.join(places) if places else ''}; {there}")
+
+
+async def _closing(box: Box, doing: Callable[[Box], Coroutine[Any, Any, T]]) -> T:
+    try:
+        return await doing(box)
+    finally:
+        await box.close()
 
 
 async def _looked(box: Box) -> BoxFacts:

@@ -85,9 +85,28 @@ def test_a_machine_is_forgotten_with_its_places_and_its_key(sshd: Sshd) -> None:
     file.parent.mkdir(parents=True)
     file.write_text("# mine\nfacilities:\n  attic: {type: archive, base_path: ~/attic}  # keep\n", "utf-8")
     add(sshd, "--fingerprint", fingerprint(sshd))
-    assert json.loads(realm("host", "remove", "box", "--json").stdout) == {"host": "box", "places": ["box"]}
+    assert json.loads(realm("host", "remove", "box", "--json").stdout) == {
+        "host": "box",
+        "places": ["box"],
+        "wiped": False,
+    }
     assert "# mine" in file.read_text("utf-8") and "# keep" in file.read_text("utf-8")
     assert set(load_facilities().facilities) == {"arena", "attic"} and pins.pins_of("box") == []
+
+
+def test_a_machine_can_be_wiped_before_it_is_forgotten(sshd: Sshd) -> None:
+    add(sshd, "--fingerprint", fingerprint(sshd))
+    realm("host", "test", "box")
+    assert (sshd.folder / "realm" / "inn" / "bin").is_dir()
+    assert realm("host", "remove", "box", "--wipe").exit_code == 0
+    assert not (sshd.folder / "realm" / "inn").exists() and load_facilities().hosts == {}
+
+
+def test_what_a_place_lacks_is_said_before_anything_is_done(sshd: Sshd) -> None:
+    add(sshd, "--serve", "vllm", "--fingerprint", fingerprint(sshd))
+    steps = {step["id"]: step for step in json.loads(realm("host", "setup", "box", "--json").stdout)["steps"]}
+    assert steps["folders"]["state"] == "needed" and steps["packages"]["detail"].startswith("pip install vllm")
+    assert not (sshd.folder / "realm" / "inn" / "run").exists()
 
 
 def test_ids_that_are_taken_or_unknown_are_said(sshd: Sshd) -> None:

@@ -139,7 +139,7 @@ def hosts() -> list[HostLine]:
                 host.address,
                 host.port,
                 host.user or getpass.getuser(),
-                tuple(sorted(name for name, one in known.facilities.items() if one.host == host_id)),
+                places_on(host_id, known),
                 pin.fingerprint if pin is not None else None,
                 last.state if last is not None else None,
                 last.at if last is not None else None,
@@ -241,6 +241,40 @@ def write_host(
     return file
 
 
+def places_on(host_id: str, known: Facilities) -> tuple[str, ...]:
+    """The places that stand on a machine."""
+    return tuple(sorted(name for name, one in known.facilities.items() if one.host == host_id))
+
+
+def place_on(name: str, known: Facilities) -> str:
+    """The place meant by its own id or by that of a machine with one place; `UsageError` where that is not one."""
+    if name in known.facilities or name not in known.hosts:
+        known.facility(name)
+        return name
+    found = places_on(name, known)
+    if len(found) != 1:
+        raise UsageError(
+            f"{len(found)} places stand on {name}",
+            fix=f"name one of {', '.join(found)}" if found else "add one to config/facilities/local.yaml",
+            code="UNKNOWN_FACILITY",
+        )
+    return found[0]
+
+
+def check_removable(host_id: str) -> None:
+    """Refuse to remove a machine that does not stand in the private file alone (``EDIT_BY_HAND``)."""
+    file = own_file()
+    mine = read_yaml(file) if file.is_file() else {}
+    foreign = [f"{group}.{name}" for group, name in _entries(host_id) if name not in mine.get(group, {})]
+    if foreign:
+        raise BlockedError(
+            f"{host_id} does not stand in {file} alone",
+            why=f"{', '.join(foreign)} comes from another file of {file.parent}",
+            fix="remove its lines there",
+            code="EDIT_BY_HAND",
+        )
+
+
 def remove_host(host_id: str) -> tuple[str, ...]:
     """Take a machine, the places on it and its confirmed key out of what the realm knows. Nothing is touched there.
 
@@ -253,25 +287,20 @@ def remove_host(host_id: str) -> tuple[str, ...]:
     """
     known = load_facilities()
     known.host(host_id)
+    check_removable(host_id)
     file = own_file()
-    mine = read_yaml(file) if file.is_file() else {}
-    places = tuple(sorted(name for name, one in known.facilities.items() if one.host == host_id))
-    wanted = [("hosts", host_id), *(("facilities", place) for place in places)]
-    foreign = [f"{group}.{name}" for group, name in wanted if name not in mine.get(group, {})]
-    if foreign:
-        raise BlockedError(
-            f"{host_id} does not stand in {file} alone",
-            why=f"{', '.join(foreign)} comes from another file of {file.parent}",
-            fix="remove its lines there",
-            code="EDIT_BY_HAND",
-        )
     text = file.read_text(encoding="utf-8")
-    for group, name in wanted:
+    for group, name in _entries(host_id):
         text = without(text, (group, name), str(file))
     _replace(file, text)
     pins.forget(host_id)
     records.forget(host_id)
-    return places
+    return places_on(host_id, known)
+
+
+def _entries(host_id: str) -> list[tuple[str, str]]:
+    """Where a machine and its places stand: group and id."""
+    return [("hosts", host_id), *(("facilities", place) for place in places_on(host_id, load_facilities()))]
 
 
 def trust(host_id: str, pin: Pin) -> None:
