@@ -87,17 +87,29 @@ def manners() -> Mapping[str, Manner]:
 _UNKNOWN = Manner.model_validate({"channel": "debug", "alert": "whisper"})
 
 
+_UNCHANGED = Change.model_validate({})
+
+
+def _manner(event: Event) -> tuple[Manner, Change]:
+    """How an event is told, and what the way it went changes."""
+    manner = manners().get(event.type, _UNKNOWN)
+    return manner, manner.variants.get(variant(event), _UNCHANGED)
+
+
 def line(event: Event, hero: str) -> Line:
     """An event as a line, with its channel and how loud it is."""
-    manner = manners().get(event.type, _UNKNOWN)
-    change = manner.variants.get(variant(event), Change.model_validate({}))
+    manner, change = _manner(event)
     return Line(
         event=event,
         tale=tell(event, hero),
         channel=change.channel or manner.channel,
         alert=_weighed(event) or change.alert or manner.alert,
-        told=manner.saga if change.saga is None else change.saga,
+        told=_told(manner, change),
     )
+
+
+def _told(manner: Manner, change: Change) -> bool:
+    return manner.saga if change.saga is None else change.saga
 
 
 def _weighed(event: Event) -> Alert | None:
@@ -117,7 +129,7 @@ def battle_log(events: Iterable[Event], hero: str) -> list[Line]:
 
 def saga(events: Iterable[Event], hero: str) -> list[Line]:
     """The events worth telling, in the order given."""
-    return [found for found in battle_log(events, hero) if found.told]
+    return [line(event, hero) for event in events if _told(*_manner(event))]
 
 
 def matching(lines: Iterable[Line], text: str) -> list[Line]:

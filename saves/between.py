@@ -106,11 +106,11 @@ def rows_between(
             {**span, "n": -1 if cut is None else cut},
         ).fetchall()
         if cut is not None and len(rows) == cut:
-            found.reached = max(found.reached, min(row["at"] for row in rows))
+            found.reached = max(found.reached, min(row[time.removeprefix("t.")] for row in rows))
         return [read(cls, row) for row in rows]
 
     crossing = "1" if level_steps is None else f"(t.first_step - 1) / {level_steps:d} < t.last_step / {level_steps:d}"
-    found.windows = live(StepWindow, crossing, time="t.last_at")[::-1]
+    found.windows = live(StepWindow, crossing, large=True, time="t.last_at")[::-1]
     found.exams = live(Exam, "t.kind = 'gate'" if notable else "1", large=True, time="t.at")
     found.holds = live(Hold, "t.lost" if notable else "1", large=True, time="t.at")
     found.level_ups = live(LevelUp, time="t.at")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Collection, Iterator
 
 from configs import clock
 from saves.connection import transaction
 from saves.exams import level_ups
-from saves.peaks import peaks
+from saves.peaks import Peaks, peaks
 from saves.rows import Campaign, Milestone, insert, read
-from saves.steps import live_sums
+from saves.steps import first_window, newest_windows
 
 _PEAKS = {"train_loss": "lowest loss", "held_out_loss": "lowest held-out loss", "accuracy": "best exam"}
+
+_AT_ONCE = 1000
+"""Windows that are read at once."""
 
 
 def note(conn: sqlite3.Connection, campaign_id: str, step: int, text: str, kind: str = "note") -> int:
@@ -22,7 +26,12 @@ def note(conn: sqlite3.Connection, campaign_id: str, step: int, text: str, kind:
 
 
 def milestones(
-    conn: sqlite3.Connection, campaign: Campaign, *, level_steps: int = 1000, every: int = 10
+    conn: sqlite3.Connection,
+    campaign: Campaign,
+    *,
+    level_steps: int = 1000,
+    every: int = 10,
+    best: Peaks | None = None,
 ) -> list[Milestone]:
     """Every milestone of a campaign in order of time: first step, hero levels, levels won, peaks, first champion, notes.
 
@@ -31,9 +40,10 @@ def milestones(
         campaign: whose.
         level_steps: steps of a hero level.
         every: hero levels between two milestones.
+        best: its peaks, where they are known already; None: they are looked for.
     """
     return sorted(
-        [*noted(conn, campaign.id), *_from_facts(conn, campaign, level_steps * every, level_steps)],
+        [*noted(conn, campaign.id), *_from_facts(conn, campaign, level_steps * every, level_steps, best)],
         key=lambda m: (m.at, m.step),
     )
 
@@ -44,17 +54,19 @@ def noted(conn: sqlite3.Connection, campaign_id: str) -> list[Milestone]:
     return [read(Milestone, row) for row in found]
 
 
-def _from_facts(conn: sqlite3.Connection, campaign: Campaign, stride: int, level_steps: int) -> Iterator[Milestone]:
+def _from_facts(
+    conn: sqlite3.Connection, campaign: Campaign, stride: int, level_steps: int, best: Peaks | None
+) -> Iterator[Milestone]:
     def moment(step: int, kind: str, text: str, at: float, **metrics: float) -> Milestone:
         return Milestone(campaign_id=campaign.id, step=step, kind=kind, note=text, metrics=metrics, at=at)
 
-    sums = live_sums(conn, campaign.id)
-    if sums.first_step is None or sums.last_step is None:
+    first, newest = first_window(conn, campaign.id), newest_windows(conn, campaign.id, 1)
+    if first is None or not newest:
         return
-    best = peaks(conn, campaign.id)
-    levels = range(campaign.starting_step + stride, sums.last_step + 1, stride)
-    times = _times_of(conn, campaign.id, {sums.first_step, *levels, *best.steps.values()})
-    yield moment(sums.first_step, "first_step", "the first step", times[sums.first_step])
+    best = best or peaks(conn, campaign.id)
+    levels = range(campaign.starting_step + stride, newest[0].last_step + 1, stride)
+    times = _times_of(conn, campaign.id, {first.first_step, *levels, *best.steps.values()})
+    yield moment(first.first_step, "first_step", "the first step", times[first.first_step])
     for step in levels:
         yield moment(step, "hero_level", f"hero level {(step - campaign.starting_step) // level_steps}", times[step])
     for name, step in best.steps.items():
@@ -76,14 +88,14 @@ def _times_of(conn: sqlite3.Connection, campaign_id: str, steps: Collection[int]
     """When live steps were done; within a window, its end. One pass over the windows, however many steps are asked for."""
     wanted = sorted(steps)
     found: dict[int, float] = {}
-    rows = conn.execute(
+    rows = conn.cursor()
+    rows.row_factory = None
+    rows.execute(
         "SELECT last_step, last_at FROM live_step_windows WHERE run_campaign_id = ? ORDER BY last_step", (campaign_id,)
     )
     next_one = 0
-    for last_step, last_at in rows:
-        while next_one < len(wanted) and wanted[next_one] <= last_step:
-            found[wanted[next_one]] = float(last_at)
+    while next_one < len(wanted) and (some := rows.fetchmany(_AT_ONCE)):
+        while next_one < len(wanted) and wanted[next_one] <= some[-1][0]:
+            found[wanted[next_one]] = float(some[bisect_left(some, (wanted[next_one],))][1])
             next_one += 1
-        if next_one == len(wanted):
-            break
     return found | dict.fromkeys(wanted[next_one:], 0.0)

@@ -115,11 +115,17 @@ def trained_tokens(conn: sqlite3.Connection, campaign_id: str, first_step: int, 
 
 def totals(conn: sqlite3.Connection, campaign_id: str) -> Totals:
     """The sums of a campaign, what counts and all that was ever trained."""
+    live = live_sums(conn, campaign_id)
+    left = conn.execute(
+        "SELECT 1 FROM runs WHERE campaign_id = ? AND superseded_after IS NOT NULL LIMIT 1", (campaign_id,)
+    ).fetchone()
+    if left is None:
+        return Totals(live, live)
     lifetime = conn.execute(
         f"SELECT {_SUMS} FROM runs r CROSS JOIN step_windows w ON w.run_id = r.id WHERE r.campaign_id = ?",
         (campaign_id,),
     ).fetchone()
-    return Totals(live_sums(conn, campaign_id), StepSums(**dict(lifetime)))
+    return Totals(live, StepSums(**dict(lifetime)))
 
 
 def newest_windows(conn: sqlite3.Connection, campaign_id: str, count: int) -> list[StepWindow]:

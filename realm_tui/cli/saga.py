@@ -24,6 +24,7 @@ def saga(
     ctx: typer.Context,
     day: Annotated[str | None, typer.Option("--day", metavar="D", help="Only this UTC day, e.g. 2026-01-31.")] = None,
     search: Annotated[str, typer.Option("--search", help="Only sentences that hold this text.")] = "",
+    far: Annotated[bool, typer.Option("--far", help="Search a long history to its beginning.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="The whole battle log, not only what is notable.")] = False,
     channel: Annotated[str | None, typer.Option("--channel", help="Only one channel of the battle log.")] = None,
     page: Annotated[int, typer.Option("--page", min=1, help="Which page, 1 is the newest.")] = 1,
@@ -45,16 +46,22 @@ def saga(
     from realm_tui.runtime.game import read_game
     from realm_tui.runtime.opened import opened
 
-    wanted = saga_view.Wanted(everything or channel is not None, search, _channels(channel), day=day)
+    narrow = bool(search) or channel is not None
+    reach = saga_view.SEARCH_REACH if narrow and not far else None
+    wanted = saga_view.Wanted(everything or channel is not None, search, _channels(channel), day=day, reach=reach)
     with opened(SaveFolder.named(save)) as found:
         told = saga_view.of_campaign(found, campaign) if campaign is not None else found
-        lines = saga_view.page(told, read_game(told), page, size, wanted)
+        page_of = saga_view.page(told, read_game(told), page, size, wanted)
         spoken = _voice(voice, found.rules.face.names)
+    lines = page_of.lines
+    if page_of.back_to is not None:
+        typer.echo(f"searched back to {utc(page_of.back_to):%Y-%m-%d %H:%M}; --far searches to the beginning", err=True)
     if as_json:
         data([line.as_dict() for line in reversed(lines)])
         return
     if not lines:
-        typer.echo("nothing is told yet" if page == 1 else "there is no such page")
+        none = "nothing like that is told" if narrow else "nothing is told yet"
+        typer.echo(none if page == 1 else "there is no such page")
     for line in reversed(lines):
         typer.echo(f"{utc(line.event.at):%Y-%m-%d %H:%M}  {clean(line.text(spoken))}")
 

@@ -26,7 +26,7 @@ from saves.decisions import recent_decisions
 from saves.exams import level_ups, lost_levels
 from saves.locks import holder
 from saves.milestones import milestones, note
-from saves.peaks import effort_by_skill, peaks
+from saves.peaks import Peaks, effort_by_skill, peaks
 from saves.rows import Campaign, Checkpoint
 from saves.steps import newest_windows, totals
 from skills.registry import get_skill
@@ -103,8 +103,8 @@ def line(save: OpenedSave, campaign: Campaign) -> Line:
     )
 
 
-def standing(save: OpenedSave, campaign: Campaign) -> Standing:
-    """How far a campaign is. Reads its whole history of steps."""
+def standing(save: OpenedSave, campaign: Campaign, best: Peaks | None = None) -> Standing:
+    """How far a campaign is. Reads its whole history of steps, and of exams where its peaks are not known already."""
     sums = totals(save.conn, campaign.id)
     return Standing(
         **line(save, campaign).as_dict(),
@@ -112,7 +112,7 @@ def standing(save: OpenedSave, campaign: Campaign) -> Standing:
         effort_by_skill=effort_by_skill(save.conn, campaign.id),
         trained_tokens=sums.live.trained_tokens,
         lifetime_steps=sums.lifetime.steps,
-        peaks=peaks(save.conn, campaign.id).as_dict(),
+        peaks=(best or peaks(save.conn, campaign.id)).as_dict(),
     )
 
 

@@ -87,6 +87,11 @@ def readiness(hero: HeroConfig) -> Readiness:
 
 
 def _cached(name: str) -> Path | None:
+    from huggingface_hub import constants
+
+    folder = constants.REPO_ID_SEPARATOR.join(["models", *name.split("/")])
+    if not (Path(constants.HF_HUB_CACHE) / folder).is_dir():
+        return None  # nothing of it was ever fetched; the rest of the library takes long to load
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(name, "config.json")

@@ -32,6 +32,8 @@ _FIRST_LOOK = 200
 """Rows of each large table that are read at first; more when they do not fill what is asked for."""
 _MOST_ROWS = 2_000
 """Rows of each large table that are read at once."""
+SEARCH_REACH = 50_000
+"""Newest rows of each large table through which a search goes where nothing else is asked for: a few seconds' work."""
 _JUST = 1e-6
 """Seconds by which the end of a day lies before midnight."""
 
@@ -54,8 +56,22 @@ class Wanted:
     """Newest rows of each large table that are looked through for them; None: all."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Lines of the story, newest first."""
+
+    lines: list[Line]
+    back_to: float | None = None
+    """UTC seconds back to which was looked, where `Wanted.reach` ended it; None: nothing older was left out."""
+
+
 def newest_lines(save: OpenedSave, game: Game | None, count: int, wanted: Wanted | None = None) -> list[Line]:
-    """The newest lines of the active campaign's story, newest first.
+    """The newest lines of the active campaign's story, newest first; else as `look_back`."""
+    return look_back(save, game, count, wanted).lines
+
+
+def look_back(save: OpenedSave, game: Game | None, count: int, wanted: Wanted | None = None) -> Found:
+    """Look from now on back until enough lines of the active campaign's story are found.
 
     Args:
         save: an open save.
@@ -85,8 +101,10 @@ def newest_lines(save: OpenedSave, game: Game | None, count: int, wanted: Wanted
         told += reversed(_chosen(_events(save, game, rows), save.hero.name, asked))
         looked += limit
         far_enough = asked.reach is not None and looked >= asked.reach
-        if len(told) >= count or rows.reached <= since or far_enough:
-            return told[:count]
+        if len(told) >= count or rows.reached <= since:
+            return Found(told[:count])
+        if far_enough:
+            return Found(told, rows.reached)
         # A chunk whose rows are all of one moment must grow before it can be left behind.
         limit = min(4 * limit, _MOST_ROWS) if rows.reached < until else 4 * limit
         until = min(until, rows.reached)
@@ -106,9 +124,10 @@ def lines_since(save: OpenedSave, game: Game | None, since: float, wanted: Wante
     return _chosen(_events(save, game, rows), save.hero.name, asked)[::-1]
 
 
-def page(save: OpenedSave, game: Game | None, number: int, size: int, wanted: Wanted | None = None) -> list[Line]:
+def page(save: OpenedSave, game: Game | None, number: int, size: int, wanted: Wanted | None = None) -> Found:
     """A page of the story, newest first; ``number`` counts from 1."""
-    return newest_lines(save, game, number * size, wanted)[(number - 1) * size :]
+    found = look_back(save, game, number * size, wanted)
+    return replace(found, lines=found.lines[(number - 1) * size :])
 
 
 def _chosen(found: list[Event], hero: str, asked: Wanted) -> list[Line]:

@@ -59,6 +59,19 @@ def test_search_and_day_narrow_it(realm: Realm, played: SaveFolder) -> None:
     assert realm("saga", "--day", "2025-11-25").out == "nothing is told yet\n"
 
 
+def test_a_search_ends_somewhere_and_says_where(
+    realm: Realm, played: SaveFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = realm("saga", "--search", "level up", "--json")
+    assert len(whole.json) == 2 and not whole.err
+    monkeypatch.setattr("realm_tui.runtime.saga_view.SEARCH_REACH", 1)
+    monkeypatch.setattr("realm_tui.runtime.saga_view._FIRST_LOOK", 1)
+    short = realm("saga", "--search", "level up", "--size", "2")
+    assert "searched back to 2025-11-24" in short.err and "--far" in short.err
+    assert realm("saga", "--search", "level up", "--far", "--json").json == whole.json
+    assert realm("saga", "--search", "no such words").out == "nothing like that is told\n"
+
+
 @pytest.mark.parametrize(
     "asked", [("saga", "--day", "soon"), ("saga", "--voice", "elvish"), ("saga", "--channel", "gossip"), ("saga", "chronicle", "x")]
 )  # fmt: skip

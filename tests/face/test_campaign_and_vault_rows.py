@@ -107,15 +107,18 @@ def test_the_played_campaign_comes_first_and_the_archived_last(played: SaveFolde
     assert "‖" in lines(campaign_rows.list_items(found, PLAIN)).splitlines()[1]
 
 
-def test_a_long_history_is_read_at_the_second_look(played: SaveFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realm_tui.runtime.campaign_view.LONG_STEPS", 1000)
-    reader = CampaignReader()
+def test_a_long_history_is_read_look_by_look(played: SaveFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(played) as save:
-        first, second = reader.read(save), reader.read(save)
+        at_once = CampaignReader().read(save)
+        monkeypatch.setattr("realm_tui.runtime.campaign_view.LONG_STEPS", 1000)
+        reader = CampaignReader()
+        looks = [reader.read(save) for _ in range(4)]
+    first, whole = looks[0], looks[-1]
     assert first.standing is None and first.milestones is None and first.momentum is not None
     told = text(campaign_rows.way_rows(first, PLAIN, 74))
     assert "being read" in told and "BIN 2" in told and "train 1,000 more steps" in told
-    assert second.standing is not None and second.standing.effort > 1000 and second.milestones
+    assert whole.standing is not None and whole.standing.effort > 1000 and whole.milestones
+    assert (whole.standing, whole.milestones) == (at_once.standing, at_once.milestones)
     assert view_of(played, "gone").chosen.id == "campaign-001"
 
 

@@ -92,7 +92,7 @@ class CampaignScreen(Page[CampaignView]):
         self.query_one("#milestones", Scroll).fill(
             lambda width: rows.milestone_rows(data.milestones, look, width), look, subject=data.chosen.id
         )
-        if data.standing is None:
+        if data.standing is None or data.milestones is None:
             self.call_after_refresh(self.reload)
 
     @on(Listing.Moved)
