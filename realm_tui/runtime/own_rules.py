@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from configs.editing import nested, with_value, without
-from configs.errors import BlockedError, UsageError
+from configs.errors import BlockedError, RealmError, UsageError
 from configs.loader import Layer, load_hero, own_hero_file, player_game_file
 from configs.paths import SaveFolder
 from configs.physics import memory_profile
@@ -81,7 +81,14 @@ def set_rule(key: str, text: str, save: str | None = None) -> Change:
     file = player_game_file()
     own = _read(file)
     changed = with_value(own, key.split("."), value, str(file))
-    _judge(yaml.safe_load(changed), file, save)
+    try:
+        _judge(yaml.safe_load(changed), file, save)
+    except RealmError as error:
+        found = yaml.safe_load(own) if own else None
+        _judge(found or {}, file, save)  # a file that was broken before is named as it is
+        raise RealmError(
+            f"{key} stays as it was", why=error.why or error.what, fix="give another value", code=error.code
+        ) from error
     _write(file, changed)
     return _change(key, before, file, save)
 

@@ -117,10 +117,11 @@ def test_an_engine_is_stopped_without_opening_its_save(
 
     def stop(folder: SaveFolder, **_: object) -> Reply:
         stopped.append(folder)
-        return Reply(True, step=12)
+        return Reply(True, 12, {})
 
     monkeypatch.setattr("realm_tui.runtime.engine_process.stop_engine", stop)
-    assert realm("stop").out == "stopped at step 12\n" and stopped == [fresh]
+    answer = realm("stop")
+    assert (answer.out, answer.err) == ("stopped at step 12\n", "") and stopped == [fresh]
     with closing(sqlite3.connect(fresh.database)) as seen:
         assert seen.execute("PRAGMA user_version").fetchone() == (1,)
 
