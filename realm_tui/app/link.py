@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from configs.errors import BlockedError, RealmError
 from configs.paths import SaveFolder
 from engine.link.protocol import Verb
 
+if TYPE_CHECKING:
+    from realm_tui.runtime.inn.loop import InnLoop
+    from realm_tui.runtime.inn.oracle import Reach
+
 T = TypeVar("T")
+_PARTING_S = 2.0
+"""How long connections get to close when the screen is left."""
 OnProgress = Callable[[str], None]
 Deed: TypeAlias = Callable[[SaveFolder, OnProgress], T]
 """Something to do with a save: one of the functions of `realm_tui.runtime`, given its folder and who hears what takes long."""
+
+Visit: TypeAlias = Callable[["Reach", SaveFolder, OnProgress], Coroutine[Any, Any, T]]
+"""Something to do at the Inn: given the way to its servers, the save's folder and who hears what takes long."""
 
 
 class Link(Protocol):
@@ -44,6 +55,9 @@ class Link(Protocol):
 
     async def carry_out(self, name: str, deed: Deed[T], on_progress: OnProgress, *, writes: bool = True) -> T:
         """What ``deed`` makes of the save's folder, on a thread; ``writes``: refused where this screen only reads."""
+
+    async def visit(self, deed: Visit[T], on_progress: OnProgress) -> T:
+        """What ``deed`` does at the Inn, on the Inn's own loop; cancelling the one who waits cancels it there."""
 
 
 async def on_thread(work: Callable[[], T], name: str) -> T:
@@ -85,6 +99,7 @@ class EngineLink:
 
     def __init__(self, folder: SaveFolder, *, read_only: bool = False) -> None:
         self._folder, self._read_only = folder, read_only
+        self._inn: tuple[InnLoop, Reach] | None = None
 
     def _may_write(self) -> None:
         if self._read_only:
@@ -151,3 +166,21 @@ class EngineLink:
             self._may_write()
         tell = _told(on_progress)
         return await on_thread(lambda: deed(self._folder, tell), f"order-{name}")
+
+    async def visit(self, deed: Visit[T], on_progress: OnProgress) -> T:
+        self._may_write()
+        if self._inn is None:
+            from realm_tui.runtime.inn.loop import InnLoop
+            from realm_tui.runtime.inn.reach import InnReach
+
+            self._inn = InnLoop(), InnReach(self._folder)
+        loop, reach = self._inn
+        return await asyncio.wrap_future(loop.run(deed(reach, self._folder, _told(on_progress))))
+
+    def close(self) -> None:
+        """Let go of the Inn; its servers stay until their leases end."""
+        if self._inn is not None:
+            (loop, reach), self._inn = self._inn, None
+            with contextlib.suppress(RealmError, TimeoutError, CancelledError):
+                loop.run(reach.aclose()).result(timeout=_PARTING_S)
+            loop.close()

@@ -70,9 +70,10 @@ def _play(folder: SaveFolder, read_only: bool) -> int:
         bool(opening.settings.get("face.ascii", rules.face.ascii or ascii_terminal())),
     )
     with closing(SaveWriter(folder)) as writer:
+        link = EngineLink(folder, read_only=read_only)
         app = RealmApp(
             source,
-            EngineLink(folder, read_only=read_only),
+            link,
             writer,
             rules,
             look=look,
@@ -87,6 +88,7 @@ def _play(folder: SaveFolder, read_only: bool) -> int:
             driver_class=None if os.environ.get("TEXTUAL_DRIVER") else FrameDroppingDriver,
         )
         app.run()
+        link.close()
         reading.submit(source.close).result()
         reading.shutdown()
     return ANOTHER_CAMPAIGN if app.return_value == ANOTHER_CAMPAIGN else app.return_code or 0

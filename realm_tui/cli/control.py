@@ -192,12 +192,24 @@ def promote(
     undo: Annotated[
         bool, typer.Option("--undo", help="Take the newest crowning back: the champion before it reigns again.")
     ] = False,
+    inn: Annotated[
+        str | None,
+        typer.Option(
+            "--inn",
+            metavar="PLACE",
+            help="Put it to work at this place first; `hub`: the Inn. With --undo: call it back.",
+        ),
+    ] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="With --inn: also a form that is shown to be worse than the champion.")
+    ] = False,
     save: SaveOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Crown a form champion and export it.
 
-    It is protected, and copied as a folder that plain transformers loads and answers with.
+    It is protected, and copied as a folder that plain transformers loads and answers with. With --inn it goes gate, sync, swap, a trial
+    answer of exactly that form, champion; what fails on the way leaves everything as it was.
     """
     from configs.paths import SaveFolder
     from realm_tui.runtime import orders
@@ -207,6 +219,11 @@ def promote(
             "--undo takes back the newest crowning", fix="leave out the checkpoint's name", code="BAD_ARGUMENT"
         )
     folder = SaveFolder.named(save)
+    if inn is not None:
+        from realm_tui.cli.oracle import at_the_inn
+
+        at_the_inn(folder, form or "best", inn, undo=undo, anyway=anyway, as_json=as_json)
+        return
     result = orders.take_back(folder, progress=say) if undo else orders.promote(folder, form, progress=say)
     if as_json:
         data(result)

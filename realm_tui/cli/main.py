@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "set": ("realm_tui.cli.control", "set_"),
     "promote": ("realm_tui.cli.control", "promote"),
     "ask": ("realm_tui.cli.control", "ask"),
+    "oracle": ("realm_tui.cli.oracle", "app"),
     "quest": ("realm_tui.cli.quest", "app"),
     "hero": ("realm_tui.cli.hero", "app"),
     "ledger": ("realm_tui.cli.ledger", "app"),

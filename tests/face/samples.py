@@ -247,6 +247,8 @@ class FakeLink:
         self.answer = "four"
         self.folder: SaveFolder | None = None
         """A real save for what is carried out on one; None: it is written down and refused."""
+        self.reach: Any = None
+        """The way to the servers of the Inn; None: visits are refused."""
 
     async def start(self) -> None:
         self.told.append(("start",))
@@ -285,6 +287,12 @@ class FakeLink:
         if self.folder is None:
             raise BlockedError("this link knows no save", code="NO_SAVE")
         return deed(self.folder, on_progress)
+
+    async def visit(self, deed: Any, on_progress: OnProgress) -> Any:
+        self.told.append(("visit",))
+        if self.folder is None or self.reach is None:
+            raise BlockedError("this link knows no way to the Inn", code="NO_SAVE")
+        return await deed(self.reach, self.folder, on_progress)
 
 
 class FakeKeeper:

@@ -122,7 +122,7 @@ class Village:
         server = self.servers[place]
         if place == "inn" and server.holds and who.digest not in server.holds:
             if not displace:
-                raise BlockedError("the Inn holds another form", code="OTHER_FORM_SERVED")
+                raise BlockedError("the Inn holds another form", code="SERVER_TAKEN")
             server.holds.clear()
         server.holds[who.digest] = who.name
         return Ready(server, place, place, f"{place}-worker")

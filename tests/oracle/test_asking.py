@@ -26,8 +26,17 @@ def question(folder: SaveFolder, which: str, words: str, place: str = "arena", *
         who = forms.speaker(save, which)
         earlier = more.pop("earlier", ())
         sampling = sampling_of(save.rules.inn.oracle, **more.pop("sampling", {}))
-        messages = conversation(more.pop("system", ""), earlier, words)
-        return Question(who, place, messages, sampling, save.campaign.id, more.pop("talk", new_talk()), **more)
+        messages = conversation(earlier, words)
+        return Question(
+            who,
+            place,
+            more.pop("system", ""),
+            messages,
+            sampling,
+            save.campaign.id,
+            more.pop("talk", new_talk()),
+            **more,
+        )
 
 
 def kept(folder: SaveFolder, **how: Any) -> tuple[Turn, ...]:
@@ -77,12 +86,12 @@ async def test_a_conversation_that_does_not_fit_loses_its_oldest_exchanges(told:
     for number in range(3):
         asked = question(told, "900", f"question {number}", talk=talk, earlier=earlier, system="be kind")
         earlier.append(await ask(village, told, asked, keep=KEEP))
-    village.servers["arena"].room = len("be kind") + len("question 2" + (earlier[2].answer or "") + "and now?")
+    village.servers["arena"].room = len("question 2" + (earlier[2].answer or "") + "and now?")
     turn = await ask(
         village, told, question(told, "900", "and now?", talk=talk, earlier=earlier, system="be kind"), keep=KEEP
     )
     assert turn.detail["forgotten"] == 2
-    assert [m["content"] for m in turn.messages] == ["be kind", "question 2", earlier[2].answer, "and now?"]
+    assert [m["content"] for m in turn.messages] == ["question 2", earlier[2].answer, "and now?"]
     with pytest.raises(RealmError) as failed:
         await ask(village, told, question(told, "900", "x" * 5000), keep=KEEP)
     assert failed.value.code == "QUESTION_TOO_LONG"
@@ -109,6 +118,14 @@ async def test_two_forms_answer_one_question_and_one_that_fails_stops_nobody(
 async def test_a_place_that_proves_nothing_answers_and_is_marked(told: SaveFolder, village: Village) -> None:
     turn = await ask(village, told, question(told, "900", "who?", place="study"), keep=KEEP)
     assert not turn.strict and turn.answer
+
+
+async def test_the_heros_system_turn_is_told_to_servers_that_do_not_know_it(told: SaveFolder, village: Village) -> None:
+    for place in ("arena", "inn"):
+        await ask(village, told, question(told, "900", "who?", place=place, system="be kind"), keep=KEEP)
+    first, other = (village.servers[place].heard[-1].messages for place in ("arena", "inn"))
+    assert first is not None and other is not None
+    assert [m.content for m in first] == ["who?"] and [m.content for m in other] == ["be kind", "who?"]
 
 
 async def test_history_is_found_by_words_and_told_by_conversation_and_has_a_bound(
@@ -146,7 +163,7 @@ def test_nobody_answers_for_a_form_that_is_not_there(told: SaveFolder) -> None:
             forms.speaker(save, "400")
         assert gone.value.code == "FORM_GONE"
     with pytest.raises(UsageError):
-        conversation("", (), "  ")
+        conversation((), "  ")
 
 
 def test_a_base_is_named_by_its_files_and_read_again_only_when_they_change(
@@ -156,6 +173,7 @@ def test_a_base_is_named_by_its_files_and_read_again_only_when_they_change(
     (model / ".cache").mkdir(parents=True)
     (model / "config.json").write_text("{}")
     (model / ".cache" / "note").write_text("not of the model")
+    (model / "model.safetensors").write_text("weights")
     first = forms.folder_digest(model)
     assert len(first) == 64
     with monkeypatch.context() as closed:

@@ -93,11 +93,9 @@ SCREENS: tuple[ScreenEntry, ...] = (
         "oracle",
         "6",
         "screen.oracle",
-        "",
-        "",
-        "Talk with a form that was kept, and compare the answers of two.",
-        promised="A conversation with the champion or any form of the vault, and two of them side by side on the same "
-        "question. Until it opens, `a` asks the champion, or the living hero, one question at a time.",
+        "oracle",
+        "OracleScreen",
+        "Talk with a form that was kept, compare the answers of two, and put one to work at the Inn.",
     ),
     ScreenEntry(
         "temple",

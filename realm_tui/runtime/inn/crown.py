@@ -17,7 +17,7 @@ from configs.inn import CrownRules
 from configs.paths import SaveFolder
 from realm_tui.runtime.gate_view import GateView, gate_view
 from realm_tui.runtime.inn.forms import Speaker, of_checkpoint
-from realm_tui.runtime.inn.oracle import Reach, Ready, Tell, conversation, system_turn
+from realm_tui.runtime.inn.oracle import Reach, Ready, Tell, conversation, sent, system_turn
 from realm_tui.runtime.inn.servers.contract import Answer, Ask, ModelMismatchError, Sampling
 from realm_tui.runtime.opened import OpenedSave, opened
 from saves import ceremonies, ledger
@@ -114,6 +114,14 @@ def gate(save: OpenedSave, form: Checkpoint, *, anyway: bool = False) -> str:
             code="GATE_WORSE",
         )
     return "it is shown to be worse than the champion" if seen.verdict == "worse" else DOUBTS.get(seen.verdict, "")
+
+
+def doubt_about(folder: SaveFolder, which: str) -> str:
+    """What `gate` says of a form that the player may insist on; its refusals but that one are raised."""
+    from engine.trainer.promotion import find_form
+
+    with opened(folder) as save:
+        return gate(save, find_form(save.conn, which), anyway=True)
 
 
 def _examined(save: OpenedSave, form: Checkpoint, seen: GateView) -> bool:
@@ -335,9 +343,8 @@ async def _sing(ready: Ready, who: Speaker, trial: _Trial, system: str, rules: C
     """
     sampling = Sampling(temperature=0.0, seed=0, max_tokens=rules.canary_tokens)
     answer: Answer | None = None
-    async for part in ready.server.ask(
-        Ask(who.digest, messages=conversation(system, (), trial.prompt), sampling=sampling)
-    ):
+    messages = sent(ready.server, system, conversation((), trial.prompt))
+    async for part in ready.server.ask(Ask(who.digest, messages=messages, sampling=sampling)):
         if isinstance(part, Answer):
             answer = part
     if answer is None or answer.digest != who.digest:

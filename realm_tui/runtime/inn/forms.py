@@ -113,9 +113,9 @@ def _base(save: OpenedSave) -> Speaker:
 
 
 def folder_digest(folder: Path) -> str:
-    """The digest of a model's folder that has no list of its own; read anew only where size or time of a file changed.
+    """The digest of a model's folder that has no list of its own; a file is read again only when it changed.
 
     Raises:
-        RealmError: the folder holds no model, or cannot be read.
+        RealmError: there is no model in it, or it cannot be read.
     """
     return model_digest(model_hashes(folder))

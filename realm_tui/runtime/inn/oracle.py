@@ -16,14 +16,16 @@ from configs import clock
 from configs.errors import RealmError, UsageError
 from configs.inn import OracleRules
 from configs.paths import SaveFolder
-from realm_tui.runtime.inn.forms import Speaker
+from realm_tui.runtime.inn.forms import Speaker, speaker
 from realm_tui.runtime.inn.servers.contract import Answer, Ask, Kind, Message, ModelMismatchError, Sampling, Server
 from realm_tui.runtime.opened import OpenedSave, opened
-from saves.oracle import Turn, add_turn
+from saves.oracle import Turn, add_turn, talk_turns
 
 Tell = Callable[[str], None]
 OnPiece = Callable[[str], None]
 
+OTHER_FORM = "SERVER_TAKEN"
+"""Code of a place that would have to let another form go first: a question back, not an answer."""
 TOO_LONG = "QUESTION_TOO_LONG"
 """Code of a server that says a question does not fit."""
 
@@ -90,6 +92,8 @@ class Question:
 
     who: Speaker
     place: str
+    system: str
+    """The hero's system turn, or nothing."""
     messages: tuple[Message, ...]
     """The conversation so far; the last turn is the question."""
     sampling: Sampling
@@ -99,6 +103,80 @@ class Question:
     kind: str = "ask"
     displace: bool = False
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a visitor asks, in the visitor's own words."""
+
+    words: str
+    forms: tuple[str, ...]
+    """One form, or two to be compared; as `realm_tui.runtime.inn.forms.speaker` knows them."""
+    place: str
+    talk: str
+    kind: str = "chat"
+    temperature: float | None = None
+    """None: the rules'."""
+    seed: int | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    remember: bool | None = None
+    """Send the earlier turns along; None: as `remembers` says."""
+    displace: bool = False
+
+
+async def put(
+    reach: Reach,
+    folder: SaveFolder,
+    wish: Wish,
+    *,
+    on_piece: Callable[[int, str], None] = lambda _, __: None,
+    tell: Tell = lambda _: None,
+) -> list[Turn | RealmError]:
+    """Ask one form, or two at once.
+
+    Returns:
+        A turn for each form; with two of them also what went wrong with one.
+
+    Raises:
+        RealmError: the only form that was asked did not answer, or there is no such form.
+    """
+    questions, keep = await asyncio.to_thread(prepared, folder, wish)
+    if len(questions) > 1:
+        return await compare(reach, folder, questions, keep=keep, on_piece=on_piece, tell=tell)
+    return [
+        await ask(reach, folder, questions[0], keep=keep, on_piece=lambda piece: on_piece(0, piece), tell=tell),
+    ]
+
+
+def prepared(folder: SaveFolder, wish: Wish) -> tuple[list[Question], int]:
+    """The questions of a wish, each with the conversation it belongs to, and how many turns are kept."""
+    with opened(folder) as save:
+        rules = save.rules.inn.oracle
+        sampling = sampling_of(
+            rules, temperature=wish.temperature, seed=wish.seed, top_p=wish.top_p, max_tokens=wish.max_tokens
+        )
+        whole = remembers(save) if wish.remember is None else wish.remember
+        earlier = talk_turns(save.conn, wish.talk) if whole else ()
+        system, out = system_turn(save), []
+        for which in wish.forms:
+            who = speaker(save, which)
+            mine = [turn for turn in earlier if turn.digest == who.digest]
+            messages = conversation(mine, wish.words)
+            out.append(
+                Question(
+                    who,
+                    wish.place,
+                    system,
+                    messages,
+                    sampling,
+                    save.campaign.id,
+                    wish.talk,
+                    wish.kind,
+                    displace=wish.displace,
+                )
+            )
+    return out, rules.keep
 
 
 def sampling_of(rules: OracleRules, **chosen: Any) -> Sampling:
@@ -130,11 +208,16 @@ def remembers(save: OpenedSave) -> bool:
     return save.hero.model.source == "pretrained"
 
 
-def conversation(system: str, earlier: Sequence[Turn], words: str) -> tuple[Message, ...]:
-    """All turns that are sent.
+def sent(server: Server, system: str, messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The turns as a server wants them: the realm's own worker adds the hero's system turn by itself, others are told it."""
+    told = [Message("system", system)] if system and server.kind != "own" else []
+    return (*told, *messages)
+
+
+def conversation(earlier: Sequence[Turn], words: str) -> tuple[Message, ...]:
+    """The turns of a conversation, up to a new question.
 
     Args:
-        system: the hero's system turn, or nothing.
         earlier: the answered turns of this conversation with this form, oldest first.
         words: the player's question.
 
@@ -143,7 +226,7 @@ def conversation(system: str, earlier: Sequence[Turn], words: str) -> tuple[Mess
     """
     if not words.strip():
         raise UsageError("there is no question", fix="ask something", code="BAD_ARGUMENT")
-    out = [Message("system", system)] if system else []
+    out: list[Message] = []
     for turn in earlier:
         if turn.answer and turn.finish is not None:
             out += [Message("user", turn.question), Message("assistant", turn.answer)]
@@ -195,7 +278,8 @@ async def ask(
     except RealmError as error:
         if isinstance(error, ModelMismatchError):
             asked.pieces.clear()  # whoever said this, it was not the form
-        await asyncio.to_thread(_write, folder, asked.turn(error=error), keep)
+        if error.code != OTHER_FORM:
+            await asyncio.to_thread(_write, folder, asked.turn(error=error), keep)
         raise
     return await asyncio.to_thread(_write, folder, asked.turn(), keep)
 
@@ -246,7 +330,8 @@ class _Asked:
         assert self.ready is not None
         server, who = self.ready.server, self.question.who
         self.pieces, self._began, self._first = [], clock.monotonic(), None
-        heard = server.ask(Ask(who.digest, messages=self.messages, sampling=self.question.sampling))
+        messages = sent(server, self.question.system, self.messages)
+        heard = server.ask(Ask(who.digest, messages=messages, sampling=self.question.sampling))
         async for part in heard:
             if isinstance(part, Answer):
                 self.answer = part
@@ -262,11 +347,9 @@ class _Asked:
 
     def forget_oldest(self) -> bool:
         """Leave the oldest exchange out; False where only the question is left."""
-        head = self.messages[:1] if self.messages[0].role == "system" else ()
-        rest = self.messages[len(head) :]
-        if len(rest) < 3:
+        if len(self.messages) < 3:
             return False
-        self.messages = (*head, *rest[2:])
+        self.messages = self.messages[2:]
         self.forgotten += 1
         return True
 
