@@ -90,7 +90,7 @@ async def test_a_question_is_answered_by_the_form_that_was_called(told: SaveFold
         assert "step 400" in talk(running) and "step 900" in talk(running)
         first, second = kept(told)[::-1]
         assert (first.step, second.step) == (900, 400) and first.talk == second.talk and first.kind == "chat"
-        await pilot.press("escape", "n")
+        await pilot.press("escape", "g")
         await until(pilot, lambda: "heard" not in talk(running))
 
 
@@ -145,7 +145,7 @@ async def test_an_old_talk_is_gone_on_with_and_written_down(told: SaveFolder, vi
         await opened_oracle(pilot, running)
         await say(pilot, running, "first")
         await until(pilot, lambda: "heard: first" in talk(running))
-        await pilot.press("escape", "n", "o")
+        await pilot.press("escape", "g", "o")
         await until(pilot, lambda: isinstance(running.screen, Pick))
         await pilot.press("enter")
         await until(pilot, lambda: "heard: first" in talk(running))

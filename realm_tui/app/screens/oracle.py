@@ -56,7 +56,7 @@ class OracleScreen(Page[OracleView]):
         ),
         Action("hush", "x", "stop answer", "hush", "Stop the answer that comes; what came of it is kept.", footer_order=22),
         Action("ask_again", "r", "again", "once more", "The last question once more, with another seed.", in_footer=False),
-        Action("new_talk", "n", "new chat", "new talk", "Begin a new conversation.", footer_order=26),
+        Action("new_talk", "g", "new chat", "new talk", "Begin a new conversation.", footer_order=26),
         Action("choose_seat", "h", "host", "house", "Choose where the form speaks.", footer_order=23),
         Action("freedom", "f", "temperature", "tongue", "How freely it speaks: 0, .3, .7 or 1.", in_footer=False),
         Action(
