@@ -58,13 +58,8 @@ class Turn(Row):
 
     @property
     def tokens_per_s(self) -> float | None:
-        """Speed after the first token; None where it is not known."""
-        if not self.tokens or self.seconds is None:
-            return None
-        later = self.seconds - (self.first_token_s or 0.0)
-        if self.tokens > 1 and self.first_token_s is not None and later > 0:
-            return (self.tokens - 1) / later
-        return self.tokens / self.seconds if self.seconds > 0 else None
+        """Speed of the answer, its wait for the first token included; None where it is not known."""
+        return self.tokens / self.seconds if self.tokens and self.seconds else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,7 +234,7 @@ def at_the_inn(folder: SaveFolder, form: str, place: str, *, undo: bool, anyway:
     where = _place(place)
     with _Inn(folder.name) as inn:
         if undo:
-            back = inn.run(lambda reach: crown.take_back(reach, folder, where, tell=_say))
+            back = inn.run(lambda reach: crown.take_back(reach, folder, where, tell=inn.tell))
             if as_json:
                 data(back)
                 return
@@ -243,7 +243,7 @@ def at_the_inn(folder: SaveFolder, form: str, place: str, *, undo: bool, anyway:
             if back["champion"]:
                 typer.echo(f"champion: {back['champion']}")
             return
-        done = inn.run(lambda reach: crown.promote(reach, folder, form, where, anyway=anyway, tell=_say))
+        done = inn.run(lambda reach: crown.promote(reach, folder, form, where, anyway=anyway, tell=inn.tell))
     if as_json:
         data(done.as_dict())
         return
@@ -268,6 +268,13 @@ class _Inn:
 
         self._folder = SaveFolder.named(save)
         self._loop, self._reach = InnLoop(), InnReach(self._folder)
+        self._told = ""
+
+    def tell(self, text: str) -> None:
+        """Say what is waited for, once."""
+        if text and text != self._told:
+            say(text)
+        self._told = text or self._told
 
     def __enter__(self) -> _Inn:
         return self
@@ -296,7 +303,7 @@ class _Inn:
                 on_piece(piece)
 
         found: list[Turn | RealmError] = self.run(
-            lambda reach: put(reach, self._folder, wish, on_piece=heard, tell=_say)
+            lambda reach: put(reach, self._folder, wish, on_piece=heard, tell=self.tell)
         )
         return found
 
@@ -369,8 +376,3 @@ def _print_piece(piece: str) -> None:
 
     sys.stdout.write(clean(piece, newline="\n"))
     sys.stdout.flush()
-
-
-def _say(text: str) -> None:
-    if text:
-        say(text)

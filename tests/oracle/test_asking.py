@@ -51,7 +51,7 @@ async def test_an_answer_comes_in_pieces_and_is_kept_with_the_form_that_gave_it(
     turn = await ask(village, told, question(told, "900", "who are you?"), keep=KEEP, on_piece=pieces.append)
     assert "".join(pieces) == turn.answer == f"{turn.name} heard: who are you?"
     assert (turn.step, turn.finish, turn.tokens, turn.strict, turn.box) == (900, "stop", 5, True, "arena")
-    assert turn.tokens_per_s == pytest.approx(4 / 0.4)
+    assert turn.tokens_per_s == pytest.approx(5 / 0.5)
     assert kept(told) == (turn,)
     with opened(told) as save:
         assert turn.digest == forms.speaker(save, "900").digest
