@@ -20,6 +20,7 @@ from configs.loader import load_game
 from configs.paths import SaveFolder
 from engine.hero.folder import stay_offline
 from engine.link.endpoint import MAX_SOCKET_PATH_BYTES
+from engine.worker.notes import note
 from saves.locks import FileLock
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ def main(orders: Orders) -> int:
     try:
         serving = serving_of(orders, rules)
         served = True
+        note(f"listening at {orders.socket}, {serving.shelf.budget / 1e9:.2f} GB for forms, pid {os.getpid()}")
         _serve(make_app(serving), listening)
+        note("ended")
     finally:
         orders.socket.unlink(missing_ok=True)
         lock.release()

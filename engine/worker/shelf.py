@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from configs.errors import BlockedError, RealmError
 from engine.worker.forms import Form
+from engine.worker.notes import note
 
 if TYPE_CHECKING:
     from engine.worker.loading import Loaded, Loader
@@ -107,6 +108,7 @@ class Shelf:
                 code="FORM_IN_USE",
             )
         del self._held[digest]
+        note(f"unloaded {loaded.form.name} ({digest[:12]})")
         self._on_unload(digest)
         return True
 
@@ -116,8 +118,8 @@ class Shelf:
 
     def _came(self, digest: str, task: asyncio.Task[Loaded]) -> None:
         self._coming.pop(digest, None)
-        if not task.cancelled():
-            task.exception()  # each who waited hears of it
+        if not task.cancelled() and (error := task.exception()) is not None:
+            note(f"not loaded: {error}")
 
     async def _bring(self, form: Form) -> Loaded:
         async with self._turn:
@@ -130,6 +132,8 @@ class Shelf:
             loaded.seconds = time.perf_counter() - began
             loaded.used = next(self._count)
             self._held[form.digest] = loaded
+            size = sum(loaded.storages.values()) / 1e6
+            note(f"loaded {form.name} ({form.digest[:12]}): {size:.1f} MB in {loaded.seconds:.2f} s")
             self._shed(keep=form.digest)
             return loaded
 

@@ -18,12 +18,11 @@ import uvicorn
 
 from configs.inn import WorkerRules
 from configs.schema import HeroConfig
-from engine.hero.loading import load_folder
-from engine.hero.model import Hero, save_folder
+from engine.hero.model import save_folder
 from engine.worker.app import Serving, make_app
 from engine.worker.main import Orders, listen, serving_of
 from saves.checkpoint_folder import model_digest, sha256
-from tests.model.heroes import PLACEMENT, hatchling, unsettle
+from tests.model.heroes import hatchling, unsettle
 
 BEGAN = 1_790_000_000.0
 
@@ -62,21 +61,6 @@ def pip_in(store: Path, folder: Path, *, seed: int = 1, step: int = 100, **train
     unsettle(hero, seed)
     save_folder(hero, hero.weights(), folder)
     return put(store, folder, hero.config, name=f"checkpoint-{step}-20261121-0900", step=step)
-
-
-def adapter_in(store: Path, folder: Path, config: HeroConfig, base: str, *, seed: int, step: int) -> str:
-    """An adapter whose weights count, over a base that lies in the store; its digest."""
-    hero = load_folder(config, Path(config.model.path), PLACEMENT) if not config.training.adapted else adapted(config)
-    unsettle(hero, seed)
-    save_folder(hero, hero.weights(), folder)
-    return put(store, folder, hero.config, name=f"checkpoint-{step}-20261121-0900", step=step, base=base)
-
-
-def adapted(config: HeroConfig) -> Hero:
-    """The base of ``config`` with a new adapter."""
-    from engine.hero.loading import load_pretrained
-
-    return load_pretrained(config, PLACEMENT)
 
 
 @dataclass
@@ -119,11 +103,11 @@ class Running:
 
 @asynccontextmanager
 async def serving(
-    store: Path | None = None, *, save: Any = None, memory_gb: float = 2.0, **rules: Any
+    store: Path | None = None, *, save: Any = None, memory_gb: float = 2.0, device: str = "cpu", **rules: Any
 ) -> AsyncIterator[Running]:
     """A worker on a socket of its own."""
     folder = Path(tempfile.mkdtemp(prefix="rw-"))
-    orders = Orders(socket=folder / "w.sock", save=save, store=store, memory_gb=memory_gb)
+    orders = Orders(socket=folder / "w.sock", save=save, store=store, memory_gb=memory_gb, device=device)
     made = serving_of(orders, WorkerRules.model_validate(rules))
     listening, lock = listen(orders.socket)
     config = uvicorn.Config(make_app(made), http="h11", ws="none", lifespan="on", log_level="error", access_log=False)

@@ -107,14 +107,14 @@ async def test_a_file_slipped_in_beside_the_listed_ones_is_refused(tmp_path: Pat
         assert (status, code) == (409, "CHECKPOINT_CORRUPT") and "does not belong to it" in words
 
 
-MANIFESTS: list[tuple[str, Callable[[dict[str, Any]], object], int]] = [
-    ("another version", lambda m: m.update(version=2), 409),
-    ("another digest", lambda m: m.update(digest="0" * 64), 409),
-    ("no hero", lambda m: m.update(hero=None), 409),
-    ("a hero that is none", lambda m: m["hero"].update(model={"size": 3}), 409),
-    ("a file fewer", lambda m: m["files"].pop("config.json"), 409),
-    ("a file elsewhere", lambda m: m["files"].update({"../../x": {"sha256": "0", "bytes": 1}}), 409),
-    ("no files", lambda m: m.update(files={}), 409),
+MANIFESTS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
+    ("another version", lambda m: m.update(version=2)),
+    ("another digest", lambda m: m.update(digest="0" * 64)),
+    ("no hero", lambda m: m.update(hero=None)),
+    ("a hero that is none", lambda m: m["hero"].update(model={"size": 3})),
+    ("a file fewer", lambda m: m["files"].pop("config.json")),
+    ("a file elsewhere", lambda m: m["files"].update({"../../x": {"sha256": "0", "bytes": 1}})),
+    ("no files", lambda m: m.update(files={})),
 ]
 
 
@@ -123,13 +123,12 @@ async def test_a_manifest_that_does_not_fit_offers_nothing(tmp_path: Path) -> No
     digest = pip_in(store, tmp_path / "a")
     manifest = store / "ckpt" / digest / "MANIFEST.json"
     good = manifest.read_text()
-    for name, change, status in MANIFESTS:
-        manifest.write_text(good)
-        rewrite(manifest, change)
-        async with serving(store) as worker:
-            assert (await refusal(worker, digest))[0] == status, name
-    manifest.write_text("{")
     async with serving(store) as worker:
+        for name, change in MANIFESTS:
+            manifest.write_text(good)
+            rewrite(manifest, change)
+            assert (await refusal(worker, digest))[:2] == (409, "CHECKPOINT_CORRUPT"), name
+        manifest.write_text("{")
         assert (await refusal(worker, digest))[:2] == (409, "CHECKPOINT_CORRUPT")
         assert (await worker.client.get("/v1/models")).json()["data"] == []
         manifest.write_text(good)
@@ -171,7 +170,9 @@ def lay_adapters(
     base = put(store, folder, config, name="base")
     digests, answers = [], []
     for seed in seeds:
-        hero = load_pretrained(config, PLACEMENT)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            hero = load_pretrained(config, PLACEMENT)
         unsettle(hero, seed)
         save_folder(hero, hero.weights(), tmp_path / f"adapter-{seed}")
         digests.append(put(store, tmp_path / f"adapter-{seed}", config, name=f"a-{seed}", step=seed, base=base))
@@ -182,7 +183,7 @@ def lay_adapters(
 @pytest.mark.parametrize(("family", "method"), [("qwen3", "lora"), ("llama", "dora"), ("qwen2", "qlora")])
 async def test_adapters_answer_around_one_copy_of_their_base(family: str, method: str, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    config, base, digests, answers = lay_adapters(store, tmp_path, family, method, (1, 2))
+    config, base, digests, answers = lay_adapters(store, tmp_path, family, method, (3, 5))
     plain = config.model_copy(update={"training": config.training.model_copy(update={"method": "full"})})
     unchanged = says(load_pretrained(plain if method != "qlora" else config, PLACEMENT))
     assert len({*answers, unchanged}) == 3

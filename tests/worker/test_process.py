@@ -21,6 +21,8 @@ from configs.errors import BlockedError, UsageError
 from engine.worker.main import listen
 from tests.worker.inns import pip_in
 
+QUESTION = "nobody else is to read this"
+
 
 @pytest.fixture
 def short() -> Iterator[Path]:
@@ -45,7 +47,7 @@ def test_a_worker_is_private_and_polite_and_ends_cleanly(short: Path, tmp_path: 
         process = subprocess.Popen(command(socket, store), env=environment, cwd=short, stdout=out, stderr=out)
         try:
             with httpx2.Client(transport=httpx2.HTTPTransport(uds=str(socket), retries=20), timeout=60) as client:
-                asked = {"model": f"realm@{digest}", "prompt": "abc", "max_tokens": 3}
+                asked = {"model": f"realm@{digest}", "prompt": QUESTION, "max_tokens": 3}
                 reply = client.post("http://worker/v1/completions", json=asked)
                 assert reply.json()["model"] == f"realm@{digest}"
                 health = client.get("http://worker/health").json()
@@ -61,7 +63,9 @@ def test_a_worker_is_private_and_polite_and_ends_cleanly(short: Path, tmp_path: 
         finally:
             process.send_signal(signal.SIGTERM)
             code = process.wait(30)
-    assert (code, log.read_text()) == (0, "")
+    noted = [line[20:].split()[0] for line in log.read_text().splitlines()]
+    assert (code, noted) == (0, ["listening", "loaded", "ended"])
+    assert QUESTION not in log.read_text()
     assert not socket.exists()
 
 
