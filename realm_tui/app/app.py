@@ -126,7 +126,7 @@ class RealmApp(Answers):
         self._reading = False
         self._pending: dict[str, str] = {}
         self._trouble = ""
-        self._battle = BattleScreen(rules)
+        self._battle = BattleScreen()
         self._opened: dict[str, Frame] = {HOME: self._battle}
 
     # ------------------------------------------------------------------ life

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -10,6 +11,7 @@ from textual.app import ComposeResult
 from textual.pilot import Pilot
 
 from configs.errors import RealmError
+from configs.loader import player_game_file
 from realm_tui.app.actions import Action
 from realm_tui.app.app import RealmApp
 from realm_tui.app.drawing import Look
@@ -96,6 +98,18 @@ async def test_every_key_opens_its_screen_from_every_other_one_and_escape_leads_
         await opened(pilot, app, "m")
         await pilot.press("escape")
         assert app.top.place == "battle"
+
+
+async def test_a_rules_file_that_breaks_meanwhile_closes_no_screen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REALM_HOME", str(tmp_path))
+    app = samples.app()
+    async with app.run_test(size=SMALL) as pilot:
+        player_game_file().parent.mkdir(parents=True)
+        player_game_file().write_text("exams: [1")
+        await opened(pilot, app, "m")
+        assert app.top.place == "more"
 
 
 async def test_what_is_not_built_says_what_it_will_show() -> None:

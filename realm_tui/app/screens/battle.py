@@ -5,7 +5,6 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.containers import Container
 
-from configs.schema import GameConfig
 from lore.lexicon import entry
 from realm_tui.app.drawing import Look
 from realm_tui.app.facts import Facts
@@ -25,8 +24,8 @@ from realm_tui.app.widgets.strain import StrainPanel
 class BattleScreen(Frame):
     """Who is learning, that it is learning, what it reads, and what comes next."""
 
-    def __init__(self, rules: GameConfig) -> None:
-        super().__init__(rules)
+    def __init__(self) -> None:
+        super().__init__()
         self.place = HOME
         self._shown: tuple[Facts, Look] | None = None
         self._heart = Heart()
@@ -34,7 +33,7 @@ class BattleScreen(Frame):
     def body(self) -> ComposeResult:
         with Container(id="top"):
             yield HeroPanel("hero", "panel")
-            yield StrainPanel("strain", self._rules.strain, "panel")
+            yield StrainPanel("strain", self.rules.strain, "panel")
         with Container(id="middle"):
             yield BattlePanel("battle", "panel")
             yield ExamPanel("exam", "panel")

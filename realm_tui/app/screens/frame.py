@@ -10,7 +10,6 @@ from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Static
 
-from configs.loader import load_game
 from configs.schema import GameConfig
 from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Drawing, Look
@@ -39,11 +38,10 @@ class Frame(Screen[None]):
     keys: ClassVar[tuple[Action, ...]] = ()
     """The screen's own actions; it answers each with its method ``action_<id>``."""
 
-    def __init__(self, rules: GameConfig | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.place = ""
         """Id in the registry of screens."""
-        self._rules = rules or load_game()
         self._composed = False
         self._around: tuple[Facts, Look, str] | None = None
 
@@ -51,6 +49,11 @@ class Frame(Screen[None]):
     def realm(self) -> RealmApp:
         """The app: orders, look and the newest facts."""
         return cast("RealmApp", self.app)
+
+    @property
+    def rules(self) -> GameConfig:
+        """The rules that the game was opened with; a file that breaks meanwhile closes no screen."""
+        return self.realm.rules
 
     def body(self) -> ComposeResult:
         """The screen's own part, between the tabs and the footer."""
@@ -66,7 +69,7 @@ class Frame(Screen[None]):
         )
         yield Header("header")
         yield Tabs("tabs", self.place)
-        yield Banner("banner", self._rules.face.stale_s)
+        yield Banner("banner", self.rules.face.stale_s)
         with Container(id="stage"):
             yield from self.body()
         yield Footer("footer", own=self.keys, on_battle=self.place == "battle")

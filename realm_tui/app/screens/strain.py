@@ -60,7 +60,7 @@ class StrainScreen(SpanPage[StrainData]):
         self.go_on(data.complete)
         facts = self.facts
         now = Now() if facts is None else Now.of(facts.status, facts.strain.trend, facts.strain.hint)
-        rules, smoothing = self._rules.strain, self.smoothing
+        rules, smoothing = self.rules.strain, self.smoothing
         self.query_one(Sheet).draw(
             lambda width, height: strain_page_rows(data, now, look, width, height, rules, smoothing=smoothing), look
         )
