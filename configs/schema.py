@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from configs.base import Model
 from configs.curriculum import ForgettingRules, PrimitiveRules, StrategyRules
+from configs.garrison import GarrisonRules
 from configs.inn import InnRules
 from configs.training import HeroData, HeroTraining
 
@@ -296,13 +297,6 @@ class FaceRules(Model):
     ascii: bool = Field(False, description="draw with ASCII characters only")
     bell: bool = Field(False, description="ring the terminal's bell for what is worth a look")
     stale_s: float = Field(60.0, gt=0, description="age of data from which a banner says so")
-
-
-class GarrisonRules(Model):
-    """From when on the Garrison calls a machine in need."""
-
-    disk_warn_share: float = Field(0.80, gt=0, le=1, description="of the disk, from which on it is called filling")
-    disk_critical_share: float = Field(0.90, gt=0, le=1, description="of the disk, from which on it is called full")
 
 
 class GameConfig(Model):

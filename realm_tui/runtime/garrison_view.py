@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from configs.paths import SaveFolder
-from configs.schema import GarrisonRules
+from configs.garrison import GarrisonRules
 from realm_tui.runtime.machine import Graphics, graphics
 from realm_tui.runtime.opened import OpenedSave
 from saves.incidents import open_incidents
