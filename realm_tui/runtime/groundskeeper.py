@@ -20,7 +20,9 @@ from configs.paths import SaveFolder, cache_dir
 from realm_tui.runtime.opened import opened
 from saves import jobs, patrols, workers
 from saves.checkpoint_folder import PART, size_bytes
+from saves.connection import transaction
 from saves.database import open_save
+from saves.upkeep import engine_holds
 
 DAY_S = 86_400.0
 MB = 1_000_000
@@ -74,8 +76,11 @@ def _rows(conn: sqlite3.Connection, rules: GroundsRules, now: float, *, dry: boo
     yield Swept("looks, alarms and tasks", f"older than {rules.looks_days:g} and {rules.history_days:g} days", looks)
     if not dry:
         yield Swept("jobs and their events", "as config/jobs.yaml says", jobs.forget(conn, now))
-    gone = workers.forget(conn, before=now - rules.workers_days * DAY_S, dry=dry)
-    yield Swept("workers", f"not seen for {rules.workers_days:g} days", gone)
+    before = now - rules.workers_days * DAY_S
+    lost = [w for w in workers.workers(conn) if (w.seen_at or w.created_at) < before]
+    for worker in () if dry else lost:
+        workers.forget(conn, worker.id)
+    yield Swept("workers", f"not seen for {rules.workers_days:g} days", len(lost))
 
 
 def _old(folder: Path, days: float, now: float) -> list[Path]:
@@ -149,17 +154,19 @@ def _pack(folder: SaveFolder, rules: GroundsRules, now: float, *, dry: bool) -> 
         pages, free, size = (
             conn.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
         )
+        worth = free * 4 >= pages
+        if worth and engine_holds(folder):
+            return Swept("room in the save's file", rule, 0, 0, "" if dry else "an engine writes into it; next time")
         if not dry:
             try:
-                if free * 4 >= pages:
+                if worth:
                     conn.execute("VACUUM")
-                conn.execute(
-                    """INSERT INTO settings (key, value_json, updated_at) VALUES (?, ?, ?)
-                       ON CONFLICT (key) DO UPDATE SET value_json = excluded.value_json, updated_at = excluded.updated_at""",
-                    (_PACKED, repr(now), now),
-                )
-                conn.commit()
+                with transaction(conn):
+                    conn.execute(
+                        """INSERT INTO settings (key, value_json, updated_at) VALUES (?, ?, ?) ON CONFLICT (key)
+                           DO UPDATE SET value_json = excluded.value_json, updated_at = excluded.updated_at""",
+                        (_PACKED, repr(now), now),
+                    )
             except RealmError as error:
                 return Swept("room in the save's file", rule, 0, 0, error.text())
-    worth = free * 4 >= pages
     return Swept("room in the save's file", rule, int(worth), free * size if worth else 0)

@@ -1,0 +1,125 @@
+"""What keeps the realm in order while a face or `realm watch` is there: looks at every place, clean-ups, sweeps, tasks.
+
+One process of a save does it at a time, by a lock that dies with it; the next one takes over. Everything it knows is in the save.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+
+from configs import clock
+from configs.errors import RealmError
+from configs.facilities import load_facilities
+from configs.loader import load_game
+from configs.paths import SaveFolder
+from realm_tui.runtime.garrison import patrol
+from realm_tui.runtime.groundskeeper import sweep
+from realm_tui.runtime.inn.box import Box
+from realm_tui.runtime.opened import opened
+from realm_tui.runtime.taskmaster import settle, step
+from saves.locks import FileLock
+
+Boxes = Callable[[], Mapping[str, Box]]
+LOOK_S = 5.0
+"""Between two looks at the clock."""
+
+
+def every_box() -> dict[str, Box]:
+    """A box for every place that is not left alone and has a server, or stands here."""
+    from realm_tui.runtime.inn.hosts import open_box
+
+    known = load_facilities()
+    return {
+        name: open_box(name, facilities=known)
+        for name, place in known.facilities.items()
+        if place.available and (place.is_local or place.server is not None)
+    }
+
+
+class House:
+    """Keeps one save's house; `run` it on an event loop.
+
+    Args:
+        folder: the save.
+        boxes: opens the places.
+        on_trouble: told in words what could not be done; it is tried again.
+        look_s: seconds between two looks at the clock.
+    """
+
+    def __init__(
+        self,
+        folder: SaveFolder,
+        *,
+        boxes: Boxes = every_box,
+        on_trouble: Callable[[str], None] | None = None,
+        look_s: float = LOOK_S,
+    ) -> None:
+        self._folder, self._open, self._look_s = folder, boxes, look_s
+        self._on_trouble = on_trouble or (lambda text: None)
+        self._stopping = asyncio.Event()
+        self._boxes: Mapping[str, Box] = {}
+        self._due: dict[str, float] = {}
+
+    def stop(self) -> None:
+        """Let `run` end soon."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Keep house until `stop`; where another process does, wait until it leaves."""
+        lock = FileLock(self._folder.run / "house.lock")
+        try:
+            while not self._stopping.is_set():
+                if lock.acquire():
+                    await self._keep()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), self._look_s)
+        finally:
+            lock.release()
+            for box in self._boxes.values():
+                await box.close()
+
+    async def _keep(self) -> None:
+        while not self._stopping.is_set():
+            rules = load_game().garrison
+            await self._at("patrol", rules.check_s, self._patrol)
+            await self._at("clean", rules.maintenance_s, self._clean)
+            await self._at("sweep", rules.grounds.every_s, self._sweep)
+            await self._at("tasks", 0.0, self._tasks)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._look_s)
+
+    async def _at(self, what: str, every_s: float, do: Callable[[], object]) -> None:
+        """Do something whose time has come; what fails is said and tried again at its next time."""
+        if clock.monotonic() < self._due.get(what, 0.0):
+            return
+        self._due[what] = clock.monotonic() + every_s
+        try:
+            done = do()
+            if asyncio.iscoroutine(done):
+                await done
+        except (RealmError, OSError) as error:
+            self._on_trouble(f"{what}: {error.text() if isinstance(error, RealmError) else error}")
+
+    async def _patrol(self) -> None:
+        if not self._boxes:
+            self._boxes = self._open()
+        await patrol(self._folder, self._boxes, load_game().garrison)
+
+    async def _clean(self) -> None:
+        """Let go of forms on boxes that nobody needs any more."""
+        from realm_tui.runtime.inn import sync
+
+        for box in self._boxes.values():
+            if not box.is_local and box.state.name in ("online", "degraded"):
+                await sync.clean(box)
+
+    async def _sweep(self) -> None:
+        await asyncio.to_thread(partial(sweep, self._folder, load_game().garrison.grounds))
+
+    def _tasks(self) -> None:
+        with opened(self._folder, write=True) as save:
+            settle(save.conn)
+            step(save.conn, load_facilities().here(), save.campaign.id)
