@@ -1,21 +1,28 @@
-"""What the Garrison watches: this machine, its disk room by room, and who holds the save."""
+"""What the Garrison watches: this machine, its disk room by room, who holds the save, every other place, and jobs."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from configs.paths import SaveFolder
+from configs import clock
+from configs.errors import RealmError
+from configs.facilities import load_facilities
 from configs.garrison import GarrisonRules
+from configs.paths import SaveFolder
 from realm_tui.runtime.machine import Graphics, graphics
 from realm_tui.runtime.opened import OpenedSave
+from saves import jobs, patrols
 from saves.incidents import open_incidents
+from saves.jobs import Job
 from saves.locks import holder
+from saves.patrols import Alert
 from saves.rows import Incident
 
 State = Literal["healthy", "warning", "critical", "offline", "unknown"]
@@ -73,6 +80,40 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceLine:
+    """A place beside this machine, as it was found last."""
+
+    id: str
+    title: str
+    kind: str
+    """What its server is; empty: it has none."""
+    available: bool
+    """False: it is left alone."""
+    status: State
+    road: str
+    why: str
+    rtt_s: float | None
+    disk: int | None
+    disk_free: int | None
+    forms: int | None
+    cards: str
+    """Its cards in a few words; empty: none, or unknown."""
+    looked_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Errands:
+    """Jobs in a few figures."""
+
+    running: tuple[Job, ...] = ()
+    waiting: tuple[Job, ...] = ()
+    """The next ones."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """By status."""
+    hanging: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class GarrisonView:
     """Everything on the Garrison screen."""
 
@@ -82,6 +123,13 @@ class GarrisonView:
     sentries: tuple[Sentry, ...]
     incidents: tuple[Incident, ...]
     """Open ones, worst first."""
+    places: tuple[PlaceLine, ...] = ()
+    places_broken: str = ""
+    """Why the player's places cannot be read; empty: they can."""
+    errands: Errands = Errands()
+    alerts: tuple[Alert, ...] = ()
+    """What is wrong at places, oldest first."""
+    at: float = 0.0
 
     @property
     def by_severity(self) -> dict[str, int]:
@@ -96,7 +144,70 @@ def garrison_view(save: OpenedSave) -> GarrisonView:
     found = tuple(open_incidents(save.conn, campaign_id=save.campaign.id))
     disk = _disk(save.folder.root, rules, save.rules.engine.min_free_gb)
     runs = any(s.pid is not None for s in sentries if s.name != "face")
-    return GarrisonView(_host(found, disk, runs), disk, tuple(_rooms(save.folder)), sentries, found)
+    places, broken = _places(save)
+    return GarrisonView(
+        _host(found, disk, runs),
+        disk,
+        tuple(_rooms(save.folder)),
+        sentries,
+        found,
+        places,
+        broken,
+        _errands(save),
+        tuple(patrols.open_alerts(save.conn)),
+        clock.now(),
+    )
+
+
+def _places(save: OpenedSave) -> tuple[tuple[PlaceLine, ...], str]:
+    """Every place but the one that is this machine; and why they cannot be read."""
+    try:
+        known = load_facilities()
+    except RealmError as error:
+        return (), error.text()
+    seen = patrols.newest_patrols(save.conn)
+    lines = []
+    for name, place in known.facilities.items():
+        if place.is_local and place.type == "battlefield":
+            continue
+        patrol = seen.get(name)
+        facts: Mapping[str, Any] = patrol.facts if patrol is not None else {}
+        lines.append(
+            PlaceLine(
+                id=name,
+                title=place.title,
+                kind=place.server.kind if place.server is not None else "",
+                available=place.available,
+                status=_state(patrol.status) if patrol is not None else "unknown",
+                road=str(facts.get("road") or "unknown"),
+                why=str(facts.get("why") or ""),
+                rtt_s=facts.get("rtt_s"),
+                disk=facts.get("disk"),
+                disk_free=facts.get("disk_free"),
+                forms=facts.get("forms"),
+                cards=", ".join(_card_words(card) for card in facts.get("cards") or ()),
+                looked_at=patrol.at if patrol is not None else None,
+            )
+        )
+    return tuple(lines), ""
+
+
+def _state(status: str) -> State:
+    return next((state for state in STATES if state == status), "unknown")
+
+
+def _card_words(card: Mapping[str, Any]) -> str:
+    busy = card.get("busy")
+    return f"{card.get('name')}{'' if busy is None else f' {busy:.0f} %'}"
+
+
+def _errands(save: OpenedSave) -> Errands:
+    return Errands(
+        running=tuple(jobs.jobs(save.conn, statuses=jobs.HELD, limit=8)),
+        waiting=tuple(jobs.jobs(save.conn, statuses=jobs.WAITING, limit=8)),
+        counts=jobs.counts(save.conn),
+        hanging=len(jobs.warnings(save.conn)),
+    )
 
 
 def _disk(root: Path, rules: GarrisonRules, min_free_gb: float) -> Disk:

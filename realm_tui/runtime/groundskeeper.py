@@ -54,7 +54,10 @@ def sweep(folder: SaveFolder, rules: GroundsRules, *, dry: bool = False) -> list
         _trim_logs(folder, rules, dry=dry),
         _files("old logs", f"older than {rules.log_days:g} days", _old(folder.logs, rules.log_days, now), dry=dry),
         _files(
-            "papers", f"older than {rules.papers_days:g} days", _old(folder.root / "papers", rules.papers_days, now), dry=dry
+            "papers",
+            f"older than {rules.papers_days:g} days",
+            _old(folder.root / "papers", rules.papers_days, now),
+            dry=dry,
         ),
         _files(
             "leftovers",

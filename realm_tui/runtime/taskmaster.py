@@ -125,7 +125,9 @@ def begin(conn: sqlite3.Connection, name: str, rules: TaskRules | None = None) -
             code="UNKNOWN_TASK",
         )
     if any(run.task == name for run in settle(conn)):
-        raise BlockedError(f"the task {name} runs already", fix="wait until it is done (`realm job list`)", code="TASK_RUNS")
+        raise BlockedError(
+            f"the task {name} runs already", fix="wait until it is done (`realm job list`)", code="TASK_RUNS"
+        )
     job = jobs.submit(conn, rule.job, rule.payload, priority="low", key=f"task-{name}")
     return patrols.begin_task(conn, name, job_id=job.id), job.id
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,14 @@ from realm_tui.app.screens.settings import SettingsScreen
 from realm_tui.app.widgets.banner import Banner
 from realm_tui.app.widgets.listing import Listing
 from realm_tui.runtime import garrison_view
-from realm_tui.runtime.garrison_view import Disk, GarrisonView, Host, Room, Sentry
+from realm_tui.runtime.garrison_view import Disk, Errands, GarrisonView, Host, PlaceLine, Room, Sentry
 from realm_tui.runtime.log_view import LogView, SagaView
 from realm_tui.runtime.machine import Graphics
 from realm_tui.runtime.opened import opened
+from saves import patrols
 from saves.database import create_save, open_save
 from saves.incidents import open_incidents, raise_incident
+from saves.jobs import Job
 from saves.locks import FileLock
 from tests.cli.story import NOW, write_story
 from tests.face import samples
@@ -403,7 +405,40 @@ def fixed_garrison(folder: SaveFolder) -> GarrisonView:
         tuple(Room(*room) for room in rooms),
         (Sentry("trainer", 4711, 2_100_000_000), Sentry("keeper", 4710, 24_000_000), Sentry("face", None)),
         found,
-    )
+        (
+            PlaceLine("inn", "The Inn", "vllm", True, "healthy", "open", "", 0.0021, 10**12, 4 * 10**11, 3, "RTX 3090 12 %", NOW - 40),
+            PlaceLine(
+                "outpost", "Scout Outpost", "own", True, "offline", "closed",
+                "nobody answers at outpost.lan port 22. Way out: look whether it is switched on.", None, None, None, None, "", NOW - 40,
+            ),
+        ),
+        errands=Errands(
+            (errand(12, "eval", "running", worker="inn/main", started_at=NOW - 95),),
+            (errand(13, "report", "pending"), errand(14, "sync", "queued", error="nobody answers at outpost.lan")),
+            {"running": 1, "pending": 1, "queued": 1, "completed": 40, "failed": 2},
+            1,
+        ),
+        alerts=(
+            patrols.Alert(box="outpost", rule="unreachable", severity="high", title="Scout Outpost cannot be reached",
+                  fix="look whether it is switched on", at=NOW - 400, last_at=NOW - 40),
+        ),
+        at=NOW,
+    )  # fmt: skip
+
+
+def errand(number: int, kind: str, status: str, **more: Any) -> Job:
+    """A job as the table holds it."""
+    known: dict[str, Any] = dict.fromkeys(f.name for f in fields(Job))
+    known |= {
+        "id": number,
+        "kind": kind,
+        "school": "",
+        "status": status,
+        "priority": "normal",
+        "payload": {},
+        "attempts": 1,
+    }
+    return Job(**known | {"max_attempts": 3, "created_at": NOW - 200, "not_before": 0.0} | more)
 
 
 def line(at: float, step: int, kind: str, channel: Channel, alert: Alert, tale: tuple[str, str, str, Tone]) -> Line:
@@ -486,6 +521,9 @@ def test_pictures(
     monkeypatch.setattr(garrison_view, "_disk", lambda *_: view.disk)
     monkeypatch.setattr(garrison_view, "_rooms", lambda *_: view.rooms)
     monkeypatch.setattr(garrison_view, "_sentries", lambda *_: view.sentries)
+    monkeypatch.setattr(garrison_view, "_places", lambda *_: (view.places, ""))
+    monkeypatch.setattr(garrison_view, "_errands", lambda *_: view.errands)
+    monkeypatch.setattr(patrols, "open_alerts", lambda *_: list(view.alerts))
 
     async def played(pilot: Pilot[int]) -> None:
         page = await go(pilot, place.split("-")[0])

@@ -1,4 +1,4 @@
-"""The Garrison: the machine, its disk, who holds the save, and what is wrong."""
+"""The Garrison: this machine and every other place, the roads between them, jobs, the disk, and what is wrong."""
 
 from __future__ import annotations
 
@@ -30,14 +30,16 @@ class GarrisonScreen(Page[GarrisonView]):
         with Horizontal(classes="garrison"):
             with Container(classes="post"):
                 yield Scroll("host", "garrison.host")
-                yield Scroll("processes", "garrison.processes")
+                yield Scroll("places", "garrison.places")
             with Container(classes="store"):
+                yield Scroll("errands", "garrison.jobs")
                 yield Scroll("disk", "garrison.disk")
                 yield Scroll("troubles", "place.bounty_board")
 
     def show(self, data: GarrisonView, look: Look) -> None:
         self._sheet("host").fill(lambda width: garrison.host_rows(data, look, width), look)
-        self._sheet("processes").fill(lambda width: garrison.sentry_rows(data, look, width), look)
+        self._sheet("places").fill(lambda width: garrison.place_rows(data, look, width), look)
+        self._sheet("errands").fill(lambda width: garrison.errand_rows(data, look, width), look)
         self._sheet("disk").fill(lambda width: garrison.disk_rows(data, look, width, _MOST_ROWS), look)
         self._sheet("troubles").fill(lambda width: garrison.incident_rows(data, look, width, _MOST_ROWS), look)
 

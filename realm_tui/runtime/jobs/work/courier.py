@@ -60,12 +60,11 @@ async def answer_request(job: Job, number: int, place: Workplace) -> Done:
 
     def write(conn: sqlite3.Connection) -> None:
         try:
-            answers.answer(
-                conn, number, texts, digest=asked.digest, worker=seat.worker, seconds=seconds, job_id=job.id
-            )
+            answers.answer(conn, number, texts, digest=asked.digest, worker=seat.worker, seconds=seconds, job_id=job.id)
         except RealmError as error:
             raise JobError("validation", error.what, why=error.why, fix=error.fix, code=error.code) from error
 
     return Done(
-        {"request": number, "state": "answered", "answers": len(texts), "worker": seat.worker, "seconds": seconds}, write
+        {"request": number, "state": "answered", "answers": len(texts), "worker": seat.worker, "seconds": seconds},
+        write,
     )
