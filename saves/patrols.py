@@ -163,11 +163,8 @@ def forget(conn: sqlite3.Connection, *, looks_before: float, history_before: flo
         "alerts": ("resolved_at < ?", history_before),
         "task_runs": ("ended_at < ? AND id NOT IN (SELECT max(id) FROM task_runs GROUP BY task)", history_before),
     }
-    gone = 0
+    if dry:
+        counts = [conn.execute(f"SELECT count(*) FROM {t} WHERE {w}", (b,)).fetchone()[0] for t, (w, b) in old.items()]
+        return sum(counts)
     with transaction(conn):
-        for table, (where, before) in old.items():
-            if dry:
-                gone += int(conn.execute(f"SELECT count(*) FROM {table} WHERE {where}", (before,)).fetchone()[0])
-            else:
-                gone += conn.execute(f"DELETE FROM {table} WHERE {where}", (before,)).rowcount
-    return gone
+        return sum(conn.execute(f"DELETE FROM {t} WHERE {w}", (b,)).rowcount for t, (w, b) in old.items())

@@ -96,7 +96,7 @@ def watch(
     hero: HeroOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Keep an engine running and work on jobs, without a face.
+    """Keep an engine running, work on jobs and keep house, without a face.
 
     Tells what happens, one event a line; Ctrl-C leaves the hero training and gives back the jobs under way.
     An engine that falls is started again, as often as `engine.max_restarts` allows; one that is told to stop ends the watch.
@@ -105,6 +105,7 @@ def watch(
     from configs.loader import load_game
     from configs.paths import SaveFolder
     from realm_tui.runtime.headless import Goal
+    from realm_tui.runtime.house import House
     from realm_tui.runtime.jobs.service import JobService
     from realm_tui.runtime.opened import ensure_save
 
@@ -112,7 +113,8 @@ def watch(
     if ensure_save(folder, hero):
         say(f"began a new save: {folder.name}")
     rules, falls = load_game().engine, list[float]()
-    with JobService(folder, on_change=partial(_tell_job, as_json), on_trouble=say):
+    house = JobService(folder, make=lambda: House(folder, on_trouble=say), on_trouble=say)
+    with JobService(folder, on_change=partial(_tell_job, as_json), on_trouble=say), house:
         while True:
             outcome = _play(folder, Goal(), leave=True, as_json=as_json)
             now = clock.monotonic()

@@ -40,6 +40,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "exam": ("realm_tui.cli.exam", "app"),
     "spar": ("realm_tui.cli.spar", "spar"),
     "job": ("realm_tui.cli.job", "app"),
+    "task": ("realm_tui.cli.task", "app"),
+    "garrison": ("realm_tui.cli.garrison", "app"),
     "curriculum": ("realm_tui.cli.curriculum", "app"),
     "effect": ("realm_tui.cli.effect", "app"),
     "title": ("realm_tui.cli.title", "app"),

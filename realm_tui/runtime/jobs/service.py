@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any, Protocol
 
 from configs import clock
 from configs.errors import RealmError
@@ -18,14 +19,21 @@ STEADY_S = 60.0
 _END_S = 10.0
 
 
+class Serving(Protocol):
+    """Something that goes on until it is told to stop."""
+
+    async def run(self) -> Any: ...
+    def stop(self) -> None: ...
+
+
 class JobService:
-    """Works on a save's jobs until it is closed.
+    """Works on a save's jobs, or whatever ``make`` gives, until it is closed.
 
     Args:
         folder: the save.
         on_change: told a job and what became of it, on the service's thread.
         on_trouble: told in words when the dispatcher failed and is started again.
-        make: makes a dispatcher; None: one that can do everything that is possible from here.
+        make: makes what serves; None: a dispatcher that can do everything that is possible from here.
         after_s: seconds of rest before it begins.
     """
 
@@ -35,7 +43,7 @@ class JobService:
         *,
         on_change: OnChange | None = None,
         on_trouble: Callable[[str], None] | None = None,
-        make: Callable[[], Dispatcher] | None = None,
+        make: Callable[[], Serving] | None = None,
         after_s: float = 0.0,
     ) -> None:
         self._on_trouble = on_trouble or (lambda text: None)
@@ -43,7 +51,7 @@ class JobService:
         self._after_s = after_s
         self._closed = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._dispatcher: Dispatcher | None = None
+        self._dispatcher: Serving | None = None
         self._thread = threading.Thread(target=self._run, name="job-dispatcher", daemon=True)
         self.restarts = 0
         """How often it failed and was started again."""
