@@ -53,6 +53,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "save": ("realm_tui.cli.save", "app"),
     "config": ("realm_tui.cli.config", "app"),
     "host": ("realm_tui.cli.host", "app"),
+    "worker": ("realm_tui.cli.worker", "app"),
     "vram": ("realm_tui.cli.vram", "vram"),
     "saga": ("realm_tui.cli.saga", "app"),
     "lore": ("realm_tui.cli.lore", "lore"),
