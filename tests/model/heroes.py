@@ -81,7 +81,7 @@ def batches(hero: Hero, steps: int, size: int = 8, seed: int = 0) -> list[list[B
     return [[make_batch(examples(hero, size, seed=seed * 1000 + n))] for n in range(steps)]
 
 
-def qwen_folder(path: Path) -> Path:
+def qwen_folder(path: Path, *, head_dim: int = 8) -> Path:
     """A tiny Qwen3 with grouped key heads, an untied head, and a BPE tokenizer with ChatML marks, as found on the hub."""
     texts = [
         "The quick brown fox answers: 12 + 30 = 42.",
@@ -109,7 +109,7 @@ def qwen_folder(path: Path) -> Path:
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
-        head_dim=8,
+        head_dim=head_dim,
         intermediate_size=64,
         max_position_embeddings=256,
         tie_word_embeddings=False,
