@@ -121,8 +121,9 @@ def place_rows(view: GarrisonView, look: Look, width: int) -> list[Row]:
             )
         )
         if one.disk is not None:
-            forms = "" if one.forms is None else f", {one.forms} form{'' if one.forms == 1 else 's'}"
-            rows.append(named("disk", f"{size(one.disk_free)} of {size(one.disk)} free{forms}", width=11))
+            rows.append(named("disk", f"{size(one.disk_free)} of {size(one.disk)} free", width=11))
+        if one.forms is not None:
+            rows.append(named("forms", f"{one.forms:,}", width=11))
         if one.cards:
             rows.append(named("accelerator", clean(one.cards), width=11))
         if one.why and one.status != "healthy":
