@@ -7,7 +7,7 @@ import itertools
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from configs.errors import BlockedError, RealmError
 from configs.version import __version__
 from engine.worker.asked import Chat, Completion, Named, RefusedError, read
 from engine.worker.bench import Bench
 from engine.worker.forms import Catalogue, Form, digest_of, unknown
+from engine.worker.notes import note
 from engine.worker.replies import CHAT, COMPLETION, Ended, Frame, Piece, event, failure
 from engine.worker.shelf import Shelf
 
@@ -102,14 +104,15 @@ class _Worker:
     async def warm(self) -> None:
         """Import what answering takes, beside the first requests."""
         try:
-            await asyncio.to_thread(self._serving.catalogue.look)
             await self._serving.shelf.warm()
-            await asyncio.to_thread(self._serving.catalogue.look_at_bases)
-        except RealmError as error:
-            self._broken = error.text()
         except Exception as error:
             self._broken = f"{type(error).__name__}: {error}"
             raise
+        try:
+            await asyncio.to_thread(self._serving.catalogue.look)
+            await asyncio.to_thread(self._serving.catalogue.look_at_bases)
+        except RealmError as error:
+            note(f"not read: {error}")  # it is looked at again when a form is asked for
 
     # ---------------------------------------------------------------- what is here
 
@@ -222,7 +225,7 @@ class _Worker:
             await leave()
             raise
         if body.stream:
-            return StreamingResponse(talk.stream(leave), media_type="text/event-stream")
+            return _Stream(talk.stream(), leave)
         try:
             return await self._whole(request, talk)
         finally:
@@ -248,6 +251,20 @@ class _Worker:
             names = [form.served_name for form in self._serving.catalogue.known()]
         status, body = failure(error, names)
         return JSONResponse(body, status, {"Retry-After": "5"} if status == 503 else None)
+
+
+class _Stream(StreamingResponse):
+    """A stream of events; ``leave`` is called when it is over or the asker is gone, also before its first event."""
+
+    def __init__(self, events: AsyncIterator[bytes], leave: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(events, media_type="text/event-stream")
+        self._leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._leave()
 
 
 class _Talk:
@@ -285,8 +302,8 @@ class _Talk:
         body = self._body
         return self._frame.whole(answers, told=body.tops is not None, ids=body.return_token_ids, queued_s=queued)
 
-    async def stream(self, leave: Callable[[], Any]) -> AsyncIterator[bytes]:
-        """The reply as events; ``leave`` is called when it is over or the asker is gone."""
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The reply as events."""
         answers: list[Ended] = []
         try:
             if self._frame.kind == CHAT:
@@ -303,8 +320,6 @@ class _Talk:
             yield event("[DONE]")
         except RealmError as error:
             yield event(failure(error)[1])
-        finally:
-            await leave()
 
     async def _all(self) -> AsyncIterator[Piece | Ended]:
         left = len(self._rows)
