@@ -55,9 +55,14 @@ def versions() -> dict[str, str | None]:
 
 
 def child_environment(**more: str) -> dict[str, str]:
-    """The environment of a process that is measured: one thread, and this repository's packages."""
+    """The environment of a process that is measured: one thread, this repository's packages, and bytecode that is kept.
+
+    An installed game has its bytecode on disk; where Python is told not to write any, every start would compile the whole game.
+    """
     paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), **more}
+    found = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), **more}
+    found.pop("PYTHONDONTWRITEBYTECODE", None)
+    return found
 
 
 def _processor() -> str:

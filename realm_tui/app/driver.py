@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
 
+from realm_tui.app.thrift import thrifty
+
 if TYPE_CHECKING:
     from textual.app import App
 
@@ -47,7 +49,7 @@ class FrameWriter(WriterThread):
         return self._dropped or self._pending_bytes > MOST_PENDING_BYTES // 4
 
     def write(self, text: str) -> None:
-        data = text.encode("utf-8", "replace")
+        data = thrifty(text).encode("utf-8", "replace")
         with self._changed:
             full = self._pending_bytes + len(data) > MOST_PENDING_BYTES
             if (full or self._dropped) and not self._closing:
