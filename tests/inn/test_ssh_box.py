@@ -140,7 +140,12 @@ async def test_the_line_is_closed_and_the_server_runs_on(far: SshBox, sshd: Sshd
     started = await supervisor.start(far, "own", SERVER, ENV)
     local = await far.forward(started.socket)
     await far.close()
-    assert not Path(local).exists() and sshd.sessions() == [] and not gone(started.pid)
+
+    async def left() -> bool:
+        return sshd.sessions() == []
+
+    await until("the line was closed over there", left)
+    assert not Path(local).exists() and not gone(started.pid)
     again = far_box(sshd.port, sshd.key, tmp_path / "far")
     found = await supervisor.start(again, "own", SERVER, ENV)
     assert found.pid == started.pid and found.adopted

@@ -282,10 +282,14 @@ def _write(path: Path, data: bytes, mode: int) -> None:
 
 
 async def _spawn(argv: Sequence[str]) -> asyncio.subprocess.Process:
+    """Start a command; one that is not there ends with 127, as it does over SSH."""
     pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(
-        *argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, limit=_LINE_BYTES
-    )
+    for command in (argv, ("sh", "-c", 'echo "$1: not found" >&2; exit 127', "sh", argv[0])):
+        with contextlib.suppress(FileNotFoundError, PermissionError, NotADirectoryError):
+            return await asyncio.create_subprocess_exec(
+                *command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, limit=_LINE_BYTES
+            )
+    raise AssertionError
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
