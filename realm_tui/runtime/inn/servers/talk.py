@@ -24,6 +24,7 @@ from realm_tui.runtime.inn.servers.contract import (
     ServerBrokenError,
     ServerError,
     ServerGoneError,
+    ServerLostError,
     ServerSilentError,
     digest_of,
 )
@@ -239,7 +240,7 @@ class Talker:
         began = clock.monotonic()
         try:
             return await self.look(began)
-        except ServerGoneError as error:
+        except (ServerGoneError, ServerLostError) as error:  # a tunnel breaks off where nothing listens behind it
             return Health("gone", error.why, error.fix)
         except ServerSilentError as error:
             return Health("loading", error.what, error.fix)
