@@ -199,7 +199,9 @@ async def serve(store: Path, forms: dict[str, tuple[str, int]], options: Any) ->
         socket = Path(folder) / "w.sock"
         command = [sys.executable, "-P", "-m", "engine", "worker", "--socket", str(socket), "--store", str(store)]
         began = time.perf_counter()
-        process = subprocess.Popen([*command, "--memory-gb", "6"], env=child_environment(), cwd=folder)
+        process = subprocess.Popen(
+            [*command, "--memory-gb", "6"], env=child_environment(), cwd=folder, stderr=subprocess.DEVNULL
+        )
         try:
             transport = httpx2.AsyncHTTPTransport(uds=str(socket), retries=10)
             async with httpx2.AsyncClient(transport=transport, base_url="http://worker", timeout=600) as client:

@@ -9,7 +9,7 @@ import torch
 
 from engine.worker.draw import Draw, choose, probabilities
 
-DRAWS = 2000
+DRAWS = 3000
 
 
 def shares(logits: torch.Tensor, temperature: float, top_p: float) -> torch.Tensor:
