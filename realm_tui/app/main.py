@@ -6,13 +6,16 @@ import gc
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 from configs.loader import load_game
 from configs.paths import SaveFolder
 
 ANOTHER_CAMPAIGN = -1
 """What the app is left with (`App.exit`) when another campaign is played from now on; no exit code of a program."""
+
+JOBS_AFTER_S = 3.0
+"""Rest before the screen begins to work on jobs: the first frames come first."""
 
 
 def ascii_terminal() -> bool:
@@ -60,6 +63,7 @@ def _play(folder: SaveFolder, read_only: bool) -> int:
     from realm_tui.app.drawing import Look
     from realm_tui.app.driver import FrameDroppingDriver
     from realm_tui.app.link import EngineLink
+    from realm_tui.runtime.jobs.service import JobService
     from realm_tui.runtime.writer import SaveWriter
 
     opening = first.result()
@@ -69,7 +73,10 @@ def _play(folder: SaveFolder, read_only: bool) -> int:
         "plain" if names == "plain" else "tavern",
         bool(opening.settings.get("face.ascii", rules.face.ascii or ascii_terminal())),
     )
-    with closing(SaveWriter(folder)) as writer:
+    with (
+        closing(SaveWriter(folder)) as writer,
+        nullcontext() if read_only else JobService(folder, after_s=JOBS_AFTER_S),
+    ):
         link = EngineLink(folder, read_only=read_only)
         app = RealmApp(
             source,

@@ -189,6 +189,14 @@ SCREENS: tuple[ScreenEntry, ...] = (
         "The bounty board: what goes wrong, since when, on what evidence, and the way out.",
     ),
     ScreenEntry(
+        "jobs",
+        "",
+        "screen.jobs",
+        "jobs",
+        "JobsScreen",
+        "Work beside training: exams asked elsewhere, files, archives, reports; what waits, runs and failed.",
+    ),
+    ScreenEntry(
         "heroes",
         "",
         "screen.heroes",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from configs import clock
 from configs.errors import RealmError
 from configs.paths import SaveFolder
-from realm_tui.runtime.jobs.dispatcher import Dispatcher, OnChange
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from realm_tui.runtime.jobs.dispatcher import Dispatcher, OnChange
 
 FIRST_BACK_OFF_S, MOST_BACK_OFF_S = 1.0, 300.0
 STEADY_S = 60.0
@@ -32,7 +35,7 @@ class JobService:
     Args:
         folder: the save.
         on_change: told a job and what became of it, on the service's thread.
-        on_trouble: told in words when the dispatcher failed and is started again.
+        on_trouble: told in words when the dispatcher failed and is started again; None: it goes to ``logs/jobs.log``.
         make: makes what serves; None: a dispatcher that can do everything that is possible from here.
         after_s: seconds of rest before it begins.
     """
@@ -46,7 +49,7 @@ class JobService:
         make: Callable[[], Serving] | None = None,
         after_s: float = 0.0,
     ) -> None:
-        self._on_trouble = on_trouble or (lambda text: None)
+        self._folder, self._on_trouble = folder, on_trouble or self._log
         self._make = make or (lambda: dispatcher_for(folder, on_change))
         self._after_s = after_s
         self._closed = threading.Event()
@@ -78,8 +81,11 @@ class JobService:
         self.close()
 
     def _run(self) -> None:
+        if self._closed.wait(self._after_s):
+            return
+        import asyncio
+
         wait = FIRST_BACK_OFF_S
-        self._closed.wait(self._after_s)
         while not self._closed.is_set():
             begun = clock.monotonic()
             try:
@@ -93,7 +99,15 @@ class JobService:
             wait = min(2 * wait, MOST_BACK_OFF_S)
             self.restarts += 1
 
+    def _log(self, text: str) -> None:
+        with suppress(OSError):  # a disk that cannot be written is told by the save's other writers
+            self._folder.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with (self._folder.logs / "jobs.log").open("a", encoding="utf-8") as file:
+                file.write(f"{clock.utc(clock.now()).isoformat()} {text}\n")
+
     async def _serve(self) -> None:
+        import asyncio
+
         self._loop = asyncio.get_running_loop()
         self._dispatcher = self._make()
         if self._closed.is_set():
@@ -103,4 +117,6 @@ class JobService:
 
 def dispatcher_for(folder: SaveFolder, on_change: OnChange | None = None) -> Dispatcher:
     """A dispatcher that can do everything that is possible from here."""
+    from realm_tui.runtime.jobs.dispatcher import Dispatcher
+
     return Dispatcher(folder, on_change=on_change)
