@@ -192,6 +192,8 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
+        if self._desk is not None:
+            await self._desk.aclose()
         await self._db(self._close)
         self._thread.shutdown(wait=False)
 

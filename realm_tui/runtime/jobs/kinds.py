@@ -94,6 +94,9 @@ class Desk(Protocol):
             RealmError: what stands in the way.
         """
 
+    async def aclose(self) -> None:
+        """Let go of all connections."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workplace:

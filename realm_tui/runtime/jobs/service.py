@@ -117,6 +117,8 @@ class JobService:
 
 def dispatcher_for(folder: SaveFolder, on_change: OnChange | None = None) -> Dispatcher:
     """A dispatcher that can do everything that is possible from here."""
+    from realm_tui.runtime.jobs.desk import InnDesk
     from realm_tui.runtime.jobs.dispatcher import Dispatcher
+    from realm_tui.runtime.jobs.work.courier import collect
 
-    return Dispatcher(folder, on_change=on_change)
+    return Dispatcher(folder, desk=InnDesk(folder), on_change=on_change, courier=collect)
