@@ -40,11 +40,7 @@ def standings(
         if not tally.items:
             continue
         chance = skill.chance(operation, level)
-        # With two or three answers an operation, one slip in a hundred operations would hold up almost every level.
-        counts = (
-            tally.items >= rules.operation_min_items
-            and skill.held_out(level, mix, operation, rules.operation_min_problems) >= rules.operation_min_problems
-        )
+        counts = floor_applies(operation, tally, skill, level, mix, rules)
         found.append(
             Standing(
                 operation,
@@ -56,6 +52,17 @@ def standings(
             )
         )
     return tuple(sorted(found, key=lambda s: (s.tally.correct / s.tally.items, s.operation)))
+
+
+def floor_applies(operation: str, tally: Tally, skill: Skill, level: int, mix: str, rules: ExamRules) -> bool:
+    """Whether an operation must reach the floor: it has enough distinct held-out problems, and enough answers.
+
+    With two or three answers an operation, one slip in a hundred operations would hold up almost every level.
+    """
+    return (
+        tally.items >= rules.operation_min_items
+        and skill.held_out(level, mix, operation, rules.operation_min_problems) >= rules.operation_min_problems
+    )
 
 
 def tallies(operations: Mapping[str, Mapping[str, int]]) -> dict[str, Tally]:

@@ -54,6 +54,10 @@ class SkillView:
     streak_needed: int
     share: float | None
     """Of the steps to come."""
+    held_back: tuple[str, ...]
+    """Operations under their floor that keep the training level from being won though its exams are passed."""
+    floor: float
+    """Share that each operation must reach there."""
     levels: tuple[LevelView, ...]
 
     @property
@@ -96,6 +100,7 @@ def guild_view(save: OpenedSave, *, ask_engine: bool = False) -> GuildView:
 
 
 def _skill(save: OpenedSave, skill_id: str, view: CourseView) -> SkillView:
+    from realm_tui.runtime.standing import held_back
     from skills.registry import get_skill
 
     conn, campaign = save.conn, save.campaign.id
@@ -130,11 +135,12 @@ def _skill(save: OpenedSave, skill_id: str, view: CourseView) -> SkillView:
                 screened_step=hold.step if hold is not None else None,
             )
         )
-    streak = 0
+    rules, streak = skill.config.rules_at(training, save.rules.exams), 0
     for paper in gate:
-        if not Tally(paper.correct, paper.items).reaches(save.rules.exams.pass_share):
+        if not Tally(paper.correct, paper.items).reaches(rules.pass_share):
             break
         streak += 1
+    full = streak >= rules.streak and mastered < last
     return SkillView(
         id=skill_id,
         name=skill.config.name,
@@ -147,6 +153,8 @@ def _skill(save: OpenedSave, skill_id: str, view: CourseView) -> SkillView:
         streak=0 if mastered >= last else streak,
         streak_needed=save.rules.exams.streak,
         share=on_course.share if on_course is not None else None,
+        held_back=held_back(gate, skill, training, mix, save.rules.exams) if full else (),
+        floor=rules.operation_floor,
         levels=tuple(levels),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from configs.schema import ExamRules
 from engine.statistics import at_chance, interval
 from realm_tui.runtime.opened import OpenedSave
 from realm_tui.runtime.status import OperationStatus, SkillStatus
@@ -31,6 +32,7 @@ def _of(save: OpenedSave, skill: Skill, mix: str) -> SkillStatus:
     )
     newest = gate[0] if gate else None
     operations = _pooled(gate, skill, level)
+    passed = 0 if mastered >= config.max_level else _streak(gate, config.pass_share(level, rules.pass_share))
     return SkillStatus(
         name=config.name,
         mix=mix,
@@ -45,7 +47,7 @@ def _of(save: OpenedSave, skill: Skill, mix: str) -> SkillStatus:
         items=newest.items if newest is not None else None,
         interval=interval(newest.correct, newest.items, rules.alpha) if newest is not None else None,
         exam_id=newest.id if newest is not None else None,
-        streak=0 if mastered >= config.max_level else _streak(gate, config.pass_share(level, rules.pass_share)),
+        streak=passed,
         streak_needed=rules.streak,
         operations=operations,
         at_chance=tuple(
@@ -55,7 +57,24 @@ def _of(save: OpenedSave, skill: Skill, mix: str) -> SkillStatus:
         ),
         weakest=_weakest(operations),
         not_yet=tuple(skill.mix(mix).not_yet),
+        held_back=held_back(gate, skill, level, mix, rules) if passed >= rules.streak else (),
     )
+
+
+def held_back(gate: Iterable[Exam], skill: Skill, level: int, mix: str, rules: ExamRules) -> tuple[str, ...]:
+    """Operations of a level that lie under their floor over the gate's newest exams, weakest first."""
+    from engine.curriculum.standing import floor_applies, tallies
+    from engine.curriculum.state import pool
+
+    rules = skill.config.rules_at(level, rules)
+    under = [
+        (tally.correct / tally.items, operation)
+        for operation, tally in pool(tallies(exam.operations) for exam in gate).items()
+        if tally.items
+        and not tally.reaches(rules.operation_floor)
+        and floor_applies(operation, tally, skill, level, mix, rules)
+    ]
+    return tuple(operation for _, operation in sorted(under))
 
 
 def _streak(newest_first: Iterable[Exam], needed: float) -> int:

@@ -88,6 +88,8 @@ class SkillStatus:
     weakest: str | None
     not_yet: tuple[str, ...]
     """Operations the mix leaves out for now."""
+    held_back: tuple[str, ...] = ()
+    """Operations under their floor, weakest first, while they alone keep the level from being won: its exams are passed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,15 @@ import pytest
 from configs import clock
 from configs.errors import BlockedError, RealmError, UsageError
 from configs.paths import SaveFolder
+from realm_tui.app.drawing import Look
+from realm_tui.app.widgets.guild import levels_rows
 from realm_tui.runtime import board
 from realm_tui.runtime.board_view import board_view, peek
 from realm_tui.runtime.forge_view import forge_view, judge, proposals, sample_problems
 from realm_tui.runtime.guild_view import AHEAD_STEPS, guild_view
 from realm_tui.runtime.opened import OpenedSave, opened
 from realm_tui.runtime.papers_view import MOST, papers_view
+from realm_tui.runtime.standing import standing
 from saves import quests
 from saves.database import open_save
 from saves.exams import latest_exam
@@ -200,6 +203,19 @@ def test_levels_are_held_lost_or_only_won(save: OpenedSave) -> None:
     assert (second.now, second.screened_step) == (None, None)
     assert (third.peak, third.now) == (None, (104, 128))
     assert (skill.streak, skill.streak_needed) == (0, 3)
+
+
+def test_a_level_whose_exams_are_passed_says_what_still_holds_it_back(folder: SaveFolder) -> None:
+    asked = {"add": {"correct": 12, "items": 30}, "xor": {"correct": 30, "items": 30}, "or": {"correct": 0, "items": 1}}
+    with closing(open_save(folder, write=True)) as conn:
+        for step in (1210, 1220, 1230):
+            facts.exam(conn, 1, step, correct=60, level=3, at=NOW, operations=asked)
+    with opened(folder) as save:
+        (skill,) = guild_view(save).skills
+        told = standing(save)["bin"]
+    assert (skill.streak, skill.held_back, told.held_back) == (3, ("add",), ("add",))
+    rows = "\n".join("".join(text for text, _ in row) for row in levels_rows(skill, Look(), 60))
+    assert "passed, but held back: add below 0.50" in rows
 
 
 def test_the_course_has_a_reason_and_shares_all_steps(save: OpenedSave) -> None:

@@ -23,6 +23,8 @@ AddFile = Callable[[Path, str], str]
 class QuestFiles(DirectoryTree):
     """Folders, and the files a quest can be made from."""
 
+    ICON_NODE, ICON_NODE_EXPANDED, ICON_FILE = "+ ", "- ", ""
+
     def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
         return [p for p in paths if not p.name.startswith(".") and (p.is_dir() or p.suffix in (".jsonl", ".json"))]
 

@@ -105,7 +105,7 @@ def story_rows(view: QuestView, story: QuestStory | None, look: Look, width: int
     tokens = brief(counts["tokens"]) if counts.get("tokens") is not None else UNKNOWN
     fact("holds", f"{whole(counts.get('examples'))} examples, {tokens} tokens{epochs}")
     if one.state == "processing" and view.steps and view.done is not None:
-        filled, empty = bar(view.done / view.steps, 20, look.ascii)
+        filled, empty = bar(view.done / view.steps, 20 if width >= 60 else 10, look.ascii)
         done = f"  {percent(view.done, view.steps)}, {span(view.seconds)} left"
         rows.append(((column(" done", 13), "muted"), (filled, "hero"), (empty, "line"), (done, "text")))
     elif view.place is not None:
@@ -154,11 +154,13 @@ def _attempts(story: QuestStory) -> list[Row]:
         return []
     rows: list[Row] = [(), ((" tries", "accent"),)]
     for one in story.attempts[-_SHOWN_ATTEMPTS:]:
-        end = UNKNOWN if one.last_step is None else f"{one.last_step:,}"
+        where = (
+            f"from step {one.first_step:,}" if one.last_step is None else f"steps {one.first_step:,}–{one.last_step:,}"
+        )
         went_on = ", goes on with an earlier one" if one.continues_id is not None else ""
         rows.append(
             (
-                (f" run {one.run_id}  steps {one.first_step:,}–{end}  ", "text"),
+                (f" run {one.run_id}  {where}  ", "text"),
                 (one.state, _TONES.get(one.state, "muted")),
                 (went_on, "faint"),
             )

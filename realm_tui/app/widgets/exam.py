@@ -73,6 +73,8 @@ def verdict(facts: Facts, exam: ExamView, look: Look) -> Row:
             (f"   {label('exam.streak', look.names)} ", "muted"),
             (f"{skill.streak} of {skill.streak_needed}", "accent-strong"),
         ]
+        if skill.held_back:
+            row.append((f", held back by {', '.join(map(clean, skill.held_back))}", "warn"))
     return tuple(row)
 
 

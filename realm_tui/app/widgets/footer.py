@@ -40,7 +40,7 @@ def footer_actions(
     for one in wanted:
         size = len(one.key_label) + 1 + len(one.label(look.tavern)) + _GAP
         if used + size - _GAP > width:
-            break
+            continue
         chosen.add(one.id)
         used += size
     out: list[tuple[Action, int, int]] = []

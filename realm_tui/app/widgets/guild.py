@@ -74,6 +74,9 @@ def levels_rows(skill: SkillView, look: Look, width: int) -> list[Row]:
             ahead += 1
             continue
         rows.append(_level_row(one, skill, look))
+        if one.state == "training" and skill.held_back:
+            weak = ", ".join(map(clean, skill.held_back))
+            rows += _said(f"      passed, but held back: {weak} below {skill.floor:.2f}", width, "warn", 2)
     if ahead:
         rows.append(((f" and {ahead} more to level {skill.max_level}", "faint"),))
     return rows
@@ -159,11 +162,10 @@ def course_rows(view: GuildView, look: Look, width: int) -> list[Row]:
             told.append(f"pinned at {one.state.pin}")
         if told:
             rows += _said(f"{skill.upper()}: {', '.join(told)}", width, "muted")
-        for fallen in one.regressed:
-            sure = "proved" if fallen.proved else "by its last screening"
-            rows += _said(
-                f"{skill.upper()} L{fallen.level} is {fallen.drop:.2f} below its peak ({sure})", width, "warn"
-            )
+        for proved, sure in ((True, "proved"), (False, "by their last screening")):
+            fallen = ", ".join(f"L{f.level} {f.drop:.2f}" for f in one.regressed if f.proved is proved)
+            if fallen:
+                rows += _said(f"{skill.upper()} below its peak ({sure}): {fallen}", width, "warn")
     for row in course.findings:
         rows += _said(clean(f"{row.decision}: {row.reason}"), width, "warn")
     if view.decisions:

@@ -50,7 +50,7 @@ def log_rows(facts: Facts, look: Look, width: int, height: int) -> list[Row]:
     """As many events as fit; each may take two rows where the panel is high enough."""
     rows: list[Row] = []
     for line in facts.log:
-        rows += log_line(line, look, width, 2 if height >= 5 else 1)
+        rows += log_line(line, look, width, 2 if height >= 5 and len(rows) < height - 1 else 1)
         if len(rows) >= height:
             break
     return rows[:height] or [((" nothing has happened yet", "faint"),)]
