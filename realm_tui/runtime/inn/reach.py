@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import defaultdict
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,11 @@ from realm_tui.runtime.inn.box import Box
 from realm_tui.runtime.inn.forms import Speaker, folder_digest
 from realm_tui.runtime.inn.oracle import Brought, Ready, Tell
 from realm_tui.runtime.inn.servers.commands import Held
-from realm_tui.runtime.inn.servers.contract import SHOWN, Health, Server, ServerBrokenError, ServerError
+from realm_tui.runtime.inn.servers.contract import SHOWN, Health, ServerBrokenError, ServerError
 from realm_tui.runtime.inn.servers.fleet import Fleet, tend
 from realm_tui.runtime.inn.servers.ways import OpenBox
 from realm_tui.runtime.inn.servers.weights import RestartNeededError
+from realm_tui.runtime.inn.turns import turn
 from saves import campaigns, ledger, places
 from saves.database import open_save
 from saves.workers import Worker
@@ -40,7 +40,7 @@ class InnReach:
         self, folder: SaveFolder, *, facilities: Facilities | None = None, open_box: OpenBox | None = None
     ) -> None:
         self.fleet = Fleet(folder, facilities=facilities, open_box=open_box)
-        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._met: dict[str, Worker] = {}
         self._tending: asyncio.Task[None] | None = None
 
     async def bring(self, place: str, who: Speaker, *, tell: Tell = lambda _: None) -> Brought:
@@ -60,7 +60,9 @@ class InnReach:
         Raises:
             BlockedError: the server holds one form at a time and holds another (``SERVER_TAKEN``).
         """
-        async with self._locks[place]:
+        if (met := await self._holding(place, who)) is not None:
+            return met
+        async with turn(place, within_s=self.fleet.rules.server.start_s):
             _, config = self.fleet.ways.place(place)
             box = await self.fleet.ways.box(place)
             held: Held | None = None
@@ -69,12 +71,12 @@ class InnReach:
             elif config.kind == "own":
                 held = Held(who.digest, str(who.folder))
             worker = await self.fleet.start(place, held, tell=tell)
-            if config.kind == "openai" or held is None:
-                return self._made(worker, await self.fleet.ways.connect(worker), box)
-            worker = await self._taken(worker, held, displace=displace, tell=tell)
+            if held is not None:
+                worker = await self._taken(worker, held, displace=displace, tell=tell)
+                await asyncio.to_thread(self._used, held.digest, place)
             self._tend()
-            await asyncio.to_thread(self._used, held.digest, place)
-            return self._made(worker, await self.fleet.ways.connect(worker), box)
+            self._met[place] = worker
+            return Ready(await self.fleet.ways.connect(worker), box.id, place, worker.id)
 
     async def aclose(self) -> None:
         """Let go of all connections; servers stay until their leases end."""
@@ -83,6 +85,23 @@ class InnReach:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._tending
         await self.fleet.aclose()
+
+    async def _holding(self, place: str, who: Speaker) -> Ready | None:
+        """The server met here before, where it holds the form still; whether it does is asked of itself, and proved with each answer."""
+        worker = self._met.get(place)
+        known = await asyncio.to_thread(self.fleet.known, worker.id) if worker is not None else None
+        if worker is None or known is None or known.state == "broken" or not known.runs:
+            return None
+        try:
+            self.fleet.ways.place(place)
+            server = await self.fleet.ways.connect(worker)
+            held = {each.digest for each in await server.models() if each.loaded}
+        except ServerError:
+            self._met.pop(place, None)
+            return None
+        if server.strict and who.digest not in held:
+            return None
+        return Ready(server, (await self.fleet.ways.box(place)).id, place, worker.id)
 
     # ------------------------------------------------------------ taking a form up
 
@@ -143,9 +162,6 @@ class InnReach:
             fix="promote the form you mean to that place, or ask the one that works there",
             code="SERVER_TAKEN",
         )
-
-    def _made(self, worker: Worker, server: Server, box: Box) -> Ready:
-        return Ready(server, box.id, worker.box, worker.id)
 
     def _tend(self) -> None:
         if self._tending is None or self._tending.done():
