@@ -155,6 +155,13 @@ BENCHMARKS = (
         "the own inference worker: batched answers beside one by one, what strictness costs, how long loading takes",
         ("--models", "pip", "--rounds", "1", "--tokens", "4"),
     ),
+    Benchmark(
+        "jobs",
+        "benchmarks.jobs",
+        "1 min",
+        "a thousand jobs over four workers that are killed at random: lost, counted twice, and what the table costs",
+        ("--jobs", "50", "--kills", "2", "--work-ms", "20"),
+    ),
     Benchmark("gate", "benchmarks.gate", "3 min", "how often the gate and the screenings err", ("--runs", "20")),
 )
 
