@@ -41,7 +41,8 @@ class SkillEffort:
     skill: str
     """``quests`` for the player's own files."""
     steps: int
-    effort: float
+    effort: float | None
+    """Over the steps whose strain is known; None while there is none, as on the first attempt at a file, whose floor is unknown."""
     zones: tuple[int, int, int, int]
     """Steps in Recovery, Productive, Stretch and Overload."""
     floor: float | None
@@ -268,7 +269,7 @@ class StrainReader:
                 SkillEffort(
                     skill=name,
                     steps=sums.steps,
-                    effort=sums.effort,
+                    effort=sums.effort if any(sums.zones) else None,
                     zones=(sums.zones[0], sums.zones[1], sums.zones[2], sums.zones[3]),
                     floor=_floor(save, name),
                     levels=len(costs),

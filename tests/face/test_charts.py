@@ -248,7 +248,7 @@ def page(**changes: object) -> StrainData:
         "efforts": (
             SkillEffort("bin", 2000, 812.4, (10, 200, 700, 1090), 0.02, 2, 150.0, 2.0, 2 / 300),
             SkillEffort("sy", 1000, 300.0, (0, 1000, 0, 0), 0.02, 1, 280.0, 2.8, 0.01),
-            SkillEffort("quests", 40, 20.0, (0, 0, 0, 0), None, 0, None, None, None),
+            SkillEffort("quests", 40, None, (0, 0, 0, 0), None, 0, None, None, None),
         ),
         "costs": (LevelCost("sy", 1, 2990, 900, 280.0, 2.8, 0.01), LevelCost("bin", 1, 540, 500, 100.0, None, None)),
         "duel": Duel(3000, 0.15, 0.21, 3, 1),
@@ -294,7 +294,8 @@ def test_both_sides_of_the_duel_are_told() -> None:
 def test_effort_meters_are_as_long_as_the_effort_and_name_the_thriftiest() -> None:
     rows = text(effort_rows(page().efforts, PLAIN, 110)).splitlines()
     bars = [sum(line.count(fill) for fill in "░▒▓█") for line in rows[1:4]]
-    assert bars[0] > bars[1] > bars[2] > 0 and bars[1] == round(bars[0] * 300 / 812.4)
+    assert "no floor yet" in rows[3] and bars[2] == 0, "unknown is not drawn as a short meter"
+    assert bars[0] > bars[1] > 0 and bars[1] == round(bars[0] * 300 / 812.4)
     assert "▲" in rows[2] and "▲" not in rows[1] and "–" in rows[3]
     assert "nothing has been trained yet" in text(effort_rows((), PLAIN, 110))
 

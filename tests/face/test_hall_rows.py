@@ -241,7 +241,7 @@ def test_the_story_has_a_page_for_each_day_and_one_for_the_whole_way(folder: Sav
         days, whole = Pages().read(save, GameReader(), "chronicle"), Pages().read(save, GameReader(), "journey")
     assert [day.day for day in days.days] == ["2025-11-24"]
     assert "2025-11-24" in text(saga_page.chronicle_sheet(days, PLAIN, 70))
-    assert "1,250" in text(saga_page.journey_sheet(whole, PLAIN, 70))
+    assert "1,250" in text(saga_page.journey_sheet(whole, None, PLAIN, 70))
 
 
 def test_every_channel_and_level_has_its_word() -> None:

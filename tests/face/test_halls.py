@@ -220,6 +220,14 @@ async def test_the_log_is_narrowed_by_channel_level_and_word_and_escape_widens_i
         await pilot.press("escape")
         await settle(pilot)
         assert listed(page).replace("▌", " ") == everything.replace("▌", " ")
+        await pilot.press("slash", *"Checkpoint saved", "enter")
+        await settle(pilot)
+        assert "not finite" not in listed(page)
+        page.query_one("#find", Input).value = "system.incident"
+        await settle(pilot)
+        assert "not finite" in listed(page) and "Checkpoint saved" not in listed(page), "types are found, too"
+        await pilot.press("escape")
+        await settle(pilot)
         while "checkpoint" not in str(page.listing.border_title):
             await pilot.press("f")
             await settle(pilot)

@@ -245,6 +245,10 @@ async def test_the_time_chart_alone_says_what_is_told_apart_and_what_is_not(fold
         await pilot.press("enter")
         await settle(pilot)
         told = drawn(app, "#charts", page)
+        await pilot.press("escape")
+        assert not page.shown.alone and app.top is page, "escape shows all charts first"
+        await pilot.press("escape")
+        assert app.top.place == "battle"
     assert "█ training 89%" in told and "░ rest" in told
     assert "forward, backward and optimizer are not measured apart" in told.splitlines()[1]
 

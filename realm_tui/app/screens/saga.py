@@ -69,16 +69,18 @@ class SagaScreen(ListPage[SagaView]):
         if self._part == "chronicle":
             return saga_page.chronicle_sheet(data, look, width)
         if self._part == "journey":
-            return saga_page.journey_sheet(data, look, width)
+            return saga_page.journey_sheet(data, key, look, width)
         return saga_page.day_sheet(data, data.line(key), look, width)
 
     def subject(self, data: SagaView, key: str | None) -> object:
-        """The page stays where it is while the cursor goes through the deeds of its day."""
+        """The page stays where it is while the cursor goes through the deeds of its day, or through the journey."""
+        if self._part == "journey":
+            return self._part
         line = data.line(key)
         return key if line is None else saga_page.day_of(line)
 
     def spot(self, rows: Sequence[Row]) -> int | None:
-        return saga_page.spot_of(rows) if self._part == "saga" else None
+        return saga_page.spot_of(rows) if self._part != "chronicle" else None
 
     def sheet_title(self, data: SagaView, key: str | None, look: Look) -> str:
         if self._part == "journey":

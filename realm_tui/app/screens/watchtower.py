@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.events import Click, MouseScrollDown, MouseScrollUp
 from textual.message import Message
 
@@ -90,6 +91,7 @@ class WatchtowerScreen(SpanPage[Watch]):
     """Loss, held-out loss, accuracy, learning rate, gradient, speed, time, memory and temperature over steps."""
 
     word = "screen.watchtower"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", show=False)]
     keys: ClassVar[tuple[Action, ...]] = (
         *SPAN_KEYS,
         Action("alone", "enter", "one/all", "one/all", "Show the chosen chart alone, or all of them.", footer_order=0),
@@ -168,6 +170,13 @@ class WatchtowerScreen(SpanPage[Watch]):
     def _change(self, **changes: object) -> None:
         self.shown = replace(self.shown, **changes)  # type: ignore[arg-type]
         self.repaint_data()
+
+    def action_back(self) -> None:
+        """Escape shows all charts again first, and leaves the screen when they are shown already."""
+        if self.shown.words or self.shown.alone or self.shown.log == "all":
+            self._change(words="", alone=False, log="some" if self.shown.log == "all" else self.shown.log)
+        else:
+            self.realm.action_home()
 
     def action_alone(self) -> None:
         self._change(alone=not self.shown.alone)

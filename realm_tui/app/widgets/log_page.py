@@ -15,14 +15,30 @@ from realm_tui.runtime.foreign import clean
 from realm_tui.runtime.log_view import LogView
 
 _TONES = {"whisper": "faint", "notice": "text", "warning": "warn", "alarm": "bad", "crisis": "bad-strong"}
-_FIXED = 11 + 18 + 9 + 3
+_WIDE = 100
+"""Cells from which channels are written out."""
+
+
+def _columns(width: int) -> tuple[int, int, int]:
+    """Cells for the channel, the step and the sentence."""
+    channel, step = (18, 9) if width >= _WIDE else (14, 7)
+    return channel, step, max(10, width - 11 - channel - step - 3)
 
 
 def chosen_lines(view: LogView, channel: str, find: str, least: Alert = "whisper") -> tuple[Line, ...]:
     """Lines of a channel (empty: all) that hold what is looked for, from an alert level on."""
     loud = ALERTS.index(least)
     heard = [one for one in view.lines if channel in ("", one.channel) and ALERTS.index(one.alert) >= loud]
-    return tuple(matching(heard, find) if find else heard)
+    if not find:
+        return tuple(heard)
+    said, wanted = set(map(id, matching(heard, find))), find.casefold()
+    return tuple(one for one in heard if id(one) in said or any(wanted in word for word in _filed(one)))
+
+
+def _filed(line: Line) -> tuple[str, ...]:
+    """Where an event is filed: its type, and its channel in both voices."""
+    channel = entry(f"log.channel.{line.channel}")
+    return (line.event.type, channel.named("plain").casefold(), channel.named("tavern").casefold())
 
 
 def log_items(lines: tuple[Line, ...], look: Look) -> list[Item]:
@@ -33,22 +49,24 @@ def log_items(lines: tuple[Line, ...], look: Look) -> list[Item]:
 def _row(line: Line, look: Look, width: int) -> Row:
     tone = _TONES[line.alert]
     mark = entry(f"alert.{line.alert}").icon
+    channel, step, said = _columns(width)
     return columns(
         (moment(line.event.at)[5:16], 11, "muted"),
-        (f"{mark} {label(f'log.channel.{line.channel}', look.names)}", 18, tone if tone != "text" else "muted"),
-        (whole(line.event.step), -9, "faint"),
-        (f"{line.tale.icon} {clean(line.tale.text(look.names))}", max(10, width - _FIXED), line.tale.tone),
+        (f"{mark} {label(f'log.channel.{line.channel}', look.names)}", channel, tone if tone != "text" else "muted"),
+        (whole(line.event.step), -step, "faint"),
+        (f"{line.tale.icon} {clean(line.tale.text(look.names))}", said, line.tale.tone),
     )
 
 
 def log_head(look: Look, width: int) -> list[Row]:
     """Column titles."""
+    channel, step, said = _columns(width)
     return [
         columns(
             ("UTC", 11, "muted"),
-            (label("log.channel", look.names), 18, "muted"),
-            (label("training.step", look.names), -9, "muted"),
-            ("", max(4, width - _FIXED), "muted"),
+            (label("log.channel", look.names), channel, "muted"),
+            (label("training.step", look.names), -step, "muted"),
+            ("", said, "muted"),
         )
     ]
 

@@ -62,7 +62,9 @@ def region_sheet(view: MapView, key: str | None, look: Look, width: int) -> list
         tiers = ", ".join(name_of("tier", tier, look.names) for tier in land.tiers)
         rows += told(label("tier", look.names).lower(), tiers, width)
     if land.unlocked is not None:
-        rows += [named("opened", _when(land.unlocked), "good"), named("proof", clean(land.unlocked.source), "muted")]
+        rows.append(named("opened", _when(land.unlocked), "good"))
+        if land.unlocked.source:
+            rows.append(named("proof", clean(land.unlocked.source), "muted"))
     elif land.asks:
         rows += [GAP, heading("what it asks"), *(_condition(one, look, width) for one in land.asks)]
     else:
@@ -79,7 +81,7 @@ def region_sheet(view: MapView, key: str | None, look: Look, width: int) -> list
 
 
 def _when(deed: Deed) -> str:
-    return f"step {whole(deed.step)}, {moment(deed.at)}"
+    return f"step {whole(deed.step)}" + (f", {moment(deed.at)}" if deed.at is not None else "")
 
 
 def _condition(one: Condition, look: Look, width: int) -> Row:

@@ -68,7 +68,7 @@ def day_sheet(view: LogView, line: Line | None, look: Look, width: int) -> list[
 
 
 def spot_of(rows: Sequence[Row]) -> int | None:
-    """The row in which the deed under the cursor begins on the page of its day."""
+    """The row in which what is under the cursor begins on the page that tells all of it."""
     return next((at for at, row in enumerate(rows) if any(role == "strong" for _, role in row)), None)
 
 
@@ -105,17 +105,21 @@ def _tale_row(tale: Tale, look: Look, width: int) -> Row:
     return columns((tale.icon, 1, tale.tone), (clean(tale.text(look.names)), max(8, width - 4), tale.tone))
 
 
-def journey_sheet(view: SagaView, look: Look, width: int) -> list[Row]:
-    """The whole journey as one page."""
-    return [] if view.journey is None else tale_rows(view.journey.lines(view.hero), look, width)
+def journey_sheet(view: SagaView, key: str | None, look: Look, width: int) -> list[Row]:
+    """The whole journey as one page; the moment under the cursor stands out."""
+    if view.journey is None:
+        return []
+    here = int(key) if key is not None and key.isdigit() else None
+    return tale_rows(view.journey.lines(view.hero), look, width, here)
 
 
-def tale_rows(tales: Sequence[Tale], look: Look, width: int) -> list[Row]:
-    """Sentences, each broken into as many lines as it takes."""
+def tale_rows(tales: Sequence[Tale], look: Look, width: int, here: int | None = None) -> list[Row]:
+    """Sentences, each broken into as many lines as it takes; the one at ``here`` stands out."""
     rows: list[Row] = []
-    for tale in tales:
+    for at, tale in enumerate(tales):
+        tone = "strong" if at == here else tale.tone
         for i, text in enumerate(wrapped(tale.text(look.names), width - 5)):
-            rows.append(((f" {tale.icon} " if i == 0 else "   ", tale.tone), (text, tale.tone)))
+            rows.append(((f" {tale.icon} " if i == 0 else "   ", tale.tone), (text, tone)))
     return rows
 
 

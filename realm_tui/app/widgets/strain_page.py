@@ -222,12 +222,15 @@ def _duel(data: StrainData, look: Look) -> Row:
     return tuple(out)
 
 
+_NO_FLOOR = "no floor yet"
+
+
 def effort_rows(efforts: Sequence[SkillEffort], look: Look, width: int, *, summed: bool = True) -> list[Row]:
     """One meter per skill: as long as its effort, filled by zones; what it bought stands behind it."""
     rows: list[Row] = [((f" {label('strain.meter', look.names)}", "accent"),)]
     if not efforts:
         return [*rows, ((" nothing has been trained yet" if summed else " summing up…", "faint"),)]
-    most = max(e.effort for e in efforts) or 1.0
+    most = max(e.effort or 0.0 for e in efforts) or 1.0
     known = [e.efficiency for e in efforts if e.efficiency is not None]
     figures = 52 if width >= 70 else 38
     room = max(8, width - 11 - figures)
@@ -240,7 +243,9 @@ def effort_rows(efforts: Sequence[SkillEffort], look: Look, width: int, *, summe
     )
     for one in efforts:
         name = "own files" if one.skill == QUESTS else shorten(clean(one.skill).upper(), 9)
-        meter = _meter(one, max(1, round(room * one.effort / most)))
+        meter: Row = ((shorten(_NO_FLOOR, room), "faint"),)
+        if one.effort is not None:
+            meter = _meter(one, max(1, round(room * one.effort / most)))
         size = width_of(meter)
         top = len(known) > 1 and one.efficiency == max(known)
         rows.append(
