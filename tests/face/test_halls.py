@@ -500,7 +500,7 @@ def fixed_story() -> tuple[Line, ...]:
 @pytest.mark.parametrize(
     ("place", "keys"),
     [
-        ("settings", ()),
+        ("settings", ("slash", *"strain.", "enter")),
         ("settings-danger", ("f", "f")),
         ("log", ("down", "down")),
         ("saga", ("down",)),
