@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
 from textual.binding import Binding, BindingType
-from textual.events import Click, Focus, MouseScrollDown, MouseScrollUp, Resize
+from textual.events import Click, MouseScrollDown, MouseScrollUp, Resize
 from textual.message import Message
 
 from realm_tui.app.drawing import Drawing, Look, Row, fit
@@ -214,10 +214,9 @@ class Listing(Sheet, can_focus=True):
         event.stop()
         self._stand(self._cursor - _WHEEL_ROWS)
 
-    def on_focus(self, _: Focus) -> None:
-        Drawing.redraw(self)
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, _has_focus: bool) -> None:
+        """The cursor shows whether keys act on this list."""
+        super().watch_has_focus(_has_focus)
         Drawing.redraw(self)
 
     def on_resize(self, _: Resize) -> None:
