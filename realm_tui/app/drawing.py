@@ -109,7 +109,6 @@ class Drawing(Widget):
         self._rows: list[Row] = []
         self._strips: list[Strip] = []
         self._width = 0
-        self._late = False
 
     def rows(self, width: int, height: int) -> Sequence[Row]:
         """The rows to draw now; longer ones are cut, missing ones are blank."""
@@ -141,15 +140,7 @@ class Drawing(Widget):
         )
 
     def render_line(self, y: int) -> Strip:
-        if (self._width, len(self._rows)) != self.content_size and not self._late:
-            # A border that comes or goes changes the room inside without a resize.
-            self._late = True
-            self.call_later(self._catch_up)
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.content_size.width, self.rich_style)
-
-    def _catch_up(self) -> None:
-        self._late = False
-        self.redraw()
 
     def on_resize(self, _: Resize) -> None:
         self.redraw()
