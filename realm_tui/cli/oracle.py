@@ -109,8 +109,8 @@ def chat(
         while True:
             if asks:
                 typer.echo("> ", nl=False, err=True)
-            words = sys.stdin.readline().strip()
-            if not words:
+            words = sys.stdin.readline().rstrip("\r\n")
+            if not words.strip():
                 return
             try:
                 (turn,) = inn.put(replace(wish, words=words), None if as_json else _print_piece)

@@ -222,7 +222,7 @@ class OracleScreen(Page[OracleView]):
             self._talk = new_talk()
         how = self._how(data)
         wish = Wish(
-            words.strip(),
+            words,
             names,
             self._place,
             self._talk,
