@@ -161,6 +161,11 @@ BENCHMARKS = (
         "1 min",
         "a thousand jobs over four workers that are killed at random: lost, counted twice, and what the table costs",
         ("--jobs", "50", "--kills", "2", "--work-ms", "20"),
+        "inn",
+        "benchmarks.inn",
+        "1 min",
+        "putting a form to work here and over SSH: each stage, until the first answer; what a question costs beside its answer",
+        ("--forms", "2", "--questions", "3"),
     ),
     Benchmark("gate", "benchmarks.gate", "3 min", "how often the gate and the screenings err", ("--runs", "20")),
 )

@@ -240,8 +240,8 @@ def at_the_inn(folder: SaveFolder, form: str, place: str, *, undo: bool, anyway:
                 return
             say(f"{back['undone']} steps down")
             typer.echo(f"at work: {back['name'] or 'nothing'}")
-            if back["champion"]:
-                typer.echo(f"champion: {back['champion']}")
+            if back["uncrowned"]:
+                typer.echo(f"champion: {back['champion'] or 'nobody'}")
             return
         done = inn.run(lambda reach: crown.promote(reach, folder, form, where, anyway=anyway, tell=inn.tell))
     if as_json:

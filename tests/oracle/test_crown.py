@@ -107,13 +107,14 @@ async def test_one_step_back_restores_what_worked_and_who_reigned(told: SaveFold
     await crown.promote(village, told, "900", "inn")
     await crown.promote(village, told, "400", "inn")
     back = await crown.take_back(village, told, "inn")
-    assert back["undone"] and back["name"] == back["champion"]
+    assert back["undone"] and back["uncrowned"] and back["name"] == back["champion"]
     assert champion(told) == 900 and set(village.servers["inn"].holds) == {digest(told, 900)}
     with opened(told) as save:
         working = ceremonies.at_work(save.conn, "inn")
         assert working is not None and working.step == 900
     again = await crown.take_back(village, told, "inn")
-    assert again == {"undone": working.name, "name": None, "champion": None} and champion(told) == 900
+    assert again == {"undone": working.name, "name": None, "uncrowned": False, "champion": None}
+    assert champion(told) == 900
 
 
 async def test_auto_deploy_follows_the_champion_and_what_is_shown_to_be_better(

@@ -67,12 +67,13 @@ class _Way:
     stage: str = "gate"
     seconds: dict[str, float] = field(default_factory=dict)
     detail: dict[str, Any] = field(default_factory=dict)
-    _began: float = field(default_factory=clock.monotonic)
+    began: float = field(default_factory=clock.monotonic)
+    """When the stage under way began."""
 
     def reach(self, stage: str, **known: Any) -> None:
         """Write down that the stage before is over, and which one begins."""
         now = clock.monotonic()
-        self.seconds[self.stage], self._began, self.stage = now - self._began, now, stage
+        self.seconds[self.stage], self.began, self.stage = now - self.began, now, stage
         self._write(stage, over=stage == "crowned", **known)
 
     def fail(self, error: RealmError | None) -> None:
@@ -179,6 +180,7 @@ async def promote(
     from engine.trainer.promotion import find_form
 
     tell("gate: what the exams say")
+    began = clock.monotonic()
     with opened(folder, write=True) as save:
         form = find_form(save.conn, which)
         who, rules = of_checkpoint(save, form), save.rules.inn.crown
@@ -187,7 +189,7 @@ async def promote(
         before = ceremonies.at_work(save.conn, place)
         reigning = ledger.champion(save.conn, form.campaign_id)
         reigns = reigning is not None and reigning.checkpoint_id == form.id
-        way = _Way(folder, ceremonies.begin(save.conn, _begun(form, kind, place, before)))
+        way = _Way(folder, ceremonies.begin(save.conn, _begun(form, kind, place, before)), began=began)
     way.detail["doubt"] = doubt
     swapped: Ready | None = None
     try:
@@ -228,14 +230,12 @@ async def promote(
     )
 
 
-async def take_back(
-    reach: Reach, folder: SaveFolder, place: str, *, tell: Tell = lambda _: None
-) -> dict[str, str | None]:
+async def take_back(reach: Reach, folder: SaveFolder, place: str, *, tell: Tell = lambda _: None) -> dict[str, Any]:
     """Undo the newest ceremony at a place: the form before it works there again, and reigns again where the ceremony crowned.
 
     Returns:
-        ``undone``: the form that steps down; ``name``: the one that works there now (None: nobody did before); ``champion``: who reigns
-        again (None: the crown was not touched, or nobody reigned before).
+        ``undone``: the form that steps down; ``name``: the one that works there now (None: nobody did before); ``uncrowned``: whether it
+        lost the crown, too; ``champion``: who reigns again (None: nobody, or the crown was not touched).
 
     Raises:
         BlockedError: nothing was put to work there (``NOTHING_AT_WORK``).
@@ -267,7 +267,8 @@ async def take_back(
         again = (await asyncio.to_thread(uncrown, folder, progress=tell)).get("name")
     with opened(folder, write=True) as save:
         ceremonies.advance(save.conn, now.id, "undone", over=True)
-    return {"undone": now.name, "name": before.name if before is not None else None, "champion": again}
+    name = before.name if before is not None else None
+    return {"undone": now.name, "name": name, "uncrowned": crown_moves, "champion": again}
 
 
 def due(save: OpenedSave, place: str) -> str | None:
