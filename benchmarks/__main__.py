@@ -161,6 +161,8 @@ BENCHMARKS = (
         "1 min",
         "a thousand jobs over four workers that are killed at random: lost, counted twice, and what the table costs",
         ("--jobs", "50", "--kills", "2", "--work-ms", "20"),
+    ),
+    Benchmark(
         "inn",
         "benchmarks.inn",
         "1 min",

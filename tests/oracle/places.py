@@ -20,6 +20,7 @@ from realm_tui.runtime.inn.servers.contract import (
     Kind,
     ModelMismatchError,
     Served,
+    ServerGoneError,
     served_name,
 )
 from saves import ledger
@@ -53,6 +54,8 @@ class Parrot:
         self.says: Callable[[str, str], str] = lambda name, words: f"{name} heard: {words}"
         self.heard: list[Ask] = []
         self.lies = False
+        self.drops = 0
+        """So many questions find nobody any more."""
         self.gate: asyncio.Event | None = None
         """Where it is set, an answer stalls after its first piece until it is."""
 
@@ -63,6 +66,9 @@ class Parrot:
         return tuple(Served(served_name(digest), digest, True) for digest in self.holds)
 
     async def ask(self, ask: Ask) -> AsyncIterator[str | Answer]:
+        if self.drops:
+            self.drops -= 1
+            raise ServerGoneError("the parrot")
         self.heard.append(ask)
         assert ask.messages is not None
         if ask.digest not in self.holds:
@@ -107,6 +113,8 @@ class Village:
         self.refuses: dict[str, RealmError] = {}
         """What stands in the way to a place."""
         self.closed = False
+        self.looked = 0
+        """How often a server was asked for."""
 
     async def bring(self, place: str, who: Speaker, *, tell: Tell) -> Brought:
         if place in self.refuses:
@@ -117,6 +125,7 @@ class Village:
         return Brought(120 if new else 0, 0.01, f"store/ckpt/{who.digest}")
 
     async def ready(self, place: str, who: Speaker, *, displace: bool, tell: Tell) -> Ready:
+        self.looked += 1
         if place in self.refuses:
             raise self.refuses[place]
         server = self.servers[place]

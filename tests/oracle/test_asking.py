@@ -97,6 +97,18 @@ async def test_a_conversation_that_does_not_fit_loses_its_oldest_exchanges(told:
     assert failed.value.code == "QUESTION_TOO_LONG"
 
 
+async def test_a_server_that_went_away_since_it_was_met_is_looked_at_again_once(
+    told: SaveFolder, village: Village
+) -> None:
+    village.servers["arena"].drops = 1
+    turn = await ask(village, told, question(told, "900", "still there?"), keep=KEEP)
+    assert turn.answer and village.looked == 2 and len(kept(told)) == 1
+    village.servers["arena"].drops = 2
+    with pytest.raises(RealmError) as failed:
+        await ask(village, told, question(told, "900", "and now?"), keep=KEEP)
+    assert failed.value.code == "SERVER_GONE" and kept(told)[0].error_code == "SERVER_GONE"
+
+
 async def test_two_forms_answer_one_question_and_one_that_fails_stops_nobody(
     told: SaveFolder, village: Village
 ) -> None:

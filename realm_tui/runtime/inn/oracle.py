@@ -17,7 +17,18 @@ from configs.errors import RealmError, UsageError
 from configs.inn import OracleRules
 from configs.paths import SaveFolder
 from realm_tui.runtime.inn.forms import Speaker, speaker
-from realm_tui.runtime.inn.servers.contract import Answer, Ask, Kind, Message, ModelMismatchError, Sampling, Server
+from realm_tui.runtime.inn.servers.contract import (
+    Answer,
+    Ask,
+    FormMissingError,
+    Kind,
+    Message,
+    ModelMismatchError,
+    Sampling,
+    Server,
+    ServerGoneError,
+    ServerLostError,
+)
 from realm_tui.runtime.opened import OpenedSave, opened
 from saves.oracle import Turn, add_turn, talk_turns
 
@@ -263,15 +274,7 @@ async def ask(
     """
     asked = _Asked(question)
     try:
-        asked.ready = await reach.ready(question.place, question.who, displace=question.displace, tell=tell)
-        tell("")
-        while True:
-            try:
-                await asked.listen(on_piece)
-                break
-            except RealmError as error:
-                if error.code != TOO_LONG or not asked.forget_oldest():
-                    raise
+        await _answered(reach, asked, on_piece, tell)
     except asyncio.CancelledError:
         _write(folder, asked.turn(finish="stopped"), keep)
         raise
@@ -282,6 +285,24 @@ async def ask(
             await asyncio.to_thread(_write, folder, asked.turn(error=error), keep)
         raise
     return await asyncio.to_thread(_write, folder, asked.turn(), keep)
+
+
+async def _answered(reach: Reach, asked: _Asked, on_piece: OnPiece, tell: Tell) -> None:
+    """Hear the answer out; a server that is not any more as it was met is asked for anew, once."""
+    question, again = asked.question, False
+    while True:
+        asked.ready = await reach.ready(question.place, question.who, displace=question.displace, tell=tell)
+        tell("")
+        try:
+            await asked.listen(on_piece)
+            return
+        except (ServerGoneError, ServerLostError, FormMissingError):
+            if again or asked.pieces:
+                raise
+            again = True
+        except RealmError as error:
+            if error.code != TOO_LONG or not asked.forget_oldest():
+                raise
 
 
 async def compare(
