@@ -169,6 +169,13 @@ BENCHMARKS = (
         "putting a form to work here and over SSH: each stage, until the first answer; what a question costs beside its answer",
         ("--forms", "2", "--questions", "3"),
     ),
+    Benchmark(
+        "sync",
+        "benchmarks.sync",
+        "2 min",
+        "a box over SSH on the loopback: bringing forms there beside plain SFTP, again, after a cut; noticing a lost line",
+        ("--mb", "20", "--rounds", "1", "--losses", "1"),
+    ),
     Benchmark("gate", "benchmarks.gate", "3 min", "how often the gate and the screenings err", ("--runs", "20")),
 )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.sshd import NoSshdError, Sshd, make_sshd
 from configs.facilities import Host
 from configs.loader import load_game
 from realm_tui.runtime.inn import pins
@@ -19,7 +20,6 @@ from realm_tui.runtime.inn.box import LocalBox
 from realm_tui.runtime.inn.ssh import SshBox
 from saves.checkpoint_folder import LEDGER_FILE, model_digest
 from tests.inn.small_server import small_server
-from tests.inn.sshd import Sshd, make_sshd
 
 MakeForm = Callable[..., Path]
 
@@ -94,7 +94,10 @@ def room() -> Iterator[Path]:
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[Sshd]:
     """A real SSH server."""
-    found = make_sshd(tmp_path / "sshd")
+    try:
+        found = make_sshd(tmp_path / "sshd")
+    except NoSshdError as reason:
+        pytest.skip(str(reason))
     yield found
     found.stop()
 

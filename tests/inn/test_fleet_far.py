@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.sshd import Sshd
 from configs.facilities import Facilities
 from configs.loader import load_hero
 from configs.paths import SaveFolder
@@ -21,7 +22,6 @@ from realm_tui.runtime.inn.servers.contract import Answer, Ask, Sampling, Server
 from realm_tui.runtime.inn.ssh import SshBox
 from saves.database import create_save
 from tests.inn.conftest import MakeForm, digest_of
-from tests.inn.sshd import Sshd
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from benchmarks.sshd import Sshd
 from configs.errors import BlockedError, RealmError, UsageError
 from configs.facilities import load_facilities
 from realm_tui.cli.main import app
 from realm_tui.runtime.inn import hosts, pins
 from realm_tui.runtime.inn.box import LocalBox
-from tests.inn.sshd import Sshd
 
 
 def realm(*args: str) -> Result:
@@ -94,19 +94,14 @@ def test_a_machine_is_forgotten_with_its_places_and_its_key(sshd: Sshd) -> None:
     assert set(load_facilities().facilities) == {"arena", "attic"} and pins.pins_of("box") == []
 
 
-def test_a_machine_can_be_wiped_before_it_is_forgotten(sshd: Sshd) -> None:
-    add(sshd, "--fingerprint", fingerprint(sshd))
-    realm("host", "test", "box")
-    assert (sshd.folder / "realm" / "inn" / "bin").is_dir()
-    assert realm("host", "remove", "box", "--wipe").exit_code == 0
-    assert not (sshd.folder / "realm" / "inn").exists() and load_facilities().hosts == {}
-
-
-def test_what_a_place_lacks_is_said_before_anything_is_done(sshd: Sshd) -> None:
+def test_what_a_place_lacks_is_said_before_anything_is_done_and_a_wipe_leaves_nothing(sshd: Sshd) -> None:
     add(sshd, "--serve", "vllm", "--fingerprint", fingerprint(sshd))
     steps = {step["id"]: step for step in json.loads(realm("host", "setup", "box", "--json").stdout)["steps"]}
     assert steps["folders"]["state"] == "needed" and steps["packages"]["detail"].startswith("pip install vllm")
-    assert not (sshd.folder / "realm" / "inn" / "run").exists()
+    inn = sshd.folder / "realm" / "inn"
+    assert (inn / "bin").is_dir() and not (inn / "run").exists()
+    assert realm("host", "remove", "box", "--wipe").exit_code == 0
+    assert not inn.exists() and load_facilities().hosts == {}
 
 
 def test_ids_that_are_taken_or_unknown_are_said(sshd: Sshd) -> None:

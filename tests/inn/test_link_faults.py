@@ -14,6 +14,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from benchmarks.sshd import Sshd
 from configs import clock
 from configs.errors import BlockedError, RealmError
 from realm_tui.runtime.inn import hosts, pins, ssh, supervisor, sync
@@ -21,7 +22,6 @@ from realm_tui.runtime.inn.box import LinkLostError, LocalBox
 from realm_tui.runtime.inn.refusals import HostError
 from realm_tui.runtime.inn.ssh import SshBox
 from tests.inn.conftest import MakeForm, far_box
-from tests.inn.sshd import Sshd
 from tests.inn.test_servers_on_a_box import ENV, SERVER, pid_behind
 from tests.inn.waiting import gone, until
 

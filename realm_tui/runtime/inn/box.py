@@ -39,6 +39,8 @@ LinkName = Literal[
 ]
 _LINE_BYTES = 8 << 20
 """Longest line a program may answer with."""
+_END_S = 2.0
+"""How long a command may take to end politely."""
 _MOST_ERROR_BYTES = 64 << 10
 
 
@@ -198,7 +200,8 @@ class LocalBox:
         """See `Box.run`."""
         process = await _spawn(argv)
         try:
-            out, err = await asyncio.wait_for(process.communicate(stdin), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                out, err = await process.communicate(stdin)
         finally:
             await _ended(process)
         return Ran(process.returncode or 0, out, err)
@@ -299,7 +302,8 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, number)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), 2.0)
+                async with asyncio.timeout(_END_S):
+                    await process.wait()
                 return
 
 

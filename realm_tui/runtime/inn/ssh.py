@@ -164,7 +164,8 @@ class SshBox:
             raise refusals.unknown_key(self.host_id, self.host)
         logs_to_file()
         try:
-            conn = await asyncio.wait_for(_connected(self.host, self.user, pins, self.rules), self.rules.link.connect_s)
+            async with asyncio.timeout(self.rules.link.connect_s):
+                conn = await _connected(self.host, self.user, pins, self.rules)
         except (*_LOST, ValueError) as error:
             raise refusals.of_connecting(
                 self.host_id, self.host, self.user, pins, self.rules.link.connect_s, error
@@ -188,7 +189,8 @@ class SshBox:
                 with contextlib.suppress(RealmError):
                     await self._ping()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(conn.wait_closed(), _LOOK_S)
+                    async with asyncio.timeout(_LOOK_S):
+                        await conn.wait_closed()
                 continue
             if self._state.name in ("online", "degraded"):
                 self._lost("the box does not answer any more")
@@ -230,10 +232,6 @@ class SshBox:
     async def close(self) -> None:
         """See `Box.close`."""
         self._closed = True
-        if self._watch is not None:
-            self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
         for path, listener in self._forwards.values():
             if listener is not None:
                 listener.close()
@@ -241,9 +239,14 @@ class SshBox:
         if self._conn is not None:
             self._conn.close()
             try:
-                await asyncio.wait_for(self._conn.wait_closed(), 2.0)
+                async with asyncio.timeout(_END_S):
+                    await self._conn.wait_closed()
             except (TimeoutError, *_LOST):
                 self._conn.abort()
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
         self._state = replace(self._state, name="offline", since=clock.now(), why="let go", fix="")
 
     # ------------------------------------------------------------ commands
@@ -253,10 +256,9 @@ class SshBox:
         for again in (True, False):
             conn = await self.connect()
             try:
-                return await asyncio.wait_for(
-                    conn.create_process(f"exec {shlex.join(_NAMED)} {shlex.join(argv)}", encoding=None),
-                    self.rules.link.command_s,
-                )
+                async with asyncio.timeout(self.rules.link.command_s):
+                    command = f"exec {shlex.join(_NAMED)} {shlex.join(argv)}"
+                    return await conn.create_process(command, encoding=None)
             except (TimeoutError, *_LOST) as error:
                 conn.abort()
                 if not again:
@@ -267,7 +269,8 @@ class SshBox:
         """See `Box.run`; without ``timeout_s`` the rule's time holds."""
         pipe = await self.talk(argv)
         try:
-            return await asyncio.wait_for(pipe.through(stdin), timeout_s or self.rules.link.command_s)
+            async with asyncio.timeout(timeout_s or self.rules.link.command_s):
+                return await pipe.through(stdin)
         finally:
             await pipe.stop()
 
@@ -303,7 +306,8 @@ class SshBox:
     async def _over_sftp(self, doing: Awaitable[T]) -> T:
         """What a transfer gives; its failures as the errors of the interface."""
         try:
-            found = await asyncio.wait_for(doing, self.rules.link.command_s)
+            async with asyncio.timeout(self.rules.link.command_s):
+                found = await doing
         except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection) as error:
             raise self._cut(error) from error
         except asyncssh.SFTPNoSuchFile as error:
@@ -511,9 +515,10 @@ class SshPipe:
         for name in ("TERM", "KILL"):
             group = f"kill -{name} -- -{self._pid} 2>/dev/null || kill -{name} {self._pid}"
             with contextlib.suppress(TimeoutError, *_LOST):
-                await asyncio.wait_for(conn.run(group, check=False), _END_S)
-                await asyncio.wait_for(self._process.wait_closed(), _END_S)
-                return
+                async with asyncio.timeout(_END_S):
+                    await conn.run(group, check=False)
+                    await self._process.wait_closed()
+                    return
 
 
 def _nothing() -> None:
@@ -554,7 +559,8 @@ async def offered_key(host_id: str, host: Host, rules: InnRules) -> Pin:
     options = _reached(host)
     options.pop("agent_path", None)
     try:
-        key = await asyncio.wait_for(asyncssh.get_server_host_key(host.address, **options), rules.link.connect_s)
+        async with asyncio.timeout(rules.link.connect_s):
+            key = await asyncssh.get_server_host_key(host.address, **options)
     except (*_LOST, ValueError) as error:
         user = host.user or getpass.getuser()
         raise refusals.of_connecting(host_id, host, user, (), rules.link.connect_s, error) from error

@@ -20,7 +20,7 @@ from configs.paths import realm_home
 from realm_tui.runtime.inn.box import Box, Ran
 
 _SCRIPTS = ("__init__", "processes", "supervisor", "store", "probe", "main")
-_DOOR = "import sys\nfrom there.main import main\nsys.exit(main())\n"
+_DOOR = "import sys\nsys.path.insert(0, __file__.rpartition('/')[0])\nfrom there.main import main\nsys.exit(main())\n"
 LOG_BYTES = 16 << 20
 """Size at which a server's log begins anew, with its end kept beside it."""
 
@@ -252,24 +252,24 @@ def _scripts() -> tuple[str, dict[str, bytes]]:
     """What is copied to a box, and the hash that names it."""
     source = files("realm_tui.runtime.inn.there")
     found = {f"there/{name}.py": source.joinpath(f"{name}.py").read_bytes() for name in _SCRIPTS}
-    found["__main__.py"] = _DOOR.encode()
+    found["run.py"] = _DOOR.encode()
     return hashlib.sha256(b"".join(found.values())).hexdigest()[:16], found
 
 
 async def command_line(box: Box, command: str) -> list[str]:
     """The command line of the box's side."""
-    return [box.python, "-I", "-S", f"{await box.inn()}/bin/{_scripts()[0]}", command]
+    return [box.python, "-I", "-S", f"{await box.inn()}/bin/{_scripts()[0]}/run.py", command]
 
 
 def missing(ran: Ran) -> bool:
     """The scripts are not there yet: Python could not open them."""
-    return ran.code != 0 and not ran.out and (b"can't open file" in ran.err or b"can't find '__main__'" in ran.err)
+    return ran.code != 0 and not ran.out and b"can't open file" in ran.err
 
 
 async def install(box: Box) -> bool:
     """Copy the scripts there; the one that makes them runnable last. False: they were there."""
     folder = f"{await box.inn()}/bin/{_scripts()[0]}"
-    if await box.exists(f"{folder}/__main__.py"):
+    if await box.exists(f"{folder}/run.py"):
         return False
     for name, data in _scripts()[1].items():
         await box.write(f"{folder}/{name}", data)

@@ -241,7 +241,8 @@ class _Conversation:
             await self._send_all(pipe, missing_there)
         except LinkLostError:
             with contextlib.suppress(TimeoutError, LinkLostError):
-                await asyncio.wait_for(self._ended(pipe), _VERDICT_S)  # a refusal in the middle also ends the line
+                async with asyncio.timeout(_VERDICT_S):
+                    await self._ended(pipe)  # a refusal in the middle also ends the line
             raise
         return await self._ended(pipe)
 

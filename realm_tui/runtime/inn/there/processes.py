@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MARK = "REALM_BOX_RUN"
 """A variable every process of a server inherits: its run folder. It finds children that left the group."""
@@ -35,6 +37,8 @@ def ticks(pid: int) -> int | None:
 
 
 def _said(argv: list[str]) -> str:
+    import subprocess
+
     try:
         return (
             subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout.decode().strip()

@@ -12,13 +12,15 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any, BinaryIO
 
 from .supervisor import RefusedError, in_use
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, BinaryIO
 
 MANIFEST = "MANIFEST.json"
 _CHUNK = 1 << 20
@@ -87,7 +89,7 @@ class Store:
         gone = os.path.join(self.forms, f".gone-{digest}-{os.getpid()}")
         with contextlib.suppress(OSError):
             os.rename(self.form(digest), gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        _remove_tree(gone)
 
     def free(self) -> int:
         """Bytes the user may still write here."""
@@ -98,7 +100,7 @@ class Store:
         """Remove blobs no form refers to, and parts nobody goes on with; without ``alone`` only those that are old."""
         for name in os.listdir(self.forms):
             if name.startswith(".") and (alone or self._old(os.path.join(self.forms, name))):
-                shutil.rmtree(os.path.join(self.forms, name), ignore_errors=True)
+                _remove_tree(os.path.join(self.forms, name))
         for name in os.listdir(self.blobs):
             path = os.path.join(self.blobs, name)
             with contextlib.suppress(OSError):
@@ -109,6 +111,12 @@ class Store:
     @staticmethod
     def _old(path: str) -> bool:
         return time.time() - os.stat(path).st_mtime > _OLD_S
+
+
+def _remove_tree(path: str) -> None:
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def checked(digest: str) -> str:
@@ -367,7 +375,7 @@ def _receive(source: BinaryIO, target: BinaryIO, missing: dict[str, _Part], blob
 def _assemble(store: Store, manifest: dict[str, Any]) -> None:
     digest = manifest["digest"]
     beside = os.path.join(store.forms, f".new-{digest}-{os.getpid()}")
-    shutil.rmtree(beside, ignore_errors=True)
+    _remove_tree(beside)
     os.makedirs(beside, mode=0o700)
     for name, facts in manifest["files"].items():
         path = os.path.join(beside, name)
@@ -375,6 +383,8 @@ def _assemble(store: Store, manifest: dict[str, Any]) -> None:
         try:
             os.link(store.blob(facts["sha256"]), path)
         except OSError:
+            import shutil
+
             shutil.copyfile(store.blob(facts["sha256"]), path)
     with open(os.path.join(beside, MANIFEST), "w", encoding="utf-8") as file:
         json.dump(manifest, file, indent=1, sort_keys=True)
@@ -385,7 +395,7 @@ def _assemble(store: Store, manifest: dict[str, Any]) -> None:
     try:
         os.rename(beside, store.form(digest))
     except OSError:
-        shutil.rmtree(beside, ignore_errors=True)
+        _remove_tree(beside)
         if not store.whole(digest):
             raise
 

@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import re
 import select
-import shutil
 import signal
 import stat
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
 
 from . import processes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _MOST_SOCKET_BYTES = 103
@@ -67,6 +67,9 @@ class Place:
         path = self.path("s")
         if len(os.fsencode(path)) <= _MOST_SOCKET_BYTES:
             return path
+        import hashlib
+        import tempfile
+
         for parent in (tempfile.gettempdir(), "/tmp"):
             folder = os.path.join(parent, f"realm-{os.geteuid()}")
             path = os.path.join(folder, hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16])
@@ -240,6 +243,8 @@ def forget(request: dict[str, Any]) -> dict[str, Any]:
     place = Place(request["root"], request["name"])
     if place.running() is not None:
         raise RefusedError("SERVER_RUNS", f"{place.name} runs")
+    import shutil
+
     shutil.rmtree(place.folder, ignore_errors=True)
     for path in (place.log, f"{place.log}.1"):
         with contextlib.suppress(OSError):
@@ -320,6 +325,8 @@ def _become_supervisor(place: Place, request: dict[str, Any], reader: int, write
 
 
 def _supervise(place: Place, request: dict[str, Any], writer: int) -> None:
+    import subprocess
+
     asked: list[int] = []
     wake_out, wake_in = os.pipe()
     for fd in (wake_out, wake_in):

@@ -1,4 +1,4 @@
-"""A real OpenSSH server on the loopback, run as whoever runs the tests: its own keys, its own port, nothing of the machine's."""
+"""A real OpenSSH server on the loopback, run as whoever starts it: its own keys, its own port, nothing of the machine's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncssh
-import pytest
 
 SSHD = shutil.which("sshd") or next((p for p in ("/usr/sbin/sshd", "/usr/libexec/sshd") if Path(p).is_file()), None)
 _CONFIG = """
@@ -30,6 +29,10 @@ PermitRootLogin prohibit-password
 LogLevel VERBOSE
 Subsystem sftp internal-sftp
 """
+
+
+class NoSshdError(Exception):
+    """There is no OpenSSH server here, or it does not run."""
 
 
 @dataclass
@@ -61,7 +64,7 @@ class Sshd:
         until = time.monotonic() + 10
         while time.monotonic() < until:
             if self.process.poll() is not None:
-                pytest.skip(f"sshd does not run here: {self.log.strip().splitlines()[-1:]}")
+                raise NoSshdError(f"sshd does not run here: {self.log.strip().splitlines()[-1:]}")
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
@@ -99,9 +102,9 @@ class Sshd:
 
 
 def make_sshd(folder: Path) -> Sshd:
-    """A started server; skips the test where there is none or where it cannot run."""
+    """A started server. Raises: NoSshdError."""
     if SSHD is None:
-        pytest.skip("no OpenSSH server (sshd) is installed")
+        raise NoSshdError("no OpenSSH server (sshd) is installed")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
     folder.mkdir(parents=True)
