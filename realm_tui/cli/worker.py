@@ -133,6 +133,20 @@ def stop(name: NameArgument, save: SaveOption = None, as_json: JsonOption = Fals
 
 
 @app.command()
+def sleep(name: NameArgument, save: SaveOption = None, as_json: JsonOption = False) -> None:
+    """Let a server give its card or memory back without ending; it wakes with the next question."""
+    folder = _folder(save)
+    _tell(_with(folder, lambda reach: reach.fleet.sleep(name)), folder, as_json=as_json)
+
+
+@app.command()
+def wake(name: NameArgument, save: SaveOption = None, as_json: JsonOption = False) -> None:
+    """Let a sleeping server take its card again; the form it holds is proved anew."""
+    folder = _folder(save)
+    _tell(_with(folder, lambda reach: reach.fleet.wake(name)), folder, as_json=as_json)
+
+
+@app.command()
 def logs(
     name: NameArgument,
     lines: Annotated[int, typer.Option("--lines", min=1, max=10_000, help="How many, from the end.")] = 100,

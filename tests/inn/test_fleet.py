@@ -19,7 +19,7 @@ from configs.paths import SaveFolder
 from realm_tui.runtime.inn.forms import Speaker
 from realm_tui.runtime.inn.oracle import Ready
 from realm_tui.runtime.inn.reach import InnReach
-from realm_tui.runtime.inn.servers.contract import Answer, Ask, Sampling
+from realm_tui.runtime.inn.servers.contract import Answer, Ask, Sampling, ServerError
 from saves import places
 from saves.database import create_save, open_save
 from tests.inn.conftest import MakeForm, digest_of, end_all
@@ -109,6 +109,9 @@ async def test_a_form_is_brought_started_with_swapped_and_met_again_by_another_p
         assert (worker.pid, worker.state, worker.digest) == (pid, "up", second.digest)
         assert set(worker.detail["prints"]) == {first.digest, second.digest}
         assert (await said(await later.ready("inn", second), second)).digest == second.digest
+        with pytest.raises(ServerError) as cannot:
+            await later.fleet.sleep("inn-vllm")
+        assert cannot.value.code == "SERVER_CANNOT"
         with closing(open_save(save, write=False)) as conn:
             known = {each.digest: each.state for each in conn_places(conn)}
         assert known == {first.digest: "whole", second.digest: "whole"}
@@ -121,6 +124,20 @@ def conn_places(conn: Any) -> list[places.Place]:
     from saves.rows import read
 
     return [read(places.Place, row) for row in conn.execute("SELECT * FROM checkpoint_places").fetchall()]
+
+
+async def test_a_server_that_gave_its_card_back_wakes_with_the_next_question(
+    save: SaveFolder, places_here: Facilities, form: MakeForm
+) -> None:
+    body = places_here.model_dump(mode="json")
+    body["facilities"]["inn"]["resources"] = [{"id": "gpu0", "type": "gpu"}]
+    who = speaker(form(seed=1))
+    async with reaching(save, Facilities.model_validate(body)) as reach:
+        await reach.ready("inn", who)
+        asleep = await reach.fleet.sleep("inn-vllm")
+        assert asleep.state == "sleeping"
+        assert (await said(await reach.ready("inn", who), who)).digest == who.digest
+        assert (await reach.fleet.wake("inn-vllm")).state == "up"
 
 
 async def test_a_form_with_another_tokenizer_gets_a_server_started_anew_and_only_when_it_may_displace(

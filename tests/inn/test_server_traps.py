@@ -400,6 +400,16 @@ async def test_a_server_that_stops_in_mid_answer_is_given_up_after_the_time_of_t
         await server.aclose()
 
 
+async def test_a_server_started_anew_at_the_same_socket_is_asked_as_if_nothing_had_been(room: Path) -> None:
+    first = form(room, "one")
+    server = OwnServer(wire(room))
+    for _ in range(2):
+        async with serving(FakeOwn([first]).app, str(room / "s")):
+            assert (await said(server, first.digest)).digest == first.digest
+        assert (await server.health()).state == "gone"
+    await server.aclose()
+
+
 async def test_a_tunnel_with_nothing_behind_it_is_a_lost_connection(room: Path) -> None:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(room / "s"))

@@ -90,7 +90,7 @@ class InnReach:
         """The server met here before, where it holds the form still; whether it does is asked of itself, and proved with each answer."""
         worker = self._met.get(place)
         known = await asyncio.to_thread(self.fleet.known, worker.id) if worker is not None else None
-        if worker is None or known is None or known.state == "broken" or not known.runs:
+        if worker is None or known is None or known.state != "up":
             return None
         try:
             self.fleet.ways.place(place)

@@ -25,6 +25,7 @@ PREFIX = "realm@"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 SHOWN = 12
 """Letters of a digest that are shown to a person."""
+_MOST_NAMED = 4
 
 
 def served_name(digest: str) -> str:
@@ -264,7 +265,8 @@ class FormMissingError(ServerError):
     error_class = "model_mismatch"
 
     def __init__(self, label: str, asked: str, has: Sequence[str]) -> None:
-        shown = ", ".join((digest_of(name) or name)[:SHOWN] for name in has)
+        shown = ", ".join((digest_of(name) or name)[:SHOWN] for name in has[:_MOST_NAMED])
+        shown += f" and {len(has) - _MOST_NAMED} more" if len(has) > _MOST_NAMED else ""
         super().__init__(
             f"{label} does not serve form {asked[:SHOWN]}",
             why=f"it has {shown}" if shown else "it has no form",

@@ -152,6 +152,22 @@ class Fleet:
             await self._write(stopped)
         return stopped
 
+    async def sleep(self, name: str) -> Worker:
+        """Let a server give its card, or its memory, back without ending.
+
+        Raises:
+            ServerError: this kind of server cannot, or it is not there.
+        """
+        worker = self.worker(name)
+        await (await self.ways.connect(worker)).sleep()
+        return await self._looked(worker)
+
+    async def wake(self, name: str) -> Worker:
+        """Let a server take its card again; what it holds is proved anew."""
+        worker = self.worker(name)
+        await (await self.ways.connect(worker)).wake()
+        return await self._looked(worker)
+
     async def logs(self, name: str, lines: int = 100) -> list[str]:
         """The last lines a started server wrote, safe to draw.
 
@@ -278,7 +294,7 @@ class Fleet:
     async def _until_up(self, worker: Worker, tell: Tell) -> Worker:
         """Wait until a server can chat; one that ends meanwhile is told with its last words."""
         box, began, wait = await self.ways.box(worker.box), clock.monotonic(), _POLL_FIRST_S
-        name, looked_at = self.ways.supervised(worker, box), began
+        name, looked_at, told = self.ways.supervised(worker, box), began, 0
         while True:
             health = await (await self.ways.connect(worker)).health()
             if health.state in ("up", "sleeping", "wrong_model") or worker.state == "broken":
@@ -298,7 +314,9 @@ class Fleet:
                     )
             if now - began > self.rules.server.start_s:
                 raise ServerSilentError(worker.id, self.rules.server.start_s, "starting")
-            tell(f"{worker.id} is loading ({now - began:.0f} s)")
+            if (waited := int(now - began)) > told:
+                told = waited
+                tell(f"{worker.id} is loading ({waited} s)")
             await asyncio.sleep(wait)
             wait = min(2 * wait, _POLL_MOST_S)
 
@@ -317,7 +335,7 @@ class Fleet:
         ended = await supervisor.how_ended(box, name)
         why = "" if ended is None or ended.why == "stopped" else _ENDS.get(ended.why, ended.why)
         if ended is not None and ended.why == "ended" and ended.code is not None:
-            why = f"{why} ({'exit code' if ended.code >= 0 else 'signal'} {abs(ended.code)})"
+            why = f"{why} (exit code {ended.code})" if ended.code >= 0 else f"{_ENDS['killed']} (signal {-ended.code})"
         state = "stopped" if not why else "ended"
         return replace(worker, state=state, why=why, pid=None, ticks=None, digest=None, stopped_at=clock.now())
 

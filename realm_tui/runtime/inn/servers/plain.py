@@ -44,7 +44,9 @@ class PlainServer(Talker):
         return Served(clean(str(item.get("id", ""))), None, loaded=True)
 
     async def chats(self, name: str) -> None:
-        """Draw one token in a conversation: some endpoints know nothing else."""
+        """Draw one token in a conversation: some endpoints know nothing else. One on the network may be paid by the token and is not asked."""
+        if self.wire.is_remote:
+            return
         body = {"model": name, "messages": [{"role": "user", "content": PROBE}], "max_tokens": 1}
         reply = await self.wire.post("/v1/chat/completions", body, within=self.wire.patience.health_s)
         if reply.status >= 500:

@@ -55,6 +55,7 @@ class Wire:
     def __init__(self, address: str, *, label: str, patience: Patience, key: str = "") -> None:
         self.label, self.patience = label, patience
         url = urlsplit(address)
+        self.is_remote = url.scheme == "https"
         over_socket = url.scheme in ("", "unix")
         if not over_socket:
             _refuse_open_road(address, url.scheme, url.hostname or "")
@@ -68,7 +69,7 @@ class Wire:
             timeout=self._timeout(patience.answer_s),
             headers={"Authorization": f"Bearer {key}"} if key else {},
             # A proxy from the environment must never carry a question to a server of this machine.
-            trust_env=url.scheme == "https",
+            trust_env=self.is_remote,
         )
 
     async def get(self, path: str, *, within: float | None = None) -> Reply:
