@@ -254,6 +254,7 @@ def complete(
     owner: str,
     result: Mapping[str, Any],
     *,
+    worker: str | None = None,
     effect: Callable[[sqlite3.Connection], object] | None = None,
 ) -> bool:
     """The holder is done.
@@ -263,6 +264,7 @@ def complete(
         job_id: which job.
         owner: the lease's holder.
         result: what came of it.
+        worker: who did it in the end; None: who was named when it began.
         effect: writes what else belongs to it; with the result in one transaction, and only when the result counts.
 
     Returns:
@@ -275,8 +277,8 @@ def complete(
             job_id,
             owner,
             """status = 'completed', result_json = ?, ended_at = ?, lease_owner = NULL, lease_until = NULL,
-               error_class = NULL, error = NULL""",
-            (encode(dict(result)), now),
+               error_class = NULL, error = NULL, worker = coalesce(?, worker)""",
+            (encode(dict(result)), now, worker),
         )
         if after is None:
             return _completed_by(conn, job_id, owner)

@@ -8,6 +8,7 @@ killed is noticed by the next sweep of any other.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import traceback
 from collections.abc import Callable, Mapping
@@ -207,13 +208,14 @@ class Dispatcher:
         place = Workplace(self._folder, lambda text: None, self._desk, rule.timeout_s)
         try:
             payload = kind.read(job.payload)
-            if not await self._mine(under, lambda c: jobs.begin(c, job.id, under.owner, "here")):
+            if not await self._mine(under, lambda c: jobs.begin(c, job.id, under.owner, f"process {os.getpid()}")):
                 return False
             async with asyncio.timeout(rule.timeout_s):
                 done = await kind.work(job, payload, place)
             under.over = True
             counted = await self._mine(
-                under, lambda c: jobs.complete(c, job.id, under.owner, done.result, effect=done.effect)
+                under,
+                lambda c: jobs.complete(c, job.id, under.owner, done.result, worker=done.worker, effect=done.effect),
             )
             if counted:
                 self._on_change(job, "completed")

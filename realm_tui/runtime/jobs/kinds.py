@@ -56,6 +56,8 @@ class Done:
     result: Mapping[str, Any]
     effect: Callable[[sqlite3.Connection], object] | None = None
     """Writes what else belongs to it, in one transaction with the result, and only when the result counts."""
+    worker: str | None = None
+    """Who did it; None: the process of the dispatcher."""
 
 
 @dataclass(frozen=True, slots=True)

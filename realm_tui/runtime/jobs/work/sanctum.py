@@ -78,7 +78,8 @@ async def inference(job: Job, payload: Inference, place: Workplace) -> Done:
                     "tokens": answer.tokens,
                     "seconds": answer.seconds,
                     "finish": answer.finish,
-                }
+                },
+                worker=seat.worker,
             )
     from realm_tui.runtime.orders import ask
 
