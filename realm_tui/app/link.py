@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 from configs.errors import BlockedError, RealmError
 from configs.paths import SaveFolder
 from engine.link.protocol import Verb
+from realm_tui.runtime.aside import on_thread
 
 if TYPE_CHECKING:
     from realm_tui.runtime.inn.loop import InnLoop
@@ -58,30 +58,6 @@ class Link(Protocol):
 
     async def visit(self, deed: Visit[T], on_progress: OnProgress) -> T:
         """What ``deed`` does at the Inn, on the Inn's own loop; cancelling the one who waits cancels it there."""
-
-
-async def on_thread(work: Callable[[], T], name: str) -> T:
-    """The result of ``work`` on a daemon thread of its own; leaving the program does not wait for it."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-
-    def settle(set_it: Callable[[Any], None], value: Any) -> None:
-        if not done.done():
-            set_it(value)
-
-    def run() -> None:
-        outcome: tuple[Callable[[Any], None], Any]
-        try:
-            outcome = (done.set_result, work())
-        except BaseException as error:
-            outcome = (done.set_exception, error)
-        try:
-            loop.call_soon_threadsafe(settle, *outcome)
-        except RuntimeError:  # the app has left meanwhile; nobody waits any more
-            return
-
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return await done
 
 
 def _told(on_progress: OnProgress) -> OnProgress:

@@ -262,3 +262,34 @@ def test_a_service_of_a_broken_save_says_so(tmp_path: Path) -> None:
         while not told:
             os.sched_yield()
     assert "there is no save" in told[0]
+
+
+_LEAVES = """
+import sys, time
+from pathlib import Path
+from configs.paths import SaveFolder
+from realm_tui.runtime.aside import on_thread
+from realm_tui.runtime.jobs.kinds import Done
+from realm_tui.runtime.jobs.service import JobService
+from tests.jobs.test_dispatcher import dispatcher
+
+async def act(job):
+    print("begun", flush=True)
+    await on_thread(lambda: time.sleep(600), "an engine that is slow to answer")
+    return Done({})
+
+folder = SaveFolder(Path(sys.argv[1]))
+with JobService(folder, make=lambda: dispatcher(folder, act)):
+    sys.stdin.read()
+"""
+
+
+def test_leaving_never_waits_for_an_engine_that_is_slow_to_answer(folder: SaveFolder, save: SaveConnection) -> None:
+    made = jobs.submit(save, "report", {})
+    command = [sys.executable, "-c", _LEAVES, str(folder.root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as leaving:
+        assert leaving.stdout is not None and leaving.stdout.readline() == b"begun\n"
+        assert leaving.stdin is not None
+        leaving.stdin.close()
+        assert leaving.wait(30) == 0
+    assert jobs.job(save, made.id).status == "pending"

@@ -77,7 +77,8 @@ def app(folder: SaveFolder, names: str = "tavern") -> RealmApp:
 async def opened(pilot: Pilot[int], running: RealmApp) -> None:
     running.action_go("jobs")
     await settle(pilot)
-    await until(pilot, lambda: getattr(running.top, "data", None) is not None)
+    page = running.top
+    await until(pilot, lambda: getattr(page, "data", None) is not None and not page._looking)  # type: ignore[attr-defined]
     await settle(pilot)
 
 

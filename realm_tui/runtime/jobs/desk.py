@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from configs.errors import RealmError
 from configs.facilities import Facilities, load_facilities
 from configs.paths import SaveFolder
+from realm_tui.runtime.aside import on_thread
 from realm_tui.runtime.inn.forms import Speaker, default_form, of_checkpoint, speaker
 from realm_tui.runtime.jobs.kinds import JobError, NotYetError, Seat, Tell, error_class_of
 from realm_tui.runtime.opened import OpenedSave, opened
@@ -44,7 +44,7 @@ class InnDesk:
 
         This one is asked only where the rules say `inn`. A full server gives way to an exam, but not where a champion works.
         """
-        who, places = await asyncio.to_thread(self._wanted, form, digest, strict)
+        who, places = await on_thread(lambda: self._wanted(form, digest, strict), "job-desk")
         why = "no machine elsewhere has an inference server"
         for place, champion in places:
             try:
@@ -63,7 +63,7 @@ class InnDesk:
     async def bring(self, form: str | None, place: str, *, tell: Tell) -> Mapping[str, Any]:
         """Have a form lie at a place (see `Desk.bring`)."""
         self._places().facility(place)
-        who = await asyncio.to_thread(self._speaker, form, None)
+        who = await on_thread(lambda: self._speaker(form, None), "job-desk")
         brought = await self._way().bring(place, who, tell=tell)
         return {
             "form": who.name,

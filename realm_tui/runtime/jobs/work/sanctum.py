@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from configs.errors import RealmError
 from configs.paths import SaveFolder
+from realm_tui.runtime.aside import on_thread
 from realm_tui.runtime.jobs.kinds import Done, Eval, Inference, JobError, NotYetError, Spar, Sync, Workplace
 from saves.jobs import Job
-
-T = TypeVar("T")
 
 
 async def eval(job: Job, payload: Eval, place: Workplace) -> Done:  # noqa: A001  # named as its kind
@@ -30,7 +27,7 @@ async def sparring(job: Job, payload: Spar, place: Workplace) -> Done:
     from realm_tui.runtime.sparring import spar
 
     _engine_lives(place.folder)
-    bout = await _on_thread(
+    bout = await on_thread(
         lambda: spar(
             place.folder,
             skill=payload.skill,
@@ -38,7 +35,8 @@ async def sparring(job: Job, payload: Spar, place: Workplace) -> Done:
             rounds=payload.rounds,
             targeted=payload.targeted,
             progress=place.tell,
-        )
+        ),
+        "job-sparring",
     )
     facts = bout.facts
     return Done(
@@ -83,7 +81,7 @@ async def inference(job: Job, payload: Inference, place: Workplace) -> Done:
             )
     from realm_tui.runtime.orders import ask
 
-    result = await _on_thread(
+    result = await on_thread(
         lambda: ask(
             place.folder,
             payload.prompt,
@@ -92,7 +90,8 @@ async def inference(job: Job, payload: Inference, place: Workplace) -> Done:
             temperature=payload.temperature,
             seed=payload.seed,
             max_tokens=payload.max_tokens,
-        )
+        ),
+        "job-inference",
     )
     return Done({**result, "worker": "engine"})
 
@@ -123,13 +122,8 @@ async def _by_engine(place: Workplace, verb: str, args: dict[str, Any]) -> Any:
 
     _engine_lives(place.folder)
     try:
-        return await _on_thread(lambda: order(place.folder, Verb(verb), args, progress=place.tell))
+        return await on_thread(lambda: order(place.folder, Verb(verb), args, progress=place.tell), f"job-{verb}")
     except RealmError as error:
         if error.code in ("NO_ENGINE", "ENGINE_GONE"):
             raise NotYetError(error.what) from error
         raise
-
-
-async def _on_thread(act: Callable[[], T]) -> T:
-    """``act`` on a thread of its own; when the wait is cancelled, the thread ends with what it does."""
-    return await asyncio.to_thread(act)
