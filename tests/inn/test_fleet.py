@@ -242,6 +242,7 @@ async def test_a_running_server_is_adopted_only_when_it_serves_a_form(
         async with serving(FakeVllm(str(known.folder), f"realm@{known.digest}").app, str(room / "b")):
             worker = await reach.fleet.adopt("inn", str(room / "b"), name="old-one")
             assert (worker.digest, worker.state) == (known.digest, "up")
+            assert (await reach.fleet.start("inn")).id == "old-one"
         (gone,) = await reach.fleet.muster()
         assert (gone.id, gone.state) == ("old-one", "gone")
 

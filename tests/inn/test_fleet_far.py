@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ from realm_tui.runtime.inn.oracle import Ready
 from realm_tui.runtime.inn.reach import InnReach
 from realm_tui.runtime.inn.servers.contract import Answer, Ask, Sampling, ServerError
 from realm_tui.runtime.inn.ssh import SshBox
+from saves.checkpoint_folder import LEDGER_FILE, model_digest, sha256
 from saves.database import create_save
 from tests.inn.conftest import MakeForm, digest_of
 
@@ -121,3 +123,34 @@ async def test_two_realms_on_one_machine_have_servers_of_their_own(
     assert theirs != mine and len(await supervisor.servers(far)) == 2
     await other.fleet.stop("inn-vllm")
     assert Path(f"/proc/{mine}").exists()
+
+
+@pytest.mark.full
+async def test_a_small_machine_without_a_card_answers_with_the_realms_own_worker(
+    save: SaveFolder, far: SshBox, tmp_path: Path
+) -> None:
+    from engine.hero.model import save_folder
+    from tests.model.heroes import hatchling, unsettle
+
+    hero, folder = hatchling(), tmp_path / "checkpoint-1-20260101-0000"
+    unsettle(hero, 1)
+    save_folder(hero, hero.weights(), folder)
+    files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+    digest = model_digest(files)
+    (folder / LEDGER_FILE).write_text(json.dumps({"version": 1, "step": 1, "files": files, "digest": digest}))
+    who = Speaker(folder.name, 1, digest, folder)
+    server = {"kind": "own", "python": sys.executable, "environment": {"PYTHONPATH": str(ROOT)}}
+    outpost = Facilities.model_validate(
+        {
+            "hosts": {"box": {"address": "127.0.0.1"}},
+            "facilities": {"post": {"type": "outpost", "host": "box", "base_path": "~/realm", "server": server}},
+        }
+    )
+    reach = InnReach(save, facilities=outpost, open_box=lambda _: far)
+    ready = await reach.ready("post", who)
+    answered = await said(ready, who)
+    assert answered.digest == digest and answered.tokens
+    (worker,) = await reach.fleet.muster()
+    assert (worker.id, worker.state, worker.detail["forms"]) == ("post-own", "up", [digest])
+    await reach.fleet.stop("post-own")
+    await reach.aclose()

@@ -103,6 +103,21 @@ async def test_a_server_whose_reload_failed_is_never_asked_again_though_it_calls
         await other.aclose()
 
 
+async def test_a_swap_that_was_left_half_done_is_found_and_nothing_of_it_is_trusted(room: Path) -> None:
+    first, second = form(room, "one"), form(room, "two")
+    fake = vllm(room, first)
+    fake.label, fake.weights = first.digest, "half"
+    fake.running.clear()
+    async with serving(fake.app, str(room / "s")):
+        server = VllmServer(Wire(str(room / "s"), label="the Inn", patience=Patience(health_s=0.2)))
+        assert (await server.health()).paused
+        for wanted in (first, second):
+            with pytest.raises(ServerBrokenError):
+                await server.take(str(wanted.folder), wanted.digest, None)
+        assert fake.asked == []
+        await server.aclose()
+
+
 async def test_a_server_that_answers_health_but_not_chat_is_broken(room: Path) -> None:
     fake = vllm(room, form(room, "one"))
     fake.weights = None

@@ -127,7 +127,7 @@ class InnReach:
             return await self._anew(worker, held, error.why, displace=displace, tell=tell)
         except ServerBrokenError as error:
             await self.fleet.mark(worker, "broken", error.why)
-            return await self._anew(worker, held, error.why, displace=displace, tell=tell)
+            return await self._anew(worker, held, error.why, displace=True, tell=tell)
         except ServerError as error:
             # A server that was started without adapters, for one that needs them.
             if error.code != "SERVER_CANNOT" or held.base is None:
@@ -143,7 +143,7 @@ class InnReach:
                 fix="start it anew yourself with that form, or stop it and let `realm worker start` do it",
                 code="NOT_OURS",
             )
-        self._may_displace(worker, {worker.digest}, displace)
+        self._may_displace(worker, {worker.digest} - {held.digest, held.base}, displace)
         tell(f"starting it anew: {why}")
         await self.fleet.stop(worker.id)
         fresh = await self.fleet.start(worker.box, held, tell=tell)

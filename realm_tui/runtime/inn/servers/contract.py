@@ -121,6 +121,8 @@ class Health:
     fix: str = ""
     seconds: float | None = None
     """How long the look took."""
+    paused: bool = False
+    """It takes questions and answers none until somebody resumes it: a swap is under way, or was left half done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,8 @@ class Fleet:
         facility, server = self.ways.place(place)
         if server.kind == "openai":
             return await self.adopt(place, server.endpoint)
+        if (adopted := await self._adopted(place)) is not None:
+            return adopted
         box = await self.ways.box(place)
         name = commands.supervised_name(place, server.kind, self.folder, local=box.is_local)
         running = await supervisor.find(box, name)
@@ -291,6 +293,17 @@ class Fleet:
             detail=detail,
         )
 
+    async def _adopted(self, place: str) -> Worker | None:
+        """A server of the place that was adopted and answers; None: there is none, so one of our own is needed."""
+        for worker in self.all_known():
+            if (
+                worker.box == place
+                and worker.origin == "adopted"
+                and (looked := await self._looked(worker)).state == "up"
+            ):
+                return looked
+        return None
+
     async def _until_up(self, worker: Worker, tell: Tell) -> Worker:
         """Wait until a server can chat; one that ends meanwhile is told with its last words."""
         box, began, wait = await self.ways.box(worker.box), clock.monotonic(), _POLL_FIRST_S
@@ -303,6 +316,8 @@ class Fleet:
                 await self._write(up)
                 return up
             now = clock.monotonic()
+            if health.paused and now - began > self.rules.server.health_s:
+                return replace(worker, state="loading", why=clean(health.why))
             if now - looked_at >= 1.0 or health.state == "broken":
                 looked_at = now
                 if await supervisor.find(box, name) is None:

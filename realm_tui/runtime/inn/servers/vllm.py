@@ -8,6 +8,7 @@ never asked again.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
@@ -33,6 +34,7 @@ from realm_tui.runtime.inn.servers.wire import Reply, Wire, refuse
 
 _UNLABELLED = ("default", "", None)
 """Labels of weights that nobody has labelled yet."""
+_POLL_S = 0.1
 _EVERY_TOKEN = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
 """Said with every question, or a server adopted with its defaults would draw by the rules in the model's folder."""
 
@@ -156,6 +158,7 @@ class VllmServer(Talker):
         """Swap the whole weights, or load an adapter by its name; then a canary answers (see `Server.take`)."""
         if self._broken:
             raise ServerBrokenError(self.label, self._broken)
+        await self._unpaused()
         await self._look()
         if base is None:
             await self._swap(directory, digest)
@@ -172,6 +175,14 @@ class VllmServer(Talker):
         if answer.digest != digest:
             raise ModelMismatchError(self.label, digest, "its canary did not prove the form")
         return digest
+
+    async def _unpaused(self) -> None:
+        """Wait for a swap that is under way; one that was left half done leaves nothing to be trusted."""
+        until = clock.monotonic() + self.wire.patience.health_s
+        while await self._is("/is_paused", "is_paused"):
+            if clock.monotonic() > until:
+                raise self._broke("a swap was left half done: it is still paused")
+            await asyncio.sleep(_POLL_S)
 
     async def _swap(self, directory: str, digest: str) -> None:
         label, base = await self.weights_label(), self._base()
@@ -266,7 +277,7 @@ class VllmServer(Talker):
         if await self._is("/is_sleeping", "is_sleeping"):
             return Health("sleeping", "it gave the card back", "it wakes when it is asked", clock.monotonic() - began)
         if await self._is("/is_paused", "is_paused"):
-            return Health("loading", "it is paused for a swap", "if that lasts, stop it and start it anew")
+            return Health("loading", "it is paused for a swap", "if that lasts, stop it and start it anew", paused=True)
         return await super().look(began)
 
     async def _is(self, path: str, key: str) -> bool:
