@@ -1,7 +1,8 @@
-"""The command palette's entries: actions, screens, and ``ask …``, which asks at once."""
+"""The command palette's entries: actions, screens, what other screens can do, and ``ask …``, which asks at once."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from functools import partial
 
@@ -13,6 +14,9 @@ from lore.lexicon import entry
 from realm_tui.app.actions import ACTIONS, Action
 from realm_tui.app.screens.frame import Frame
 from realm_tui.app.screens.registry import HOME, SCREENS, ScreenEntry
+
+_ELSEWHERE = 0.9
+"""What another screen can do stands a little below what can be done here."""
 
 
 def action_name(one: Action) -> str:
@@ -28,8 +32,22 @@ def screen_name(one: ScreenEntry) -> str:
     return f"open {names}" + (f"  ({one.key})" if one.key else "")
 
 
+def elsewhere_name(place: ScreenEntry, one: Action) -> str:
+    """Another screen's own action, with the way to it."""
+    word = entry(place.word)
+    way = f"{place.key}, " if place.key else ""
+    return f"{word.named('tavern')}: {action_name(one).rpartition('  (')[0]}  ({way}{one.key_label})"
+
+
 class ActionCommands(Provider):
-    """The open screen's own actions, those of every screen, and every screen; each by its name in either voice."""
+    """The open screen's own actions, those of every screen, and every screen; each by its name in either voice.
+
+    A search also finds what other screens can do, and leads there.
+    """
+
+    async def startup(self) -> None:
+        """Load the other screens beside the event loop; a search then finds what they can do."""
+        await asyncio.to_thread(lambda: [place.actions for place in SCREENS])
 
     def _entries(self) -> Iterator[tuple[str, IgnoreReturnCallbackType, str]]:
         here: Screen[object] = self.screen
@@ -63,6 +81,13 @@ class ActionCommands(Provider):
             score = matcher.match(name)
             if score > 0:
                 yield Hit(score, matcher.highlight(name), deed, help=says)
+        here = self.screen.place if isinstance(self.screen, Frame) else ""
+        for place in SCREENS:
+            for one in place.actions if place.id != here else ():
+                score = matcher.match(name := elsewhere_name(place, one))
+                if score > 0:
+                    lead = partial(self.app.run_action, place.action)
+                    yield Hit(score * _ELSEWHERE, matcher.highlight(name), lead, help=f"Opens the screen. {one.help}")
 
     @staticmethod
     def _ask_text(question: str) -> str:

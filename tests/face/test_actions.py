@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from textual.binding import Binding
-from textual.command import DiscoveryHit
+from textual.command import DiscoveryHit, Hit
 
 from lore.lexicon import entry
 from realm_tui.app.actions import ACTIONS, action
@@ -80,6 +80,21 @@ async def test_the_palette_offers_every_action_of_the_screen_it_is_called_on_and
     for one, shown in zip(wanted, offered, strict=False):
         assert one.plain in shown and f"({one.key_label})" in shown
     assert len(offered) == len(wanted) + len(SCREENS)
+
+
+async def test_a_search_finds_what_another_screen_can_do_and_leads_there() -> None:
+    app = samples.app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        provider = ActionCommands(app.top)
+        await provider.startup()
+        hits = {str(hit.text): hit async for hit in provider.search("weight") if isinstance(hit, Hit)}
+        (name,) = (one for one in hits if "Guild Hall" in one)
+        assert "(3, u)" in name
+        for one in (one for place in SCREENS for one in place.actions):
+            assert [hit async for hit in provider.search(one.plain)], one.id
+        await hits[name].command()
+        await pilot.pause()
+        assert app.top.place == "guild"
 
 
 @pytest.mark.parametrize("width", [61, 80, 120, 200])

@@ -96,7 +96,7 @@ class EvalsScreen(Deeds[PapersView]):
             yield Listing("evals-list", "evals.list", "panel roll")
             yield Scroll("evals-paper", "evals.paper", "panel roll")
             yield Listing("evals-items", "evals.items", "panel questions")
-            yield Scroll("evals-item", "evals.items", "panel questions")
+            yield Scroll("evals-item", "evals.item", "panel questions")
             yield Listing("evals-plan", "evals.plan", "panel plan")
             yield Scroll("evals-entry", "evals.entry", "panel plan")
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from realm_tui.app.actions import Action
     from realm_tui.app.screens.page import Page
 
 HOME = "battle"
@@ -35,6 +36,14 @@ class ScreenEntry:
     def action(self) -> str:
         """The app's action that opens it."""
         return f"go('{self.id}')"
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """What can be done on it alone; its module is imported."""
+        if not self.cls or self.id == HOME:
+            return ()
+        found: tuple[Action, ...] = getattr(import_module(f"realm_tui.app.screens.{self.module}"), self.cls).keys
+        return found
 
     def made(self) -> Page[Any]:
         """A new screen; one that only promises something when there is nothing to show yet."""

@@ -58,9 +58,9 @@ def _room(width: int) -> int:
 
 
 def plan_summary(view: PlanView) -> str:
-    """``1.8 % of the training's time (may take 10 %), 120 questions``."""
+    """``1.8 % of training time (the plan's 10 %), 120 questions``."""
     measured = UNKNOWN if view.measured_share is None else f"{100 * view.measured_share:.1f} %"
-    return f"{measured} of the training's time (the plan may take {100 * view.budget_share:.0f} %), {view.questions:,} questions"
+    return f"{measured} of training time (the plan's {100 * view.budget_share:.0f} %), {view.questions:,} questions"
 
 
 def entry_rows(one: EntryView | None, look: Look, width: int, alpha: float) -> list[Row]:

@@ -73,12 +73,11 @@ def _kind(kind: str, plan: str, look: Look) -> str:
 
 
 def papers_summary(view: PapersView) -> str:
-    """``128 exams, 3.1 % of the training's time (the plan may take 10 %)``."""
+    """``128 exams, 3.1 % of training time (the plan's 10 %)``."""
     count = f"{len(view.lines):,} exams" if view.complete else f"the newest {len(view.lines):,}"
     if view.measured_share is None:
         return count
-    part = f"{100 * view.measured_share:.1f} % of the training's time"
-    return f"{count}, {part} (the plan may take {100 * view.budget_share:.0f} %)"
+    return f"{count}, {100 * view.measured_share:.1f} % of training time (the plan's {100 * view.budget_share:.0f} %)"
 
 
 def papers_empty(group: str) -> str:
@@ -128,7 +127,10 @@ def _counts(title: str, counts: Mapping[str, Any], look: Look, width: int, alpha
         return []
     chance = any(c.get("chance") is not None for c in counts.values())
     luck = ("luck" if look.tavern else "chance") if chance else ""
-    rows: list[Row] = [(), ((f" {column(title, 18)}{column('right', 8, right=True)}{' ' * 18}{luck}", "faint"),)]
+    rows: list[Row] = [
+        (),
+        ((f" {column(title, 18)}{column('right', 8, right=True)}{column(luck, 22, right=True)}", "faint"),),
+    ]
     ordered = sorted(counts.items(), key=lambda c: (c[1]["correct"] / max(1, c[1]["items"]), c[0]))
     for name, c in ordered:
         low, high = interval(c["correct"], c["items"], alpha) if c["items"] else (None, None)
