@@ -7,9 +7,13 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
+from typing import TYPE_CHECKING
 
 from configs.loader import load_game
 from configs.paths import SaveFolder
+
+if TYPE_CHECKING:
+    from realm_tui.runtime.house import House
 
 ANOTHER_CAMPAIGN = -1
 """What the app is left with (`App.exit`) when another campaign is played from now on; no exit code of a program."""
@@ -51,6 +55,13 @@ def run(folder: SaveFolder, *, read_only: bool = False) -> int:
     return code
 
 
+def _house(folder: SaveFolder) -> House:
+    """Who keeps the save's house; imported when the screen stands."""
+    from realm_tui.runtime.house import House
+
+    return House(folder)
+
+
 def _play(folder: SaveFolder, read_only: bool) -> int:
     """One opening of the screen; `ANOTHER_CAMPAIGN` when it should be opened again."""
     gc.disable()  # until the first frame stands: collecting while everything is being imported costs a fifth of the start
@@ -76,6 +87,7 @@ def _play(folder: SaveFolder, read_only: bool) -> int:
     with (
         closing(SaveWriter(folder)) as writer,
         nullcontext() if read_only else JobService(folder, after_s=JOBS_AFTER_S),
+        nullcontext() if read_only else JobService(folder, make=lambda: _house(folder), after_s=JOBS_AFTER_S),
     ):
         link = EngineLink(folder, read_only=read_only)
         app = RealmApp(

@@ -12,7 +12,7 @@ from functools import partial
 
 from configs import clock
 from configs.errors import RealmError
-from configs.facilities import load_facilities
+from configs.facilities import facility_files, load_facilities
 from configs.loader import load_game
 from configs.paths import SaveFolder
 from realm_tui.runtime.garrison import patrol
@@ -25,6 +25,8 @@ from saves.locks import FileLock
 Boxes = Callable[[], Mapping[str, Box]]
 LOOK_S = 5.0
 """Between two looks at the clock."""
+TASKS_S = 30.0
+"""Between two looks whether a task may begin."""
 
 
 def every_box() -> dict[str, Box]:
@@ -61,6 +63,8 @@ class House:
         self._on_trouble = on_trouble or (lambda text: None)
         self._stopping = asyncio.Event()
         self._boxes: Mapping[str, Box] = {}
+        self._rules = load_game().garrison
+        self._stamp: tuple[int, ...] = ()
         self._due: dict[str, float] = {}
 
     def stop(self) -> None:
@@ -83,11 +87,10 @@ class House:
 
     async def _keep(self) -> None:
         while not self._stopping.is_set():
-            rules = load_game().garrison
-            await self._at("patrol", rules.check_s, self._patrol)
-            await self._at("clean", rules.maintenance_s, self._clean)
-            await self._at("sweep", rules.grounds.every_s, self._sweep)
-            await self._at("tasks", 0.0, self._tasks)
+            await self._at("patrol", self._rules.check_s, self._patrol)
+            await self._at("clean", self._rules.maintenance_s, self._clean)
+            await self._at("sweep", self._rules.grounds.every_s, self._sweep)
+            await self._at("tasks", TASKS_S, self._tasks)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), self._look_s)
 
@@ -104,9 +107,14 @@ class House:
             self._on_trouble(f"{what}: {error.text() if isinstance(error, RealmError) else error}")
 
     async def _patrol(self) -> None:
-        if not self._boxes:
-            self._boxes = self._open()
-        await patrol(self._folder, self._boxes, load_game().garrison)
+        """Look at every place, by the rules and places as they are now."""
+        self._rules = load_game().garrison
+        stamp = _stamp()
+        if not self._boxes or stamp != self._stamp:
+            for box in self._boxes.values():
+                await box.close()
+            self._boxes, self._stamp = self._open(), stamp
+        await patrol(self._folder, self._boxes, self._rules)
 
     async def _clean(self) -> None:
         """Let go of forms on boxes that nobody needs any more."""
@@ -117,9 +125,14 @@ class House:
                 await sync.clean(box)
 
     async def _sweep(self) -> None:
-        await asyncio.to_thread(partial(sweep, self._folder, load_game().garrison.grounds))
+        await asyncio.to_thread(partial(sweep, self._folder, self._rules.grounds))
 
     def _tasks(self) -> None:
         with opened(self._folder, write=True) as save:
             settle(save.conn)
             step(save.conn, load_facilities().here(), save.campaign.id)
+
+
+def _stamp() -> tuple[int, ...]:
+    """Changes with the player's files of places."""
+    return tuple(file.stat().st_mtime_ns for file in facility_files())
