@@ -50,7 +50,7 @@ class Job(Row):
     """Where it is, or was, worked on."""
     error_class: str | None
     error: str | None
-    """What went wrong last, or what it waits for."""
+    """What went wrong last; without a class what it waits for, or what is being done."""
     created_at: float
     claimed_at: float | None
     started_at: float | None

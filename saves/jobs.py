@@ -60,6 +60,7 @@ __all__ = [
     "claim",
     "complete",
     "counts",
+    "doing",
     "events",
     "fail",
     "forget",
@@ -246,6 +247,12 @@ def renew(conn: sqlite3.Connection, job_id: int, owner: str, now: float | None =
     until = (clock.now() if now is None else now) + lease_s
     with transaction(conn):
         return _held(conn, job_id, owner, "lease_until = ?", (until,)) is not None
+
+
+def doing(conn: sqlite3.Connection, job_id: int, owner: str, text: str) -> bool:
+    """What the holder does right now, in words; False when the lease is lost."""
+    with transaction(conn):
+        return _held(conn, job_id, owner, "error = ?, error_class = NULL", (text,)) is not None
 
 
 def complete(

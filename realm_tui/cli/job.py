@@ -98,7 +98,7 @@ def show(number: NumberArgument, save: SaveOption = None, as_json: JsonOption = 
             for text in shown(value):
                 typer.echo(f"  {text}")
     if job.error:
-        typer.echo(f"{'error' if job.error_class else 'waits'}: {job.error}")
+        typer.echo(f"{'error' if job.error_class else 'does now' if job.lease_owner else 'waits'}: {job.error}")
     for event in events:
         typer.echo(f"{moment(event.at)}  {event.event:<9}  try {event.attempt}  {event.text}".rstrip())
 

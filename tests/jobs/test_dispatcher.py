@@ -293,3 +293,26 @@ def test_leaving_never_waits_for_an_engine_that_is_slow_to_answer(folder: SaveFo
         leaving.stdin.close()
         assert leaving.wait(30) == 0
     assert jobs.job(save, made.id).status == "pending"
+
+
+async def test_what_is_being_done_is_told_while_it_is_done(folder: SaveFolder, save: SaveConnection) -> None:
+    made = jobs.submit(save, "report", {})
+    seen: list[str | None] = []
+
+    @dataclass(frozen=True, slots=True)
+    class Telling(JobKind):
+        @property
+        def work(self) -> Work:
+            async def do(job: jobs.Job, payload: Any, place: Workplace) -> Done:
+                place.tell("the second half")
+                while not seen:
+                    await asyncio.sleep(0)
+                    if (told := jobs.job(save, made.id).error) is not None:
+                        seen.append(told)
+                return Done({})
+
+            return do
+
+    kinds = {"report": Telling("report", Nothing, "tells", "")}
+    await Dispatcher(folder, kinds=kinds, rules=rules()).run(until_idle=True)
+    assert seen == ["the second half"] and jobs.job(save, made.id).error is None

@@ -66,6 +66,11 @@ def _row(one: Job, view: JobsView, look: Look, width: int) -> Row:
     )
 
 
+def _why(one: Job) -> str:
+    """What its ``error`` is about."""
+    return one.error_class or ("does now" if one.lease_owner else "waits")
+
+
 def _does(one: Job) -> str:
     kind = job_kinds().get(one.kind)
     return "" if kind is None else kind.words
@@ -132,7 +137,7 @@ def _job(one: Job, view: JobsView, look: Look, width: int) -> list[Row]:
     if one.worker:
         rows += told("worker", one.worker, width)
     if one.error:
-        rows += told(one.error_class or "waits", one.error, width, "bad" if one.error_class else "warn")
+        rows += told(_why(one), one.error, width, "bad" if one.error_class else "text")
     for title, found in (("given", one.payload), ("result", one.result)):
         if found:
             rows += [GAP, heading(title)]

@@ -42,9 +42,17 @@ class _Under:
     owner: str
     renewed: float
     """When its lease was last renewed, on the steady clock."""
+    said: str = ""
+    """What is being done, in the worker's words."""
+    told: str = ""
+    """The same, as far as it is in the save."""
     over: bool = False
     """The work is done or has failed, and that is being written."""
     lost: bool = False
+
+    def say(self, text: str) -> None:
+        """Hears from any thread what is being done; it is written with the next look."""
+        self.said = text
 
 
 class Dispatcher:
@@ -175,6 +183,9 @@ class Dispatcher:
                 mine = row is not None and row["lease_owner"] == under.owner
                 if mine and under.job.id in due:
                     mine = jobs.renew(conn, under.job.id, under.owner, lease_s=lease.seconds)
+                if mine and under.said != under.told and not under.over:
+                    under.told = under.said
+                    mine = jobs.doing(conn, under.job.id, under.owner, under.told)
                 if mine:
                     held.add(under.job.id)
             return held
@@ -193,10 +204,12 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
-        if self._desk is not None:
-            await self._desk.aclose()
-        await self._db(self._close)
-        self._thread.shutdown(wait=False)
+        try:
+            if self._desk is not None:
+                await self._desk.aclose()
+        finally:
+            await self._db(self._close)
+            self._thread.shutdown(wait=False)
 
     # ------------------------------------------------------------------ one job
 
@@ -205,7 +218,7 @@ class Dispatcher:
         job, kind = under.job, self._kinds[under.job.kind]
         rule = self._rules.kind(job.kind)
         assert rule is not None
-        place = Workplace(self._folder, lambda text: None, self._desk, rule.timeout_s)
+        place = Workplace(self._folder, under.say, self._desk, rule.timeout_s)
         try:
             payload = kind.read(job.payload)
             if not await self._mine(under, lambda c: jobs.begin(c, job.id, under.owner, f"process {os.getpid()}")):

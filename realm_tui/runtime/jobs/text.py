@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -42,14 +41,32 @@ def outcome(job: Job) -> str:
 
 
 def shown(found: Mapping[str, Any]) -> Iterator[str]:
-    """A payload or a result, a field on each line; long ones are cut and say so."""
-    for count, (name, value) in enumerate(found.items()):
-        if count == _MOST_ROWS:
-            yield f"… and {len(found) - count} more (`--json` shows them)"
-            return
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        text = clean(" ".join(text.split()))
-        yield f"{clean(name)}: {text if len(text) <= 4 * _MOST_CELLS else text[: 4 * _MOST_CELLS] + '…'}"
+    """A payload or a result, a field on each line and those of a table below it; long ones are cut and say so."""
+    lines = [line for name, value in found.items() for line in _lines(str(name), value)]
+    yield from lines[:_MOST_ROWS]
+    if len(lines) > _MOST_ROWS:
+        yield f"…: {len(lines) - _MOST_ROWS} more (`realm job show --json` has them)"
+
+
+def _lines(name: str, value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield f"{clean(name)}.{clean(str(key))}: {_plain(inner)}"
+    else:
+        yield f"{clean(name)}: {_plain(value)}"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        text = ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
+    elif isinstance(value, float):
+        text = f"{value:.4g}"
+    elif isinstance(value, list):
+        text = ", ".join(_plain(v) for v in value[:20]) + (f" and {len(value) - 20} more" if len(value) > 20 else "")
+    else:
+        text = "–" if value is None else str(value)
+    text = clean(" ".join(text.split()))
+    return text if len(text) <= _MOST_CELLS * 4 else text[: _MOST_CELLS * 4] + "…"
 
 
 def moment(at: float) -> str:
