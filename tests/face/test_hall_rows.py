@@ -305,6 +305,7 @@ def test_what_is_wrong_decides_the_state(folder: SaveFolder) -> None:
 
 
 def test_a_disk_that_fills_is_told_by_the_rules(folder: SaveFolder) -> None:
+    set_rule("garrison.disk_warn_share", "0.0001")
     set_rule("garrison.disk_critical_share", "0.0001")
     assert looked(folder).disk.state == "critical"
 
