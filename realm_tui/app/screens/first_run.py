@@ -49,8 +49,8 @@ class Welcome(Choice):
             f"{face}\n\n"
             f"{clean(hero)}, is a real language model. It trains from now on, also after you leave; what you see is measured.\n\n"
             f"Its files lie in {clean(where)}.\n"
-            "Nothing leaves this machine: no account, no telemetry. The network is used only to fetch the model of a hero "
-            "that needs one.\n\n"
+            "Nothing leaves this machine by itself: no account, no telemetry. The network is used only to fetch the model of a "
+            "hero that needs one, and to reach machines that you name.\n\n"
             "How shall the screen speak? In the tavern's words a checkpoint is an anchor and an exam a trial; plain names are "
             "the field's own. The numbers are the same, and `v` switches at any time. esc skips this.",
             (("tavern", "t", "tavern"), ("plain", "p", "plain")),
