@@ -138,7 +138,8 @@ def _takes(view: QuestView) -> str:
     if view.steps is None:
         return "steps unknown"
     about = "" if view.planned else "about "
-    return f"{about}{view.steps:,} step{'s' * (view.steps != 1)}, {span(view.seconds)} at the pace of now"
+    pace = "" if view.seconds is None else f", {span(view.seconds)} at the pace of now"
+    return f"{about}{view.steps:,} step{'s' * (view.steps != 1)}{pace}"
 
 
 def _origin(view: QuestView, story: QuestStory | None) -> str:

@@ -11,6 +11,7 @@ from realm_tui.app.widgets.sheet import folded
 from realm_tui.app.words import UNKNOWN, age, fraction, whole
 from realm_tui.runtime.foreign import clean
 from realm_tui.runtime.forge_view import DrillView, ForgeView, ProposalView
+from saves.rows import ForgedQuest
 from saves.sparring import Round
 
 _STATE_TONES = {"proposed": "accent-strong", "accepted": "good", "rejected": "muted", "broken": "bad-strong"}
@@ -70,14 +71,20 @@ def forge_rows(view: ForgeView, look: Look, width: int, now: float) -> list[Row]
         told = ", ".join(f"{count:,} {state}" for state, count in states.items())
         rows += _said(f"stretches of {skill.upper()}: {told}", width, "text")
     if view.latest is not None:
-        end = UNKNOWN if view.latest.last_step is None else whole(view.latest.last_step)
-        told = (
-            f"newest: {view.latest.skill.upper()}, steps {whole(view.latest.first_step)} to {end}, {view.latest.state}"
-        )
+        told = f"newest: {view.latest.skill.upper()}, {_steps(view.latest)}, {view.latest.state}"
         rows += _said(told, width, "muted")
     if view.last_drill is not None:
         rows += _said(clean(f"last drill at step {view.last_drill.step:,}: {view.last_drill.decision}"), width, "muted")
     return rows
+
+
+def _steps(one: ForgedQuest) -> str:
+    """Where a stretch began and ended; it may end before its first step."""
+    if one.last_step is None:
+        return f"from step {one.first_step:,}"
+    if one.last_step < one.first_step:
+        return "before its first step"
+    return f"steps {one.first_step:,} to {one.last_step:,}"
 
 
 def _round_row(one: Round, look: Look, now: float) -> Row:

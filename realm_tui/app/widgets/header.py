@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from engine.link.state import LIVING, EngineState
 from lore.lexicon import entry
-from realm_tui.app.drawing import Look, Row, spread
+from realm_tui.app.drawing import Look, Row, shorten, spread
 from realm_tui.app.facts import Facts
 from realm_tui.app.widgets.panel import Panel
 from realm_tui.app.words import age, brief, whole
@@ -51,7 +51,7 @@ def header_rows(facts: Facts, look: Look, width: int, pending: str = "") -> list
     doing = pending or clean(status.progress or "")
     right: list[tuple[str, str]] = [(f"{state.icon} {state.named(look.names)}", tone)]
     if doing:
-        right.append((f" · {doing}", "text"))
+        right.append((f" · {shorten(doing, max(12, width * 3 // 8))}", "text"))
     right.append((f"  {entry('training.step').named(look.names).lower()} ", "muted"))
     right.append((whole(status.step), "strong"))
     if width >= 100:
