@@ -65,7 +65,8 @@ def _told(on_progress: OnProgress) -> OnProgress:
     loop = asyncio.get_running_loop()
 
     def tell(text: str) -> None:
-        loop.call_soon_threadsafe(on_progress, text)
+        with contextlib.suppress(RuntimeError):  # the app has left meanwhile
+            loop.call_soon_threadsafe(on_progress, text)
 
     return tell
 

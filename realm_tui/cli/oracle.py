@@ -24,9 +24,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-HUB = "hub"
-"""Names the first place of that type, whatever it is called."""
-
 FormOption = Annotated[
     str | None,
     typer.Option(
@@ -331,6 +328,7 @@ def _place(place: str | None) -> str:
     """The id of a place that has a server."""
     from configs.errors import UsageError
     from configs.facilities import load_facilities
+    from realm_tui.runtime.inn.at_work import HUB, hub
 
     book = load_facilities()
     serving = book.serving()
@@ -339,7 +337,7 @@ def _place(place: str | None) -> str:
         local = [name for name in serving if book.facilities[name].is_local]
         found = here if here in serving else next(iter(local or serving), None)
     elif place == HUB:
-        found = next((name for name in serving if book.facilities[name].type == HUB), None)
+        found = hub()  # whatever it is called
     else:
         book.facility(place)
         found = place if place in serving else None

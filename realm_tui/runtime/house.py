@@ -17,6 +17,7 @@ from configs.loader import load_game
 from configs.paths import SaveFolder
 from realm_tui.runtime.garrison import patrol
 from realm_tui.runtime.groundskeeper import sweep
+from realm_tui.runtime.inn.at_work import AtWork
 from realm_tui.runtime.inn.box import Box
 from realm_tui.runtime.opened import opened
 from realm_tui.runtime.taskmaster import settle, step
@@ -63,9 +64,11 @@ class House:
         self._on_trouble = on_trouble or (lambda text: None)
         self._stopping = asyncio.Event()
         self._boxes: Mapping[str, Box] = {}
-        self._rules = load_game().garrison
+        every = load_game()
+        self._rules, self._inn = every.garrison, every.inn
         self._stamp: tuple[int, ...] = ()
         self._due: dict[str, float] = {}
+        self._work = AtWork(folder, on_trouble=self._on_trouble)
 
     def stop(self) -> None:
         """Let `run` end soon."""
@@ -82,6 +85,7 @@ class House:
                     await asyncio.wait_for(self._stopping.wait(), self._look_s)
         finally:
             lock.release()
+            await self._work.close()
             for box in self._boxes.values():
                 await box.close()
 
@@ -91,6 +95,8 @@ class House:
             await self._at("clean", self._rules.maintenance_s, self._clean)
             await self._at("sweep", self._rules.grounds.every_s, self._sweep)
             await self._at("tasks", TASKS_S, self._tasks)
+            await self._at("leases", self._inn.lease.renew_s, self._work.renew)
+            await self._at("deploy", self._inn.crown.auto_deploy_s, self._work.deploy)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), self._look_s)
 
@@ -108,7 +114,8 @@ class House:
 
     async def _patrol(self) -> None:
         """Look at every place, by the rules and places as they are now."""
-        self._rules = load_game().garrison
+        every = load_game()
+        self._rules, self._inn = every.garrison, every.inn
         stamp = _stamp()
         if not self._boxes or stamp != self._stamp:
             for box in self._boxes.values():

@@ -217,3 +217,30 @@ def test_the_loop_of_the_inn_stops_what_is_cancelled_and_ends_in_good_order() ->
     loop.close()
     loop.close()
     assert ended == ["yes", "yes"]
+
+
+def test_the_view_names_what_is_awake_at_a_place_and_what_became_of_its_server(told: SaveFolder) -> None:
+    from realm_tui.runtime.inn.oracle_view import ASLEEP, oracle_view
+    from saves.workers import Worker, put
+
+    def seat(**facts: Any) -> Any:
+        with opened(told, write=True) as save:
+            made = {
+                "id": "arena-own",
+                "box": "arena",
+                "kind": "own",
+                "strict": True,
+                "address": "s",
+                "origin": "started",
+            }
+            put(save.conn, Worker(**made, created_at=1.0, **facts))
+            return oracle_view(save).seats[0]
+
+    with opened(told) as save:
+        assert oracle_view(save).seats[0].state == ASLEEP
+        who = forms.speaker(save, "400")
+    up = seat(state="up", detail={"forms": [who.digest, "f" * 64]})
+    assert up.state == "up" and up.loaded == (who.name, "f" * 12)
+    ended = seat(state="ended", why="its lease ended", digest=who.digest)
+    assert (ended.state, ended.why, ended.loaded) == ("ended", "its lease ended", ())
+    assert seat(state="stopped").state == ASLEEP

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -159,3 +160,24 @@ def test_the_parrot_is_a_server() -> None:
 
     server: Server = Parrot()
     assert server.strict
+
+
+async def test_the_house_brings_the_champion_to_the_hub_by_itself_where_that_is_wanted(
+    told: SaveFolder, village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from realm_tui.runtime.house import House
+    from realm_tui.runtime.inn import reach
+    from tests.oracle.test_screen import with_places
+
+    monkeypatch.setattr(reach, "InnReach", lambda folder: village)
+    with_places(told)
+    (told.root.parent.parent / "config" / "game.yaml").write_text("inn: {crown: {auto_deploy: true}}\n")
+    troubles: list[str] = []
+    house = House(told, boxes=dict, on_trouble=troubles.append, look_s=0.01)
+    keeping = asyncio.create_task(house.run())
+    async with asyncio.timeout(20):
+        while not any(c.state == "crowned" for c in book(told)):
+            await asyncio.sleep(0.02)
+    house.stop()
+    await asyncio.wait_for(keeping, 20)
+    assert set(village.servers["inn"].holds) == {digest(told, 900)} and village.closed and not troubles

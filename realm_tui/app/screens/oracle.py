@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -248,7 +249,8 @@ class OracleScreen(Page[OracleView]):
         loop = asyncio.get_running_loop()
 
         def heard(side: int, piece: str) -> None:
-            loop.call_soon_threadsafe(self._heard, side, piece)
+            with contextlib.suppress(RuntimeError):  # the app has left meanwhile
+                loop.call_soon_threadsafe(self._heard, side, piece)
 
         try:
             found = await self.realm.link.visit(

@@ -253,8 +253,8 @@ def seat_rows(seat: Seat | None, look: Look, width: int) -> list[Row]:
         rows += told("", entry("oracle.asleep").short, width, "faint")
     if seat.at_work is not None:
         rows.append(named(label("oracle.at_work", look.names), drawn(seat.at_work), "accent"))
-    elif seat.digest is not None:
-        rows.append(named("loaded", seat.digest[:16], "muted"))
+    if seat.loaded:
+        rows += told(label("oracle.loaded", look.names), ", ".join(seat.loaded), width, "muted")
     return rows
 
 
@@ -320,7 +320,8 @@ def _who(name: str, step: int | None) -> str:
 
 def _said(turn: Turn, look: Look) -> _Said:
     if turn.error_code is not None:
-        return _Said(_who(turn.name, turn.step), "bad", turn.error or turn.error_code, turn.error_code, "bad")
+        broken = f"{turn.answer} …\n" if turn.answer else ""
+        return _Said(_who(turn.name, turn.step), "bad", broken + (turn.error or ""), turn.error_code, "bad")
     return _Said(_who(turn.name, turn.step), "text", turn.answer or "(nothing)", _foot(turn, look), _foot_role(turn))
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from configs.facilities import Facilities, Facility, load_facilities
 from configs.inn import InnRules
 from realm_tui.runtime.inn.forms import BASE, QUICK, has_base
 from realm_tui.runtime.inn.oracle import remembers
+from realm_tui.runtime.inn.servers.contract import SHOWN
 from realm_tui.runtime.ledger_view import FormView, LedgerView, ledger_view
 from realm_tui.runtime.opened import OpenedSave
-from saves import ceremonies, oracle
+from saves import ceremonies, oracle, workers
+from saves.ceremonies import Ceremony
 from saves.oracle import Talk, Turn
+from saves.workers import Worker
 
 TALKS = 100
 """Conversations that are listed."""
@@ -37,8 +39,8 @@ class Seat:
     state: str
     """As its worker was last seen, or `ASLEEP`."""
     why: str
-    digest: str | None
-    """The form that a server holding one at a time has loaded."""
+    loaded: tuple[str, ...]
+    """Forms that its server held when it was last seen: their names, else the first letters of their digests."""
     at_work: str | None
     """Name of the form that was promoted there."""
     at_work_digest: str | None
@@ -110,7 +112,7 @@ def oracle_view(save: OpenedSave, talk: str = "", *, book: LedgerView | None = N
         forms=(*mine, *others),
         quick={name: form.id for name, form in named if form is not None},
         base=has_base(save),
-        seats=seats(save.conn),
+        seats=seats(save.conn, {form.digest: form.name for form in found.forms}),
         talks=oracle.talks(save.conn, limit=TALKS),
         turns=oracle.talk_turns(save.conn, talk) if talk else (),
         rules=save.rules.inn,
@@ -118,33 +120,34 @@ def oracle_view(save: OpenedSave, talk: str = "", *, book: LedgerView | None = N
     )
 
 
-def seats(conn: sqlite3.Connection, places: Facilities | None = None) -> tuple[Seat, ...]:
+def seats(conn: sqlite3.Connection, names: Mapping[str, str], places: Facilities | None = None) -> tuple[Seat, ...]:
     """The places with a server: the one here first, then hubs.
 
     Args:
         conn: the save, which knows the workers as they were last seen.
+        names: what forms are called, by their digests.
         places: the player's places; None: read now.
 
     Raises:
         RealmError: the player's file of places is broken.
     """
     book = places if places is not None else load_facilities()
-    workers = _workers(conn)
+    known = _workers(conn)
     working = ceremonies.working_places(conn)
     found = []
     for name in book.serving():
         facility = book.facilities[name]
-        worker = workers.get(name, {})
+        worker = known.get(name)
         crowned = working.get(name)
-        found.append(
-            _seat(name, facility, worker, crowned.name if crowned else None, crowned.digest if crowned else None)
-        )
+        held = worker.detail.get("forms") or [worker.digest] if worker is not None and worker.runs else []
+        loaded = tuple(names.get(digest, digest[:SHOWN]) for digest in held if digest)
+        found.append(_seat(name, facility, worker, loaded, crowned))
     here = book.here()
     return tuple(sorted(found, key=lambda seat: seat.id != here))
 
 
 def _seat(
-    name: str, facility: Facility, worker: Mapping[str, Any], at_work: str | None, at_work_digest: str | None
+    name: str, facility: Facility, worker: Worker | None, loaded: tuple[str, ...], crowned: Ceremony | None
 ) -> Seat:
     assert facility.server is not None  # only places with one are serving
     return Seat(
@@ -154,20 +157,18 @@ def _seat(
         strict=facility.server.kind != "openai",
         local=facility.is_local,
         machine=facility.host,
-        state=str(worker.get("state") or ASLEEP),
-        why=str(worker.get("why") or ""),
-        digest=worker.get("digest"),
-        at_work=at_work,
-        at_work_digest=at_work_digest,
+        state=worker.state if worker is not None else ASLEEP,
+        why=worker.why if worker is not None else "",
+        loaded=loaded,
+        at_work=crowned.name if crowned is not None else None,
+        at_work_digest=crowned.digest if crowned is not None else None,
     )
 
 
-def _workers(conn: sqlite3.Connection) -> dict[str, Mapping[str, Any]]:
-    """The newest worker of each box that was not stopped."""
-    rows = conn.execute(
-        "SELECT box, state, why, digest FROM workers WHERE stopped_at IS NULL ORDER BY coalesce(seen_at, created_at)"
-    ).fetchall()
-    return {row["box"]: dict(row) for row in rows}
+def _workers(conn: sqlite3.Connection) -> dict[str, Worker]:
+    """The worker of each place that was seen last; one that was stopped is as good as none."""
+    known = sorted(workers.workers(conn), key=lambda one: one.seen_at or one.created_at)
+    return {one.box: one for one in known if one.state != "stopped"}
 
 
 def exchanges(turns: Sequence[Turn]) -> list[tuple[Turn, ...]]:
