@@ -225,15 +225,8 @@ def test_the_view_names_what_is_awake_at_a_place_and_what_became_of_its_server(t
 
     def seat(**facts: Any) -> Any:
         with opened(told, write=True) as save:
-            made = {
-                "id": "arena-own",
-                "box": "arena",
-                "kind": "own",
-                "strict": True,
-                "address": "s",
-                "origin": "started",
-            }
-            put(save.conn, Worker(**made, created_at=1.0, **facts))
+            made: dict[str, Any] = {"id": "arena-own", "box": "arena", "kind": "own", "strict": True, "address": "s"}
+            put(save.conn, Worker(**made, origin="started", created_at=1.0, **facts))
             return oracle_view(save).seats[0]
 
     with opened(told) as save:
