@@ -63,6 +63,13 @@ async def test_a_machine_whose_key_was_never_confirmed_hears_nothing(tmp_path: P
     assert (error.state, error.code) == ("unknown_key", "HOST_KEY_UNKNOWN") and "realm host test box" in error.fix
 
 
+async def test_a_damaged_file_of_confirmed_keys_lets_nobody_in(far: SshBox) -> None:
+    pins.pins_file().write_text("box nonsense\n", "utf-8")
+    with pytest.raises(RealmError) as error:
+        await far.run(["true"])
+    assert error.value.code == "PINS_DAMAGED" and far.state.name == "unknown_key"
+
+
 async def test_a_machine_with_another_key_is_not_logged_in_to(sshd: Sshd, tmp_path: Path) -> None:
     pins.confirm("box", pins.parse(sshd.public_host_key))
     sshd.stop()

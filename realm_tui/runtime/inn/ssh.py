@@ -13,7 +13,7 @@ import logging.handlers
 import re
 import secrets
 import shlex
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -89,7 +89,8 @@ class SshBox:
         self.rules = rules or load_game().inn
         self._state = LinkState("offline", clock.now(), why="not asked yet")
         self._conn: asyncssh.SSHClientConnection | None = None
-        self._sftp: asyncssh.SFTPClient | None = None
+        self._sftp: tuple[asyncssh.SSHClientConnection, asyncssh.SFTPClient] | None = None
+        self._starting = asyncio.Lock()
         self._home: str | None = None
         self._opening = asyncio.Lock()
         self._sessions = asyncio.Semaphore(_SESSIONS)
@@ -154,6 +155,10 @@ class SshBox:
                     self._become(error.state, error.what if not error.why else f"{error.what}: {error.why}", error.fix)
                     if error.state in refusals.HOPELESS or left <= 0:
                         raise
+                except RealmError as error:
+                    if not isinstance(error, LinkLostError):  # the file of confirmed keys is damaged
+                        self._become("unknown_key", error.what, error.fix)
+                    raise
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, self.rules.link.backoff_most_s)
 
@@ -170,7 +175,7 @@ class SshBox:
             raise refusals.of_connecting(
                 self.host_id, self.host, self.user, pins, self.rules.link.connect_s, error
             ) from error
-        self._conn, self._sftp = conn, None
+        self._conn = conn
         remember(self.host_id, state="online", at=clock.now(), seen_at=clock.now(), user=self.user)
         for remote in self._forwards:
             await self._forward(conn, remote)
@@ -202,6 +207,8 @@ class SshBox:
                 if error.state in refusals.HOPELESS:
                     return
             except LinkLostError:
+                continue
+            except RealmError:
                 return
 
     async def _ping(self) -> None:
@@ -258,7 +265,8 @@ class SshBox:
             try:
                 async with asyncio.timeout(self.rules.link.command_s):
                     command = f"exec {shlex.join(_NAMED)} {shlex.join(argv)}"
-                    return await conn.create_process(command, encoding=None)
+                    with _opening():
+                        return await conn.create_process(command, encoding=None)
             except (TimeoutError, *_LOST) as error:
                 conn.abort()
                 if not again:
@@ -299,9 +307,10 @@ class SshBox:
 
     async def _files(self) -> asyncssh.SFTPClient:
         conn = await self.connect()
-        if self._sftp is None:
-            self._sftp = await self._over_sftp(conn.start_sftp_client())
-        return self._sftp
+        async with self._starting:
+            if self._sftp is None or self._sftp[0] is not conn:
+                self._sftp = conn, await self._over_sftp(_sftp(conn))
+            return self._sftp[1]
 
     async def _over_sftp(self, doing: Awaitable[T]) -> T:
         """What a transfer gives; its failures as the errors of the interface."""
@@ -516,13 +525,30 @@ class SshPipe:
             group = f"kill -{name} -- -{self._pid} 2>/dev/null || kill -{name} {self._pid}"
             with contextlib.suppress(TimeoutError, *_LOST):
                 async with asyncio.timeout(_END_S):
-                    await conn.run(group, check=False)
+                    with _opening():
+                        await conn.run(group, check=False)
                     await self._process.wait_closed()
                     return
 
 
 def _nothing() -> None:
     """The session was given back already."""
+
+
+@contextlib.contextmanager
+def _opening() -> Iterator[None]:
+    """A session whose line is lost while it is being opened makes asyncssh stumble over itself; that is a lost line, too."""
+    try:
+        yield
+    except AttributeError as error:
+        if error.name != "session_started":
+            raise
+        raise ConnectionResetError("the line was lost while a session was being opened") from error
+
+
+async def _sftp(conn: asyncssh.SSHClientConnection) -> asyncssh.SFTPClient:
+    with _opening():
+        return await conn.start_sftp_client()
 
 
 async def _connected(host: Host, user: str, pins: Sequence[Pin], rules: InnRules) -> asyncssh.SSHClientConnection:
