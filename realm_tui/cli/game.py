@@ -96,7 +96,7 @@ def watch(
     hero: HeroOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Keep an engine running, work on jobs and keep house, without a face.
+    """Keep engine, jobs and house going, without a face.
 
     Tells what happens, one event a line; Ctrl-C leaves the hero training and gives back the jobs under way.
     An engine that falls is started again, as often as `engine.max_restarts` allows; one that is told to stop ends the watch.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from saves.jobs import Job
 
 app = typer.Typer(
-    help="Jobs: work beside training, done by the face, by `realm watch`, or by `realm job work`.",
+    help="Jobs beside training: list, submit, cancel, retry.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
