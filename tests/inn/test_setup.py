@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import sys
 import tarfile
@@ -120,3 +121,17 @@ async def test_nothing_is_removed_while_a_server_runs(here: LocalBox) -> None:
 def test_the_worker_there_gets_what_the_program_here_needs() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
     assert set(SetupRules.model_validate({}).own) <= set(declared)
+
+
+def test_the_boxs_side_is_written_for_old_pythons_and_needs_nothing() -> None:
+    for file in sorted((ROOT / "realm_tui/runtime/inn/there").glob("*.py")):
+        tree = ast.parse(file.read_text("utf-8"), feature_version=(3, 8))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                assert {alias.name for alias in node.names} <= sys.stdlib_module_names, file
+            elif isinstance(node, ast.ImportFrom):
+                assert (
+                    node.level == 1
+                    or node.module == "__future__"
+                    or (node.module or "").split(".")[0] in sys.stdlib_module_names
+                )
