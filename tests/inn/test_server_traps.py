@@ -384,6 +384,20 @@ async def test_an_answer_that_is_not_signed_is_thrown_away_at_its_first_piece(ro
         await server.aclose()
 
 
+async def test_a_worker_that_signs_with_another_form_is_not_believed(room: Path) -> None:
+    first = form(room, "one")
+    fake = FakeOwn([first])
+    fake.lies = "f" * 64
+    async with serving(fake.app, str(room / "s")):
+        server = OwnServer(wire(room))
+        with pytest.raises(ModelMismatchError) as refused:
+            await said(server, first.digest)
+        assert "answered as ffffffffffff" in refused.value.why
+        with pytest.raises(ModelMismatchError):
+            await server.take(str(first.folder), first.digest, None)
+        await server.aclose()
+
+
 async def test_a_damaged_form_is_told_apart_from_a_missing_one(room: Path) -> None:
     first = form(room, "one")
     async with serving(FakeOwn([first], damaged=frozenset({first.digest})).app, str(room / "s")):

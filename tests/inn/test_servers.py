@@ -32,7 +32,7 @@ from tests.inn.forms_there import There, form
 from tests.inn.pretended import LENGTH, serving
 from tests.inn.reaching import PATIENCE, read_there, wire
 
-KINDS = ["own", "own-pretended", "vllm-0.32", "vllm-0.33", "vllm-lora", "sglang", "openai"]
+KINDS = ["own", "vllm-0.32", "vllm-0.33", "vllm-lora", "sglang", "openai"]
 GREEDY = Sampling(temperature=0, max_tokens=32)
 
 
@@ -56,7 +56,7 @@ def make(kind: str, room: Path) -> tuple[Any, Server, There, There]:
     base = form(room, "base")
     below = base.digest if kind == "vllm-lora" else None
     first, second = (form(room, text, base=below) for text in ("one", "two"))
-    if kind == "own-pretended":
+    if kind == "own":
         return FakeOwn([base, first, second]), OwnServer(wire(room)), first, second
     if kind == "sglang":
         return FakeSglang(str(base.folder), base.digest), SglangServer(wire(room), reader=read_there), first, second
@@ -92,9 +92,7 @@ async def house(request: pytest.FixtureRequest, room: Path) -> AsyncIterator[Hou
     fake, server, first, second = make(request.param, room)
 
     def steal() -> None:
-        if isinstance(fake, FakeOwn):
-            fake.lies = "f" * 64
-        elif isinstance(fake, FakeVllm):
+        if isinstance(fake, FakeVllm):
             fake.weights, fake.label = "another", "f" * 64
         elif isinstance(fake, FakeSglang):
             fake.weights, fake.version = "another", "f" * 64
@@ -163,10 +161,10 @@ async def test_other_weights_behind_the_port_are_found_out(house: House) -> None
 async def test_many_questions_come_back_in_their_order_and_as_one_by_one(house: House) -> None:
     if house.server.strict:
         await house.take(house.second)
-    asks = [Ask(house.second.digest, prompt=f"question {i}", sampling=GREEDY) for i in range(40)]
+    asks = [Ask(house.second.digest, prompt=f"question {i}", sampling=GREEDY) for i in range(12)]
     many = await house.server.ask_all(asks)
     assert len({each.text for each in many}) == len(asks)
-    for ask, each in list(zip(asks, many, strict=True))[::13]:
+    for ask, each in list(zip(asks, many, strict=True))[::5]:
         assert (await answer(house.server, ask))[1].text == each.text
 
 
@@ -236,7 +234,7 @@ async def test_it_is_up_when_it_can_chat_and_lists_what_it_serves(house: House) 
     assert (house.first.digest in proved) if house.server.strict else (proved == {None})
 
 
-@pytest.mark.parametrize("kind", KINDS[1:])
+@pytest.mark.parametrize("kind", KINDS)
 async def test_nothing_that_listens_is_a_named_state_with_a_way_out(kind: str, room: Path) -> None:
     _, server, first, _ = make(kind, room)
     health = await server.health()
