@@ -6,6 +6,7 @@ the answers of a round and marks them; both stay on record, so that a resumed ru
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -185,6 +186,19 @@ def came_home(conn: sqlite3.Connection, requests: Sequence[ExamRequest], step: i
     """Note that the training machine examined the hero itself after ``step``."""
     with transaction(conn, durable=True):
         _close(conn, requests, "home", reason=reason, step=step)
+
+
+def drop_unwaited(conn: sqlite3.Connection, campaign_id: str, sittings: Sequence[str]) -> int:
+    """Drop a campaign's open requests of sittings that nobody waits for any more, durably; how many there were."""
+    with transaction(conn, durable=True):
+        found = conn.execute(
+            """SELECT q.* FROM exam_requests q JOIN runs r ON r.id = q.run_id
+               WHERE q.state = 'open' AND r.campaign_id = ? AND q.sitting NOT IN (SELECT value FROM json_each(?))""",
+            (campaign_id, json.dumps(list(sittings))),
+        )
+        gone = [read(ExamRequest, row) for row in found.fetchall()]
+        _close(conn, gone, "dropped", reason="the hero went another way")
+        return len(gone)
 
 
 def wanted_forms(conn: sqlite3.Connection) -> set[int]:

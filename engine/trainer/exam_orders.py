@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from engine.trainer.game import Game
 
 MOST_ITEMS = 1024
-KNOWN = ("skill", "level", "items", "mix", "plan", "form", "against", "trial")
+KNOWN = ("skill", "level", "items", "mix", "plan", "form", "against", "trial", "elsewhere")
 
 
 def examine(game: Game, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def examine(game: Game, args: Mapping[str, Any]) -> dict[str, Any]:
         game: the run.
         args: ``plan`` (an entry of the exam plan), or ``skill``, ``level``, ``mix`` and ``items``; ``form`` (who answers: live, base,
             champion or a checkpoint); ``against`` (a second form that answers the same questions, held against which the first is);
-            or ``trial`` (a discipline).
+            or ``trial`` (a discipline). ``elsewhere`` was looked at before (`engine.trainer.exam_elsewhere`).
 
     Returns:
         ``exams`` (each with its interval), ``pairs`` and ``whole`` where two forms were asked, ``suggestions``; for one exam also
@@ -39,9 +39,7 @@ def examine(game: Game, args: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UsageError: something named does not exist.
     """
-    unknown = sorted(set(args) - set(KNOWN))
-    if unknown:
-        raise UsageError(f"exam knows no {unknown[0]!r}", fix=f"use one of {', '.join(KNOWN)}", code="BAD_ARGUMENT")
+    check_names(args)
     if args.get("trial") is not None:
         return sit_trial(game, str(args["trial"]))
     name = args.get("plan")
@@ -52,7 +50,7 @@ def examine(game: Game, args: Mapping[str, Any]) -> dict[str, Any]:
     if entry is not None and against is None and who == LIVE:
         written = game.exam_plan.commanded(str(name))
         return _result(game, written) | {"suggestions": suggestions(entry, written)}
-    plans = [_of_level(game, args)] if entry is None else _of_entry(game, str(name))
+    plans = [of_level(game, args)] if entry is None else _of_entry(game, str(name))
     if against is not None:
         return _compared(game, pair(game, str(against), who, plans))
     with form(game, who) as examiner:
@@ -62,7 +60,15 @@ def examine(game: Game, args: Mapping[str, Any]) -> dict[str, Any]:
     return _result(game, written)
 
 
-def _of_level(game: Game, args: Mapping[str, Any]) -> ExamPlan:
+def check_names(args: Mapping[str, Any]) -> None:
+    """Refuse what an exam order does not know."""
+    unknown = sorted(set(args) - set(KNOWN))
+    if unknown:
+        raise UsageError(f"exam knows no {unknown[0]!r}", fix=f"use one of {', '.join(KNOWN)}", code="BAD_ARGUMENT")
+
+
+def of_level(game: Game, args: Mapping[str, Any]) -> ExamPlan:
+    """Fresh questions of a level, as `examine` reads them; `UsageError` when there is no such level."""
     found = skill_id(str(args.get("skill") or game.focus().skill))
     state = game.values.curricula.get(found)
     mix = str(args.get("mix") or (state.mix if state is not None else "full"))

@@ -14,8 +14,10 @@ from engine.hero.loading import load_folder
 from engine.hero.model import Hero
 from engine.link.protocol import Command, Verb
 from engine.trainer.bout import bout
-from engine.trainer.exam_orders import examine
+from engine.trainer.exam_elsewhere import told, wanted_elsewhere
+from engine.trainer.exam_orders import check_names, examine
 from engine.trainer.parking import park
+from engine.trainer.plan_asked import PlanAsked
 from engine.trainer.promotion import best_examined, find_form, promote, take_back
 from engine.trainer.steering import steer
 from saves import incidents, journal, ledger
@@ -135,7 +137,7 @@ class Orders:
             step,
             str(command.verb),
             command.args,
-            changes_training=self._changes_training(command),
+            changes_training=self._is_repeated(command, result),
             command_id=command.id,
             result=result,
         )
@@ -158,11 +160,17 @@ class Orders:
         game.saving.save(reason, landed=landed)
 
     @staticmethod
-    def _changes_training(command: Command) -> bool:
+    def _is_repeated(command: Command, result: Mapping[str, Any]) -> bool:
+        """Whether a resumed run takes a command in again: it changes training, or it saves a form for an exam elsewhere."""
+        if command.verb is Verb.EXAM:
+            return "waits" in result
         return command.verb in (Verb.SKIP, Verb.DRILL) or (command.verb is Verb.SET and bool(command.args))
 
     def again(self, entry: JournalEntry) -> None:
         """Take in once more what the run before took in at this step."""
+        if entry.verb == Verb.EXAM:
+            self._game.outside.ask(PlanAsked.from_dict((entry.result or {})["asked"]))
+            return
         command = Command(Verb(entry.verb), dict(entry.args))
         self._verbs[command.verb](command)
 
@@ -231,7 +239,7 @@ class Orders:
         """Examine and save the hero as it is, for want of an examined form."""
         game = self._game
         game.channel.progress(command.id, "no form was examined yet: the hero sits an exam now")
-        self._exam(command)
+        examine(game, {})
         if game.saving.saved_at(game.values.step):
             raise BlockedError(
                 "the newest form was saved before it was examined",
@@ -287,8 +295,16 @@ class Orders:
         said = answer(hero, prompt, game.forge.system, args)
         return {"form": checkpoint.name, "step": checkpoint.step, "digest": checkpoint.digest, **said}
 
-    def _exam(self, command: Command) -> dict[str, Any]:
-        return examine(self._game, command.args)
+    def _exam(self, command: Command) -> dict[str, Any] | None:
+        game = self._game
+        check_names(command.args)
+        asked = wanted_elsewhere(game, command.args)
+        if asked is None:
+            return examine(game, command.args)
+        # Journaled first: what the save then says of the questions is always known to a run that resumes.
+        self._answer(command, game.values.step, told(asked))
+        game.outside.ask(asked)
+        return None
 
     def _spar(self, command: Command) -> dict[str, Any]:
         game = self._game

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from configs import clock
-from configs.errors import RealmError
-from configs.facilities import Facilities
+from configs.errors import BlockedError, RealmError
+from configs.facilities import Facilities, load_facilities
 from configs.inn import InferenceRules
 from configs.schema import HeroConfig
 from engine.curriculum.examination import Examination, Further, Gate, Paper
@@ -43,10 +43,16 @@ def asked_elsewhere(rules: InferenceRules, hero: HeroConfig, places: Facilities)
         return False
     if rules.where == "inn":
         return True
-    serving = (places.facilities[name] for name in places.serving())
     return any(
-        p.type == "hub" and not p.is_local and p.server is not None and p.server.kind != "openai" for p in serving
+        places.facilities[name].type == "hub" and not places.facilities[name].is_local and proves(places, name)
+        for name in places.serving()
     )
+
+
+def proves(places: Facilities, name: str) -> bool:
+    """Whether the server of a place can prove which form answered."""
+    server = places.facilities[name].server
+    return server is not None and server.kind != "openai"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,9 @@ class Outside:
         self.on = on
         """Whether exams that become due are asked elsewhere."""
         self._looked_at = -LOOK_S
+        self._put_off: int | None = None
+        """The newest step after which answers were left for the next one."""
+        self._tidied = False
 
     @property
     def _rules(self) -> InferenceRules:
@@ -90,10 +99,41 @@ class Outside:
         self._save(name)
 
     def ask(self, asked: PlanAsked) -> None:
-        """Ask what an entry of the exam plan wants of the hero of this step."""
-        name = f"plan:{asked.entry}:{self._game.values.step}"
+        """Ask what an entry of the exam plan, or the player, wants of the hero of this step; what waits already is not asked twice."""
+        name = asked.name
+        if name in self._game.values.outside_plan:
+            return
         self._game.values.outside_plan[name] = asked
-        self._save(name)
+        saved = self._saved(asked.step)
+        if saved is not None:
+            self._post(name, saved)
+        else:
+            self._save(name)
+
+    def check_places(self) -> None:
+        """Refuse what can be asked nowhere else.
+
+        Raises:
+            BlockedError: the rules keep questions on this machine, or no place has a server that proves who answers.
+            RealmError: the places cannot be read.
+        """
+        where, places = self._rules.where, load_facilities()
+        if where == "local":
+            raise BlockedError(
+                "questions stay on this machine",
+                why="`inn.inference.where` is local",
+                fix="`realm config set inn.inference.where inn`, then stop and start the engine; or let the hero be examined here",
+                code="NO_PLACE_ELSEWHERE",
+            )
+        if not any(
+            proves(places, name) and (where == "inn" or not places.facilities[name].is_local)
+            for name in places.serving()
+        ):
+            raise BlockedError(
+                "no machine elsewhere has an inference server that proves who answers",
+                fix="describe one in config/facilities/ (`realm host add`); with `inn.inference.where` inn this machine's own will do",
+                code="NO_PLACE_ELSEWHERE",
+            )
 
     def pending(self, skill: str, mix: str, level: int) -> int:
         """Questions of a level that the exam plan asked and nobody answered yet."""
@@ -143,9 +183,14 @@ class Outside:
 
     def look(self) -> None:
         """At a step boundary: take in what was answered, and bring home what nobody answers."""
-        game = self._game
+        game, step = self._game, self._game.values.step
         waiting = [*game.values.outside, *game.values.outside_plan]
+        self._tidy(waiting)
         if not waiting or clock.monotonic() - self._looked_at < LOOK_S:
+            return
+        if self._put_off != step - 1 and self._is_saved(step):
+            # A form of this step would not know of the answers, and what is repeated from it would be written twice.
+            self._put_off = step
             return
         self._looked_at = clock.monotonic()
         for name in waiting:
@@ -245,7 +290,8 @@ class Outside:
     def _marked(self, plans: Sequence[ExamPlan], found: _Found) -> tuple[Examiner, list[Answered]]:
         examiner = self._examiner(found.papers[0].digest)
         asked = [examiner.questions(plan) for plan in plans]
-        texts = [text for answer in found.papers for text in answer.texts]
+        lead = self._game.hero.template.format.assistant.lead
+        texts = [text.removeprefix(lead) for answer in found.papers for text in answer.texts]
         seconds = sum(answer.seconds for answer in found.papers)
         return examiner, examiner.marked(plans, asked, texts, self._game.values.step, seconds)
 
@@ -279,18 +325,31 @@ class Outside:
         if not asked:
             if game.saving.under_way:
                 return None
-            form = next((c for c in self._forms() if c.step == known.step), None)
+            form = self._saved(known.step)
             if form is None:
                 return "the form to be examined is gone"
             self._post(name, form)
             return None
         if all(form.id != asked[0].checkpoint_id for form in ledger.kept_checkpoints(game.conn)):
             return "the form to be examined is gone"
-        if not self.on:
+        if not self.on and not (isinstance(known, PlanAsked) and known.commanded):
             return "exams are asked here again"
         if self._rules.exams == "home" and clock.now() - asked[0].at >= self._rules.home_after_s:
             return f"nobody answered in {self._rules.home_after_s:g} seconds"
         return None
+
+    def _saved(self, step: int) -> Checkpoint | None:
+        """The listed form of a step."""
+        return next((form for form in self._forms() if form.step == step), None)
+
+    def _is_saved(self, step: int) -> bool:
+        return self._game.saving.saved_at(step) or self._saved(step) is not None
+
+    def _tidy(self, waiting: Sequence[str]) -> None:
+        """Once, when all is repeated: let go of questions that a way asked which the hero has left."""
+        if not self._tidied and not self._game.replay:
+            self._tidied = True
+            answers.drop_unwaited(self._game.conn, self._game.campaign.id, waiting)
 
     def _forms(self) -> list[Checkpoint]:
         return ledger.live_checkpoints(self._game.conn, self._game.campaign.id)

@@ -40,6 +40,16 @@ class PlanAsked:
     fallen_items: tuple[int, ...] = ()
     """Of each question: how many more are asked where the level has fallen; none in a later round."""
     round: int = 0
+    commanded: bool = False
+    """Somebody wants it asked elsewhere, wherever other exams are asked; ``entry`` may be empty then."""
+
+    @property
+    def name(self) -> str:
+        """Of the sitting, within its campaign; as it is asked first."""
+        if not self.commanded:
+            return f"plan:{self.entry}:{self.step}"
+        first = self.asked[0].plan
+        return f"asked:{self.entry or f'{first.skill}.{first.level}'}:{first.first_index}:{self.step}"
 
     @property
     def plans(self) -> tuple[ExamPlan, ...]:
@@ -63,7 +73,14 @@ class PlanAsked:
                 )
                 for one in data["asked"]
             )
-            return cls(data["entry"], data["step"], asked, tuple(data["fallen_items"]), data["round"])
+            return cls(
+                data["entry"],
+                data["step"],
+                asked,
+                tuple(data["fallen_items"]),
+                data["round"],
+                bool(data.get("commanded")),
+            )
         except (KeyError, TypeError) as error:
             raise RealmError(
                 "what the exam plan asked cannot be read",

@@ -136,10 +136,14 @@ class PlanDay:
         for sitting in due(self.plan, self.pupil, self.record, occasion, HERE):
             if sitting.entry in waiting:
                 continue
-            entry = self.plan.entries[sitting.entry]
-            plans = tuple(Later(self._questions(entry, sitting.entry, want)) for want in sitting.wanted)
-            fallen = tuple(want.fallen_items for want in sitting.wanted)
-            game.outside.ask(PlanAsked(sitting.entry, step, plans, fallen))
+            game.outside.ask(self._asked(sitting))
+
+    def _asked(self, sitting: Sitting, *, commanded: bool = False) -> PlanAsked:
+        """What an entry asks elsewhere of the hero of this step."""
+        entry = self.plan.entries[sitting.entry]
+        plans = tuple(Later(self._questions(entry, sitting.entry, want)) for want in sitting.wanted)
+        fallen = tuple(want.fallen_items for want in sitting.wanted)
+        return PlanAsked(sitting.entry, self._game.values.step, plans, fallen, commanded=commanded)
 
     def took_in(self, known: PlanAsked, written: Sequence[tuple[Exam, tuple[Tally, int]]]) -> PlanAsked:
         """After the answers of a round were written down as exams, each with the best one before; what is asked next."""
@@ -159,6 +163,13 @@ class PlanDay:
         Raises:
             UsageError: there is no such entry, or nothing of it can be asked of this hero.
         """
+        return self.sit(self._commanded(name))
+
+    def asked_on_command(self, name: str) -> PlanAsked:
+        """What an entry asks elsewhere now, whatever was asked before; raises as `commanded` does."""
+        return self._asked(self._commanded(name), commanded=True)
+
+    def _commanded(self, name: str) -> Sitting:
         entry = self.entry(name)
         occasion = Occasion(self._game.values.step, now=clock.now(), newest_checkpoint=self._game.values.step)
         asked = tuple(wanted(self.plan, name, self.pupil, self.record, occasion, HERE, commanded=True))
@@ -170,7 +181,7 @@ class PlanDay:
                 fix="see `realm exam plan`",
                 code="NOTHING_TO_ASK",
             )
-        return self.sit(Sitting(name, asked))
+        return Sitting(name, asked)
 
     def entry(self, name: str) -> PlanEntry:
         """An entry of the plan; `UsageError` names the nearest where there is none."""

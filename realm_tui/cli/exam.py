@@ -37,12 +37,19 @@ def run(
         str | None,
         typer.Option("--against", help="A second form that answers the same questions; the first is held to it."),
     ] = None,
+    elsewhere: Annotated[
+        bool | None,
+        typer.Option(
+            "--elsewhere/--here",
+            help="Let the Inn ask a saved form, or this machine the hero [default: as `inn.inference.where` says].",
+        ),
+    ] = None,
     save: SaveOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Examine the hero now: a level, an entry of the plan, or two forms on the same questions.
 
-    It changes nothing of the training and counts towards no level.
+    It changes nothing of the training and counts towards no level. Elsewhere, the answers are entered while training goes on.
     """
     from configs.errors import UsageError
     from configs.paths import SaveFolder
@@ -56,10 +63,15 @@ def run(
             fix="name the entry alone, or skill, level, mix and items without one",
             code="BAD_ARGUMENT",
         )
-    args = {"plan": entry, **chosen, "form": form, "against": against}
+    args = {"plan": entry, **chosen, "form": form, "against": against, "elsewhere": elsewhere}
     reply = order(SaveFolder.named(save), Verb.EXAM, {k: v for k, v in args.items() if v is not None}, progress=say)
     if as_json:
         data({"step": reply.step, **reply.result})
+        return
+    if "waits" in reply.result:
+        from realm_tui.runtime.exam_view import waits_text
+
+        say(waits_text(reply.result["waits"]))
         return
     _print_result(reply.result)
 

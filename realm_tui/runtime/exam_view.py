@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ from engine.curriculum.pairs import Paired, paired
 from lore.figures import number, share
 from realm_tui.runtime.opened import OpenedSave
 from saves.rows import Exam
+
+_DIGEST_LETTERS = 64
+_LEVELS_NAMED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,20 @@ def answered_by(exam: Exam) -> str:
     """Who answered: the live hero of the step, its base, or a checkpoint."""
     if exam.checkpoint_id is not None:
         return f"checkpoint {exam.weights[:8]}"
+    if len(exam.weights) == _DIGEST_LETTERS:
+        return f"form {exam.weights[:8]}"
     return {"base": "base", "ema": "live, averaged"}.get(exam.weights, exam.weights)
+
+
+def waits_text(waits: Mapping[str, Any]) -> str:
+    """What an exam that is asked elsewhere was answered with, in words."""
+    levels = ", ".join(f"{one['skill'].upper()} L{one['level']}" for one in waits["levels"][:_LEVELS_NAMED])
+    more = len(waits["levels"]) - _LEVELS_NAMED
+    named = f"{levels} and {more} more" if more > 0 else levels
+    return (
+        f"asked elsewhere of the form of step {number(waits['step'])}: {waits['questions']} questions ({named}); "
+        "training goes on, and the result is entered when the answers are there (`realm exam list`)"
+    )
 
 
 def interval_text(correct: int, items: int, alpha: float) -> str:

@@ -198,9 +198,13 @@ class EvalsScreen(Deeds[PapersView]):
         entry = self.query_one("#evals-plan", Listing).chosen if self._plan else None
 
         def deed(folder: SaveFolder) -> str:
+            from realm_tui.runtime.exam_view import waits_text
             from realm_tui.runtime.orders import order
 
-            exams = order(folder, Verb.EXAM, {"plan": entry} if entry is not None else {}).result["exams"]
+            result = order(folder, Verb.EXAM, {"plan": entry} if entry is not None else {}).result
+            if "waits" in result:
+                return waits_text(result["waits"])
+            exams = result["exams"]
             told = ", ".join(f"{e['skill'].upper()} L{e['level']} {e['correct']}/{e['items']}" for e in exams[:4])
             return told + (f" and {len(exams) - 4} more" if len(exams) > 4 else "")
 

@@ -135,6 +135,10 @@ class Eval(Model):
     mix: str | None = Field(None, description="a published mix; null: the hero's")
     form: str | None = Field(None, description="who answers: live, base, champion or a checkpoint; null: live")
     against: str | None = Field(None, description="a second form on the same questions")
+    elsewhere: bool | None = Field(
+        None,
+        description="true: asked of a saved form at the Inn; false: by the engine; null: as `inn.inference.where` says",
+    )
 
     @model_validator(mode="after")
     def _one_of(self) -> Eval:
