@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from configs import clock
@@ -18,6 +18,8 @@ WAITING = ("pending", "queued")
 HELD = ("claimed", "running")
 ENDED = ("completed", "failed", "cancelled", "timeout")
 STATUSES = (*WAITING, *HELD, *ENDED)
+BRIEF = 2000
+"""Letters up to which a list of jobs holds a result."""
 PRIORITIES = ("critical", "high", "normal", "low", "idle")
 RETRYABLE = frozenset({"transport", "connection_refused", "inference", "timeout", "lease_expired"})
 """Classes of errors that may pass by themselves; all others end the job."""
@@ -121,16 +123,28 @@ def jobs(
     statuses: Sequence[str] = STATUSES,
     kinds: Sequence[str] = (),
     limit: int = 200,
+    brief: bool = False,
 ) -> list[Job]:
-    """Jobs: those under way first, then what waits in its order, then what ended, newest first."""
-    wanted = [*statuses, *kinds]
+    """Jobs: those under way first, then what waits in its order, then what ended, newest first.
+
+    Args:
+        conn: the save.
+        statuses: which.
+        kinds: which; none: every kind.
+        limit: how many at most.
+        brief: leave out results that are long (`job` has them).
+    """
     of_kind = f"AND kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
+    result = f"iif(length(result_json) > {BRIEF}, NULL, result_json)" if brief else "result_json"
+    columns = ", ".join(
+        result if f.name == "result" else f.name + "_json" * ("json" in f.metadata) for f in fields(Job)
+    )
     rows = conn.execute(
-        f"""SELECT * FROM jobs WHERE status IN ({", ".join("?" * len(statuses))}) {of_kind}
+        f"""SELECT {columns} FROM jobs WHERE status IN ({", ".join("?" * len(statuses))}) {of_kind}
             ORDER BY CASE WHEN lease_owner IS NOT NULL THEN 0 WHEN ended_at IS NULL THEN 1 ELSE 2 END,
                      CASE WHEN ended_at IS NULL THEN rank END, CASE WHEN ended_at IS NULL THEN id END,
                      ended_at DESC, id DESC LIMIT ?""",
-        (*wanted, limit),
+        (*statuses, *kinds, limit),
     ).fetchall()
     return [read(Job, row) for row in rows]
 

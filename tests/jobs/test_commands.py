@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,3 +64,11 @@ def test_what_cannot_be_is_said(folder: SaveFolder, words: tuple[str, ...], code
 def test_nothing_to_do_ends_at_once(folder: SaveFolder, save: SaveConnection) -> None:
     assert "0 jobs" in CliRunner().invoke(app, ["job", "work", "--once"], prog_name="realm").output
     assert {k["kind"] for k in said("job", "kinds")} >= {"eval", "layer_drift"}
+
+
+def test_a_file_is_meant_where_the_player_stands(
+    folder: SaveFolder, save: SaveConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = said("job", "submit", "data_convert", "file=pairs.csv", "out=talk.jsonl")
+    assert made["payload"] == {"file": str(tmp_path / "pairs.csv"), "out": str(tmp_path / "talk.jsonl")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -316,3 +317,27 @@ async def test_what_is_being_done_is_told_while_it_is_done(folder: SaveFolder, s
     kinds = {"report": Telling("report", Nothing, "tells", "")}
     await Dispatcher(folder, kinds=kinds, rules=rules()).run(until_idle=True)
     assert seen == ["the second half"] and jobs.job(save, made.id).error is None
+
+
+async def test_bringing_a_server_up_has_a_time_out_of_its_own(folder: SaveFolder, save: SaveConnection) -> None:
+    made = [jobs.submit(save, "report", {"more": more}) for more in (True, False)]
+
+    @dataclass(frozen=True, slots=True)
+    class Slow(JobKind):
+        @property
+        def work(self) -> Work:
+            async def do(job: jobs.Job, payload: Any, place: Workplace) -> Done:
+                if job.payload["more"]:
+                    place.allow(60.0)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.Event().wait(), 0.1)
+                return Done({})
+
+            return do
+
+    class Either(Nothing):
+        more: bool
+
+    told = rules(timeout_s=0.02, attempts=1)
+    await Dispatcher(folder, kinds={"report": Slow("report", Either, "is slow", "")}, rules=told).run(until_idle=True)
+    assert [jobs.job(save, j.id).status for j in made] == ["completed", "timeout"]

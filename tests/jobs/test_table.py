@@ -277,3 +277,13 @@ def test_the_players_own_rules_count_and_a_wrong_one_is_named(save: SaveConnecti
     with pytest.raises(UsageError) as caught:
         jobs.submit(save, "dance", {})
     assert caught.value.code == "UNKNOWN_JOB_KIND"
+
+
+def test_a_list_leaves_long_results_to_the_job_itself(save: SaveConnection) -> None:
+    for size in (10, 5000):
+        jobs.submit(save, "report", {"size": size})
+        jobs.complete(save, taken(save, str(size)).id, str(size), {"text": "x" * size})
+    newest, first = jobs.jobs(save, brief=True)
+    assert newest.result is None and first.result == {"text": "x" * 10}
+    assert newest.payload == {"size": 5000} and newest.status == "completed" and newest.worker is None
+    assert jobs.jobs(save)[0].result == jobs.job(save, newest.id).result == {"text": "x" * 5000}

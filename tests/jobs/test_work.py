@@ -200,3 +200,21 @@ def test_cut_and_strange_weights_are_refused(tmp_path: Path) -> None:
         with pytest.raises(RealmError) as caught:
             matrices_in(whole)
         assert caught.value.code == "MODEL_DAMAGED"
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "line"),
+    [
+        ("a.jsonl", b'{"prompt": "q", "answer": "a"}\n{"prompt"', "line 2"),
+        ("a.csv", b"question,answer\na,\xff\n", "a.csv"),
+        ("a.json", b"[1,", "a.json"),
+    ],
+)
+def test_a_file_that_is_not_what_its_name_says_is_named_with_its_line(
+    folder: SaveFolder, tmp_path: Path, name: str, raw: bytes, line: str
+) -> None:
+    (tmp_path / name).write_bytes(raw)
+    with pytest.raises(RealmError) as caught:
+        done(folder, "data_convert", file=str(tmp_path / name))
+    assert caught.value.code == "UNREADABLE" and line in caught.value.what
+    assert not folder.root.joinpath("papers").exists() or not list((folder.root / "papers").iterdir())

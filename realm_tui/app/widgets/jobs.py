@@ -106,7 +106,7 @@ def summary(view: JobsView) -> str:
 
 def sheet(view: JobsView, key: str | None, look: Look, width: int) -> list[Row]:
     """One job closely, and how full the schools are."""
-    one = next((j for j in view.jobs if str(j.id) == key), None)
+    one = next((j for j in (*((view.chosen,) if view.chosen else ()), *view.jobs) if str(j.id) == key), None)
     rows = [] if one is None else _job(one, view, look, width)
     if view.busy:
         rows += [GAP, heading(label("jobs.room", look.names))]
@@ -144,7 +144,7 @@ def _job(one: Job, view: JobsView, look: Look, width: int) -> list[Row]:
             for text in shown(found):
                 name, _, value = text.partition(": ")
                 rows += told(name, value, width)
-    if view.chosen == one.id and view.events:
+    if view.chosen is not None and view.chosen.id == one.id and view.events:
         rows += [GAP, heading(label("jobs.events", names))]
         for event in view.events:
             tone = "good" if event.event == "completed" else "bad" if event.event in ("failed", "expired") else "muted"

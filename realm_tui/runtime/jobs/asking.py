@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from configs.errors import UsageError
@@ -16,6 +17,9 @@ from realm_tui.runtime.jobs.service import dispatcher_for
 from realm_tui.runtime.opened import opened
 from saves import jobs
 from saves.jobs import Job
+
+_PATHS = {"file", "out"}
+"""Fields that name a file of the player's."""
 
 
 def wishes(kind: str, given: Sequence[str], payload: str | None) -> dict[str, Any]:
@@ -45,6 +49,9 @@ def wishes(kind: str, given: Sequence[str], payload: str | None) -> dict[str, An
                 code="BAD_PAYLOAD",
             )
         found[name] = _value(fields[name].annotation, value)
+    for name in _PATHS & found.keys():
+        if isinstance(found[name], str):  # whoever does the job stands in another folder
+            found[name] = str(Path(found[name]).expanduser().absolute())
     return found
 
 

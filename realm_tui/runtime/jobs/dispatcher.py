@@ -218,12 +218,12 @@ class Dispatcher:
         job, kind = under.job, self._kinds[under.job.kind]
         rule = self._rules.kind(job.kind)
         assert rule is not None
-        place = Workplace(self._folder, under.say, self._desk, rule.timeout_s)
         try:
             payload = kind.read(job.payload)
             if not await self._mine(under, lambda c: jobs.begin(c, job.id, under.owner, f"process {os.getpid()}")):
                 return False
-            async with asyncio.timeout(rule.timeout_s):
+            async with asyncio.timeout(rule.timeout_s) as limit:
+                place = Workplace(self._folder, under.say, self._desk, rule.timeout_s, partial(_anew, limit))
                 done = await kind.work(job, payload, place)
             under.over = True
             counted = await self._mine(
@@ -297,3 +297,7 @@ class Dispatcher:
             with suppress(RealmError):
                 await writing
             raise
+
+
+def _anew(limit: asyncio.Timeout, seconds: float) -> None:
+    limit.reschedule(asyncio.get_running_loop().time() + seconds)

@@ -109,6 +109,9 @@ class Workplace:
     desk: Desk | None = None
     """None: no server can be asked from here; what needs one is done by the engine, or waits."""
     limit_s: float = 600.0
+    """The kind's time-out."""
+    allow: Callable[[float], None] = lambda seconds: None
+    """Sets the time-out anew: so many seconds from now. On the event loop only."""
 
     @property
     def papers(self) -> Path:

@@ -31,7 +31,8 @@ class JobsView:
     """Living processes that hold a lease."""
     events: tuple[JobEvent, ...]
     """Of the chosen job."""
-    chosen: int | None
+    chosen: Job | None
+    """The one of which everything is known."""
     now: float
 
 
@@ -44,7 +45,7 @@ def jobs_view(save: OpenedSave, chosen: int | None = None, *, every: bool = True
         every: also jobs that have ended.
     """
     statuses = jobs.STATUSES if every else (*jobs.HELD, *jobs.WAITING)
-    found = tuple(jobs.jobs(save.conn, statuses=statuses, limit=MOST))
+    found = tuple(jobs.jobs(save.conn, statuses=statuses, limit=MOST, brief=True))
     numbers = {j.id for j in found}
     if chosen not in numbers:
         chosen = found[0].id if found else None
@@ -58,6 +59,6 @@ def jobs_view(save: OpenedSave, chosen: int | None = None, *, every: bool = True
         mode=jobs.mode(save.conn),
         workers=len(holders),
         events=tuple(jobs.events(save.conn, chosen)) if chosen is not None else (),
-        chosen=chosen,
+        chosen=jobs.job(save.conn, chosen) if chosen is not None else None,
         now=clock.now(),
     )

@@ -34,8 +34,9 @@ async def answer_request(job: Job, number: int, place: Workplace) -> Done:
     if place.desk is None:
         raise NotYetError("no server that proves who answers can be reached from here")
     from realm_tui.runtime.inn.servers.contract import Ask, Sampling
+    from realm_tui.runtime.jobs.work.sanctum import seated
 
-    seat = await place.desk.seat(None, digest=asked.digest, strict=True, tell=place.tell)
+    seat = await seated(place, place.desk, None, digest=asked.digest, strict=True)
     came = await seat.server.ask_all(
         [
             Ask(

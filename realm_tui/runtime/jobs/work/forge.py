@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -232,26 +234,42 @@ def _write(path: Path, records: Iterable[Mapping[str, Any]], place: Workplace) -
 
 
 def _read_any(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a file of any make, one after the other.
+
+    Raises:
+        UsageError: there is no such file, or it is not what its name says; the line is named.
+    """
     from engine.quests.fileformat import open_quest
 
+    number = 0
     with open_quest(path) as raw:
-        text = raw.read().decode("utf-8-sig", errors="strict")
-    if path.suffix in (".csv", ".tsv"):
-        yield from csv.DictReader(text.splitlines(), delimiter="\t" if path.suffix == ".tsv" else ",")
-    elif path.suffix == ".json" and text.lstrip().startswith("["):
-        yield from (found for found in json.loads(text) if isinstance(found, dict))
-    elif path.suffix in (".jsonl", ".json", ".ndjson"):
-        for number, line in enumerate(text.splitlines(), 1):
-            if line.strip():
-                try:
-                    found = json.loads(line)
-                except ValueError as error:
-                    raise UsageError(
-                        f"{path.name}, line {number}: no JSON", why=str(error), fix="mend the line", code="UNREADABLE"
-                    ) from error
-                yield found if isinstance(found, dict) else {}
-    else:
-        yield from ({"text": piece.strip()} for piece in text.split("\n\n") if piece.strip())
+        lines = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+        try:
+            if path.suffix in (".csv", ".tsv"):
+                number = 1
+                for row in csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ","):
+                    number += 1
+                    yield row
+            elif path.suffix == ".json" and lines.read(1) == "[":
+                lines.seek(0)
+                yield from (found for found in json.load(lines) if isinstance(found, dict))
+            elif path.suffix in (".jsonl", ".json", ".ndjson"):
+                lines.seek(0)
+                for line in lines:
+                    number += 1
+                    if line.strip():
+                        found = json.loads(line)
+                        yield found if isinstance(found, dict) else {}
+            else:
+                for _, piece in groupby(lines, lambda line: bool(line.strip())):
+                    text = "".join(piece).strip()
+                    if text:
+                        yield {"text": text}
+        except (ValueError, csv.Error) as error:
+            where = f"{path.name}, line {number}" if number else path.name
+            raise UsageError(
+                f"{where}: this cannot be read", why=str(error), fix="mend the file", code="UNREADABLE"
+            ) from error
 
 
 def _turns(found: Mapping[str, Any]) -> list[dict[str, str]] | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from configs.errors import RealmError
+from configs.loader import load_game
 from configs.paths import SaveFolder
 from realm_tui.runtime.aside import on_thread
-from realm_tui.runtime.jobs.kinds import Done, Eval, Inference, JobError, NotYetError, Spar, Sync, Workplace
+from realm_tui.runtime.jobs.kinds import Desk, Done, Eval, Inference, JobError, NotYetError, Seat, Spar, Sync, Workplace
 from saves.jobs import Job
 
 
@@ -55,7 +56,7 @@ async def inference(job: Job, payload: Inference, place: Workplace) -> Done:
         from realm_tui.runtime.inn.servers.contract import Answer, Ask, Message, Sampling
 
         try:
-            seat = await place.desk.seat(payload.form, strict=False, tell=place.tell)
+            seat = await seated(place, place.desk, payload.form, strict=False)
         except NotYetError:
             seat = None
         if seat is not None:
@@ -94,6 +95,14 @@ async def inference(job: Job, payload: Inference, place: Workplace) -> Done:
         "job-inference",
     )
     return Done({**result, "worker": "engine"})
+
+
+async def seated(place: Workplace, desk: Desk, form: str | None, *, digest: str | None = None, strict: bool) -> Seat:
+    """A seat at a server; while one is started and the form brought, the time-out is that of loading, then the kind's again."""
+    place.allow(place.limit_s + load_game().inn.server.load_s)
+    seat = await desk.seat(form, digest=digest, strict=strict, tell=place.tell)
+    place.allow(place.limit_s)
+    return seat
 
 
 async def sync(job: Job, payload: Sync, place: Workplace) -> Done:
