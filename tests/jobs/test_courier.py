@@ -124,7 +124,7 @@ async def test_an_exam_asked_outside_is_answered_greedily_by_its_very_form(
         (form.digest, (3,), 0.0, 8),
     ]
     await work(folder, roads)  # the courier makes no second job of what was answered
-    assert [j.status for j in jobs.jobs(save)] == ["completed"]
+    assert [(j.status, j.worker) for j in jobs.jobs(save)] == [("completed", "hub/w1")]
 
 
 async def test_another_forms_answers_are_thrown_away(

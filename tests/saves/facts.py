@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from configs.paths import SaveFolder
@@ -91,8 +93,23 @@ def form(folder: SaveFolder, conn: sqlite3.Connection, run_id: int, step: int, *
     for name, content in contents.items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_bytes(content)
-    files = {name: sha256(path / name) for name in contents}
+    return replace(_digested(conn, path, made), **changes)
+
+
+def real_form(
+    folder: SaveFolder, conn: sqlite3.Connection, run_id: int, step: int, write: Callable[[Path], object]
+) -> Checkpoint:
+    """The same with a real model, which ``write`` puts into the folder."""
+    made = checkpoint(conn, run_id, step)
+    path = folder.root / made.path
+    path.mkdir(parents=True)
+    write(path)
+    return _digested(conn, path, made)
+
+
+def _digested(conn: sqlite3.Connection, path: Path, made: Checkpoint) -> Checkpoint:
+    files = {file.relative_to(path).as_posix(): sha256(file) for file in sorted(path.rglob("*")) if file.is_file()}
     digest = model_digest(files)
-    (path / LEDGER_FILE).write_text(json.dumps({"step": step, "digest": digest, "files": files}))
+    (path / LEDGER_FILE).write_text(json.dumps({"step": made.step, "digest": digest, "files": files}))
     conn.execute("UPDATE checkpoints SET digest = ? WHERE id = ?", (digest, made.id))
-    return replace(made, digest=digest, **changes)
+    return replace(made, digest=digest)

@@ -65,7 +65,5 @@ async def answer_request(job: Job, number: int, place: Workplace) -> Done:
         except RealmError as error:
             raise JobError("validation", error.what, why=error.why, fix=error.fix, code=error.code) from error
 
-    return Done(
-        {"request": number, "state": "answered", "answers": len(texts), "worker": seat.worker, "seconds": seconds},
-        write,
-    )
+    told = {"request": number, "state": "answered", "answers": len(texts), "seconds": seconds}
+    return Done(told, write, seat.worker)
