@@ -246,6 +246,6 @@ def _unknown(kind: str, name: str, known: list[str], *, code: str) -> UsageError
     return UsageError(
         f"no {kind} is called {name!r}",
         why=f"the nearest name is {near}" if near else "",
-        fix=f"choose one of {', '.join(sorted(known))}" if known else "add one to config/facilities/local.yaml",
+        fix=f"choose one of {', '.join(sorted(known))}" if known else "add one with `realm host add`",
         code=code,
     )

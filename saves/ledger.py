@@ -131,6 +131,10 @@ def find(conn: sqlite3.Connection, which: str) -> Checkpoint:
         mine = [c for c in at_that_step if playing is not None and c.campaign_id == playing[0]]
         fits = fits or mine or at_that_step
         fits = fits or [c for c in kept if len(wanted) >= 6 and c.digest.startswith(wanted)]
+    if not kept:
+        raise UsageError(
+            "no form of the hero is kept yet", fix="save one: `realm checkpoint`", code="UNKNOWN_CHECKPOINT"
+        )
     if len(fits) != 1:
         raise UsageError(
             f"no checkpoint on disk is {which!r}" if not fits else f"{which!r} could be any of {len(fits)} checkpoints",

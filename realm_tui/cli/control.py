@@ -22,7 +22,7 @@ def _order(verb: Verb, save: str | None, as_json: bool, done: str, **args: Any) 
     if as_json:
         data({"verb": str(verb), "step": reply.step, "result": reply.result})
     else:
-        typer.echo(done.format(step=number(reply.step), **reply.result))
+        typer.echo(done.format(**{**reply.result, "step": number(reply.step)}))
 
 
 def pause(

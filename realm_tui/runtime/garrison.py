@@ -105,7 +105,7 @@ async def look_at(box: Box, rules: GarrisonRules) -> Look:
         if trouble is not None
         else road_of(state, box.rules.link),
         link=state.name,
-        why=trouble.text() if trouble is not None else state.why,
+        why=": ".join(filter(None, (trouble.what, trouble.why))) if trouble is not None else state.why,
         fix=trouble.fix if trouble is not None else state.fix,
         rtt_s=state.rtt_s,
         last_seen=state.last_seen,

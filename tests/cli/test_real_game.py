@@ -196,6 +196,7 @@ def test_a_living_engine_is_met_obeyed_and_left(world: World, living: None) -> N
     assert world.realm("pause").startswith("paused at step")
     paused = world.status()
     assert (paused["state"], paused["step"]) == ("paused", world.status()["step"])
+    assert world.realm("checkpoint").startswith(f"saved checkpoint-{paused['step']}")
     saved = json.loads(world.realm("checkpoint", "--json"))
     forms = json.loads(world.realm("ledger", "list", "--json"))
     assert saved["result"]["name"] in [form["name"] for form in forms]

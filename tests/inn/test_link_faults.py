@@ -104,11 +104,16 @@ async def test_no_machine_and_a_silent_machine(sshd: Sshd, tmp_path: Path) -> No
     sshd.stop()
     error = await refused(far_box(sshd.port, sshd.key, tmp_path, retries=1))
     assert (error.state, error.code) == ("no_route", "HOST_UNREACHABLE")
+    assert error.why == "the machine answers, but no SSH server does at that port"
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        error = await refused(far_box(silent.getsockname()[1], sshd.key, tmp_path, retries=1, connect_s=0.5))
+        error = await refused(far_box(silent.getsockname()[1], sshd.key, tmp_path, retries=20, connect_s=0.5))
         assert (error.state, error.code) == ("timeout", "HOST_TIMEOUT")
+        silent.setblocking(False)
+        silent.accept()
+        with pytest.raises(BlockingIOError):  # silence is waited for once
+            silent.accept()
 
 
 async def test_a_machine_that_starts_late_is_waited_for(sshd: Sshd, tmp_path: Path) -> None:

@@ -184,8 +184,13 @@ class InnReach:
     async def _pushed(
         self, place: str, box: Box, folder: Path, facts: dict[str, Any], name: str, tell: Tell
     ) -> sync.Pushed:
+        sending = False
+
         def progress(done: int, total: int) -> None:
-            tell(f"bringing {name or folder.name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+            nonlocal sending
+            sending = sending or done < total
+            if sending:  # a form that is whole there costs one question and no words
+                tell(f"bringing {name or folder.name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
         pushed = await box.push(folder, facts=facts, progress=progress)
         await asyncio.to_thread(self._lies, place, pushed, name or folder.name, facts.get("step"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Sequence
 
@@ -63,7 +64,7 @@ def refused_login(host_id: str, host: Host, user: str) -> HostError:
             "refused_user",
             f"{host_id} does not let {clean(user)} in",
             why=clean(known),
-            fix=f"set `hosts.{host_id}.user` in config/facilities, or `realm host add {host_id} --user NAME`",
+            fix=f"set `hosts.{host_id}.user` in config/facilities, or remove the host and add it again with --user",
             code="HOST_USER_REFUSED",
         )
     return HostError(
@@ -103,10 +104,19 @@ def no_route(host_id: str, host: Host, error: Exception) -> HostError:
     return HostError(
         "no_route",
         f"{host_id} ({clean(host.address)}, port {host.port}) cannot be reached",
-        why="no machine of that name is known" if named else clean(str(error)) or type(error).__name__,
-        fix="look at its address and port; is the machine on, and its SSH server?",
+        why="no machine of that name is known" if named else _reason(error),
+        fix="look at its address and port, and whether the machine and its SSH server are on",
         code="HOST_UNREACHABLE",
     )
+
+
+def _reason(error: Exception) -> str:
+    """Why there is no way, without numbers and addresses that the message has already."""
+    if isinstance(error, ConnectionRefusedError):
+        return "the machine answers, but no SSH server does at that port"
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno).lower()
+    return clean(str(error)) or type(error).__name__
 
 
 def cut(host_id: str, error: Exception) -> HostError:

@@ -133,7 +133,7 @@ class SshBox:
         """The connection, opened where there is none.
 
         Args:
-            attempts: how often it is tried before giving up; None: the rule's.
+            attempts: how often it is tried before giving up; None: the rule's. A box that was silent for `connect_s` is not tried again.
 
         Raises:
             RealmError: it cannot be reached; the state has the same name, reason and way out.
@@ -153,7 +153,7 @@ class SshBox:
                 except refusals.HostError as error:
                     left -= 1
                     self._become(error.state, error.what if not error.why else f"{error.what}: {error.why}", error.fix)
-                    if error.state in refusals.HOPELESS or left <= 0:
+                    if error.state in refusals.HOPELESS or error.state == "timeout" or left <= 0:
                         raise
                 except RealmError as error:
                     if not isinstance(error, LinkLostError):  # the file of confirmed keys is damaged

@@ -88,7 +88,7 @@ class Fleet:
         orders: Launch | None = None
         if running is None:
             orders = await launch(self.folder, self.rules, box, facility, server, held)
-            tell(f"starting {server.kind} at {place}")
+            tell(f"starting a server of kind {server.kind} at {place}")
             uses = [digest for digest in (held.digest, held.base) if digest] if held else []
             await self.ways.let_go(self.default_name(place))
             self.ways.forget_prints(self.default_name(place))
@@ -212,7 +212,7 @@ class Fleet:
                 if (running.pid, running.ticks) != (worker.pid, worker.ticks):
                     worker = self._row(worker.box, worker.kind, running, worker, None)
         except RealmError as error:
-            return replace(worker, state="unreachable", why=clean(error.why or error.what))
+            return replace(worker, state="unreachable", why=clean(": ".join(filter(None, (error.what, error.why)))))
         return await self._asked(worker)
 
     async def holds(self, worker: Worker, server: Server) -> Worker:
@@ -360,7 +360,7 @@ class Fleet:
             health = await server.health()
             offered = await server.models() if health.state == "up" else ()
         except RealmError as error:
-            return replace(worker, state="unreachable", why=clean(error.why or error.what))
+            return replace(worker, state="unreachable", why=clean(": ".join(filter(None, (error.what, error.why)))))
         if worker.state == "broken" and health.state == "up":
             return worker  # a failed swap is known here, and to nobody else
         held = [each.digest for each in offered if each.loaded and each.digest]
@@ -383,7 +383,7 @@ class Fleet:
                 return worker
             over = await self._over(worker, box, name)
         except RealmError as error:
-            return replace(worker, state="unreachable", why=clean(error.why or error.what))
+            return replace(worker, state="unreachable", why=clean(": ".join(filter(None, (error.what, error.why)))))
         await self._write(over)
         return over
 

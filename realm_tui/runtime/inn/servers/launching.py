@@ -56,7 +56,7 @@ async def _installed(box: Box, python: str, server: ServerConfig) -> None:
         return
     missing = f"{python} is not there" if ran.code in (126, 127) else f"it has no {commands.MODULES[kind]}"
     raise BlockedError(
-        f"{box.label} has no environment for a {kind} server",
+        f"{box.label} has no environment for a server of kind {kind}",
         why=clean(missing if ran.code in (3, 126, 127) else ran.reason),
         fix=f"`realm host setup {box.id}` makes one, or name its Python in `server.python` of the place",
         code="SERVER_NOT_INSTALLED",
