@@ -37,7 +37,7 @@ def doctor(save: SaveOption = None, as_json: JsonOption = False) -> None:
 
 def log(
     save: SaveOption = None,
-    which: Annotated[str, typer.Option("--which", help="trainer, keeper, once, or all.")] = "all",
+    which: Annotated[str, typer.Option("--which", help="trainer, keeper, once, jobs, or all.")] = "all",
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Newest lines of each log.")] = 40,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written from now on.")] = False,
     as_json: JsonOption = False,

@@ -8,14 +8,14 @@ from configs.errors import UsageError
 from configs.paths import SaveFolder
 from realm_tui.runtime.foreign import clean
 
-LOGS = ("keeper", "trainer", "once")
+LOGS = ("keeper", "trainer", "once", "jobs")
 _BLOCK = 65_536
 _MOST_BYTES = 8 << 20
 """Most bytes read back from the end of a log."""
 
 
 def named_logs(folder: SaveFolder, which: str) -> list[Path]:
-    """The log files meant by ``keeper``, ``trainer``, ``once`` or ``all`` (those that exist)."""
+    """The log files meant by ``keeper``, ``trainer``, ``once``, ``jobs`` or ``all`` (those that exist)."""
     if which not in (*LOGS, "all"):
         raise UsageError(f"no log is called {which!r}", fix=f"choose {', '.join(LOGS)} or all", code="UNKNOWN_LOG")
     names = LOGS if which == "all" else (which,)

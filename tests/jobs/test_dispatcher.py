@@ -237,14 +237,14 @@ def test_a_service_that_falls_is_told_and_started_again(
     made = jobs.submit(save, "report", {})
     told: list[str] = []
     done: list[JobService] = []
-    falls = iter([True, False])
+    falls = iter([RealmError("the disk was gone", code="SAVE_UNUSABLE"), RuntimeError("a fault")])
 
     async def act(job: jobs.Job) -> Done:
         return Done({})
 
     def make() -> Dispatcher:
-        if next(falls, False):
-            raise RealmError("the disk was gone", code="SAVE_UNUSABLE")
+        if (error := next(falls, None)) is not None:
+            raise error
         there = dispatcher(folder, act)
         there._on_change = lambda job, event: done.append(here) if event == "completed" else None
         return there
@@ -254,7 +254,9 @@ def test_a_service_that_falls_is_told_and_started_again(
         os.sched_yield()
     here.close()
     assert jobs.job(save, made.id).status == "completed"
-    assert here.restarts == 1 and told == ["the disk was gone."]
+    assert here.restarts == 2
+    assert told == ["the disk was gone.", "the program met a fault of its own: RuntimeError: a fault"]
+    assert "RuntimeError: a fault" in (folder.logs / "jobs.log").read_text(encoding="utf-8")
 
 
 def test_a_service_of_a_broken_save_says_so(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
@@ -92,6 +93,9 @@ class JobService:
                 asyncio.run(self._serve())
             except RealmError as error:
                 self._on_trouble(error.text())
+            except Exception as error:  # a fault of the program's own ends neither the face nor the service
+                self._log("".join(traceback.format_exception(error)))
+                self._on_trouble(f"the program met a fault of its own: {type(error).__name__}: {error}")
             if clock.monotonic() - begun > STEADY_S:
                 wait = FIRST_BACK_OFF_S
             if self._closed.wait(wait):
