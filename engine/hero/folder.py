@@ -29,8 +29,12 @@ _HUB_LOOK_S = 5.0
 _SAMPLES, _SAMPLE_BYTES = 16, 65_536
 
 
-def find_folder(hero: HeroConfig) -> Path:
+def find_folder(hero: HeroConfig, *, fetch: bool = True) -> Path:
     """The folder of a hero's model: its local one, else the Hugging Face cache, else fetched from the hub.
+
+    Args:
+        hero: whose model.
+        fetch: it may be fetched; else only this machine is searched.
 
     Raises:
         BlockedError: none of the three has it; the message names each place that was tried.
@@ -49,7 +53,7 @@ def find_folder(hero: HeroConfig) -> Path:
         check_folder(folder)
         return folder
     tried: list[str] = []
-    for offline in (True, False):
+    for offline in (True, False) if fetch else (True,):
         if not offline and (closed := _way_to_hub_closed()):
             tried.append(closed)
             break
@@ -63,7 +67,7 @@ def find_folder(hero: HeroConfig) -> Path:
             reason = error.text()
         tried.append(f"{'the cache' if offline else 'the hub'}: {reason[:200]}")
     raise BlockedError(
-        f"{hero.name}'s model {name} is not on this machine and could not be fetched",
+        f"{hero.name}'s model {name} is not on this machine" + (" and could not be fetched" if fetch else ""),
         why="; ".join(tried),
         fix=f"connect to the internet once, or download {name} into a folder and name it as `model.path` in the hero's YAML",
         code="MODEL_MISSING",

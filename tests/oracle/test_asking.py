@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -237,3 +239,34 @@ def test_the_view_names_what_is_awake_at_a_place_and_what_became_of_its_server(t
     ended = seat(state="ended", why="its lease ended", digest=who.digest)
     assert (ended.state, ended.why, ended.loaded) == ("ended", "its lease ended", ())
     assert seat(state="stopped").state == ASLEEP
+
+
+def test_an_adapter_speaks_with_its_base_and_the_base_for_itself_and_nothing_is_fetched_for_a_question(
+    realm: SaveFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from configs.loader import load_hero
+    from saves import ledger
+    from saves.database import create_save, open_save
+    from tests.saves import facts
+
+    model = realm.root.parent.parent / "model"
+    model.mkdir(parents=True)
+    monkeypatch.setenv("HF_HOME", str(realm.root.parent.parent / "hf"))
+    hero = load_hero("dio")
+    local = hero.model_copy(update={"model": hero.model.model_copy(update={"path": str(model)})})
+    create_save(realm, local, seed=1)
+    with closing(open_save(realm, write=True)) as conn:
+        made = facts.form(realm, conn, facts.begin(conn), 10)
+        (ledger.folder_of(realm, made) / "adapter_config.json").write_text("{}")
+    with opened(realm) as save:
+        with pytest.raises(BlockedError) as missing:
+            forms.speaker(save, "base")
+        assert missing.value.code == "MODEL_MISSING"
+        (model / "config.json").write_text("{}")
+        (model / "model.safetensors").write_text("weights")
+        base, form = forms.speaker(save, "base"), forms.speaker(save, "10")
+        assert base.folder == form.base == model and base.step is None and base.digest == forms.folder_digest(model)
+        elsewhere = replace(save, hero=hero)
+        with pytest.raises(BlockedError) as absent:
+            forms.speaker(elsewhere, "base")
+        assert absent.value.code == "MODEL_MISSING" and "hub" not in absent.value.why

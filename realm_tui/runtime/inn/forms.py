@@ -98,7 +98,7 @@ def has_base(save: OpenedSave) -> bool:
 def _base_folder(save: OpenedSave) -> Path:
     from engine.hero.folder import find_folder
 
-    return find_folder(save.hero)
+    return find_folder(save.hero, fetch=False)  # who asks a question has not asked for a download
 
 
 def _base(save: OpenedSave) -> Speaker:
