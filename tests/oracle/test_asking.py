@@ -235,7 +235,7 @@ def test_the_view_names_what_is_awake_at_a_place_and_what_became_of_its_server(t
         assert oracle_view(save).seats[0].state == ASLEEP
         who = forms.speaker(save, "400")
     up = seat(state="up", detail={"forms": [who.digest, "f" * 64]})
-    assert up.state == "up" and up.loaded == (who.name, "f" * 12)
+    assert up.state == "up" and up.loaded == ("step 400", "f" * 12)
     ended = seat(state="ended", why="its lease ended", digest=who.digest)
     assert (ended.state, ended.why, ended.loaded) == ("ended", "its lease ended", ())
     assert seat(state="stopped").state == ASLEEP

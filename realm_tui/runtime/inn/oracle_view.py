@@ -14,7 +14,6 @@ from realm_tui.runtime.inn.servers.contract import SHOWN
 from realm_tui.runtime.ledger_view import FormView, LedgerView, ledger_view
 from realm_tui.runtime.opened import OpenedSave
 from saves import ceremonies, oracle, workers
-from saves.ceremonies import Ceremony
 from saves.oracle import Talk, Turn
 from saves.workers import Worker
 
@@ -40,10 +39,9 @@ class Seat:
     """As its worker was last seen, or `ASLEEP`."""
     why: str
     loaded: tuple[str, ...]
-    """Forms that its server held when it was last seen: their names, else the first letters of their digests."""
+    """Forms that its server held when it was last seen: their steps, else the first letters of their digests."""
     at_work: str | None
-    """Name of the form that was promoted there."""
-    at_work_digest: str | None
+    """The form that was promoted there: its step, or its name where it is gone."""
 
     @property
     def one_at_a_time(self) -> bool:
@@ -112,7 +110,7 @@ def oracle_view(save: OpenedSave, talk: str = "", *, book: LedgerView | None = N
         forms=(*mine, *others),
         quick={name: form.id for name, form in named if form is not None},
         base=has_base(save),
-        seats=seats(save.conn, {form.digest: form.name for form in found.forms}),
+        seats=seats(save.conn, {form.digest: f"step {form.step:,}" for form in found.forms}),
         talks=oracle.talks(save.conn, limit=TALKS),
         turns=oracle.talk_turns(save.conn, talk) if talk else (),
         rules=save.rules.inn,
@@ -141,14 +139,13 @@ def seats(conn: sqlite3.Connection, names: Mapping[str, str], places: Facilities
         crowned = working.get(name)
         held = worker.detail.get("forms") or [worker.digest] if worker is not None and worker.runs else []
         loaded = tuple(names.get(digest, digest[:SHOWN]) for digest in held if digest)
-        found.append(_seat(name, facility, worker, loaded, crowned))
+        works = None if crowned is None else names.get(crowned.digest, crowned.name)
+        found.append(_seat(name, facility, worker, loaded, works))
     here = book.here()
     return tuple(sorted(found, key=lambda seat: seat.id != here))
 
 
-def _seat(
-    name: str, facility: Facility, worker: Worker | None, loaded: tuple[str, ...], crowned: Ceremony | None
-) -> Seat:
+def _seat(name: str, facility: Facility, worker: Worker | None, loaded: tuple[str, ...], at_work: str | None) -> Seat:
     assert facility.server is not None  # only places with one are serving
     return Seat(
         id=name,
@@ -160,8 +157,7 @@ def _seat(
         state=worker.state if worker is not None else ASLEEP,
         why=worker.why if worker is not None else "",
         loaded=loaded,
-        at_work=crowned.name if crowned is not None else None,
-        at_work_digest=crowned.digest if crowned is not None else None,
+        at_work=at_work,
     )
 
 
