@@ -149,6 +149,12 @@ def jobs(
     return [read(Job, row) for row in rows]
 
 
+def newest(conn: sqlite3.Connection, key: str) -> Job | None:
+    """The job of a key that was made last, ended or not."""
+    row = conn.execute("SELECT * FROM jobs WHERE key = ? ORDER BY id DESC LIMIT 1", (key,)).fetchone()
+    return None if row is None else read(Job, row)
+
+
 def events(conn: sqlite3.Connection, job_id: int) -> list[JobEvent]:
     """What happened to a job, oldest first."""
     rows = conn.execute("SELECT * FROM job_events WHERE job_id = ? ORDER BY id", (job_id,)).fetchall()

@@ -6,6 +6,7 @@ One process of a save does it at a time, by a lock that dies with it; the next o
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -19,6 +20,7 @@ from realm_tui.runtime.garrison import patrol
 from realm_tui.runtime.groundskeeper import sweep
 from realm_tui.runtime.inn.at_work import AtWork
 from realm_tui.runtime.inn.box import Box
+from realm_tui.runtime.jobs.service import log_trouble, own_fault
 from realm_tui.runtime.opened import opened
 from realm_tui.runtime.taskmaster import settle, step
 from saves.locks import FileLock
@@ -48,7 +50,7 @@ class House:
     Args:
         folder: the save.
         boxes: opens the places.
-        on_trouble: told in words what could not be done; it is tried again.
+        on_trouble: told in words what could not be done; it is tried again. None: it goes to ``logs/jobs.log``.
         look_s: seconds between two looks at the clock.
     """
 
@@ -61,7 +63,7 @@ class House:
         look_s: float = LOOK_S,
     ) -> None:
         self._folder, self._open, self._look_s = folder, boxes, look_s
-        self._on_trouble = on_trouble or (lambda text: None)
+        self._on_trouble = on_trouble or partial(log_trouble, folder)
         self._stopping = asyncio.Event()
         self._boxes: Mapping[str, Box] = {}
         every = load_game()
@@ -111,6 +113,9 @@ class House:
                 await done
         except (RealmError, OSError) as error:
             self._on_trouble(f"{what}: {error.text() if isinstance(error, RealmError) else error}")
+        except Exception as error:
+            log_trouble(self._folder, "".join(traceback.format_exception(error)).rstrip())
+            self._on_trouble(f"{what}: {own_fault(error)}")
 
     async def _patrol(self) -> None:
         """Look at every place, by the rules and places as they are now."""

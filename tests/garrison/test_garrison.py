@@ -133,6 +133,28 @@ async def test_one_process_keeps_house_and_the_next_takes_over(folder: SaveFolde
         assert "arena" in patrols.newest_patrols(conn)
 
 
+async def test_a_place_that_answers_nonsense_does_not_end_the_keeping_of_the_house(
+    folder: SaveFolder, tmp_path: Path
+) -> None:
+    class Odd(LocalBox):
+        async def run(self, *_: Any, **__: Any) -> Any:
+            raise KeyError("disk")
+
+    told, tasks = [], asyncio.Event()
+
+    def trouble(text: str) -> None:
+        told.append(text)
+
+    house = House(folder, boxes=lambda: {"arena": Odd("arena", tmp_path)}, on_trouble=trouble, look_s=0.01)
+    house._tasks = tasks.set  # type: ignore[method-assign]
+    keeping = asyncio.create_task(house.run())
+    await asyncio.wait({keeping, asyncio.create_task(tasks.wait())}, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+    house.stop()
+    await asyncio.wait_for(keeping, 20)
+    assert tasks.is_set() and told == ["patrol: the program met a fault of its own: KeyError: 'disk'"]
+    assert "Traceback" in (folder.logs / "jobs.log").read_text(encoding="utf-8")
+
+
 def realm(*words: str) -> tuple[int, Any]:
     done = CliRunner().invoke(app, [*words, "--json"])
     return done.exit_code, json.loads(done.stdout) if done.stdout.strip() else None

@@ -9,6 +9,7 @@ import signal
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -177,3 +178,13 @@ async def test_a_command_that_takes_too_long_is_ended(here: LocalBox) -> None:
     with pytest.raises(TimeoutError):
         await here.run([sys.executable, "-c", script, str(mark)], timeout_s=1.0)
     assert gone(int(mark.read_text("utf-8")))
+
+
+async def test_a_box_that_takes_too_long_is_an_error_with_a_name_and_a_way_out(tmp_path: Path) -> None:
+    class Slow(LocalBox):
+        async def run(self, *_: Any, **__: Any) -> Any:
+            raise TimeoutError
+
+    with pytest.raises(RealmError) as late:
+        await supervisor.find(Slow("arena", tmp_path), "own")
+    assert late.value.code == "HOST_TIMEOUT" and "realm host test arena" in late.value.fix

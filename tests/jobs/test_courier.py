@@ -17,6 +17,7 @@ from realm_tui.runtime.inn.oracle import Brought, Ready, Tell
 from realm_tui.runtime.inn.servers.contract import Answer, Ask, Health, Served, ServerGoneError
 from realm_tui.runtime.jobs.desk import InnDesk
 from realm_tui.runtime.jobs.dispatcher import Dispatcher
+from realm_tui.runtime.jobs.work import courier
 from realm_tui.runtime.jobs.work.courier import collect
 from saves import answers, ceremonies, jobs
 from saves.answers import ExamRequest
@@ -135,6 +136,23 @@ async def test_another_forms_answers_are_thrown_away(
     found = jobs.jobs(save)[0]
     assert (found.status, found.error_class, found.attempts) == ("failed", "model_mismatch", 1)
     assert answers.answers_to(save, asked.id) is None
+
+
+async def test_a_request_whose_job_failed_rests_and_one_that_was_cancelled_waits_for_the_player(
+    folder: SaveFolder, save: SaveConnection, form: Checkpoint
+) -> None:
+    posted(save, form)
+    await work(folder, Roads(Clerk("f" * 64)))
+    collect(save)
+    assert [j.status for j in jobs.jobs(save)] == ["failed"]
+    save.execute("UPDATE jobs SET ended_at = ended_at - ?", (courier.AGAIN_S + 1,))
+    collect(save)
+    again, first = jobs.jobs(save)
+    assert (again.status, first.status) == ("pending", "failed")
+    jobs.cancel(save, again.id)
+    save.execute("UPDATE jobs SET ended_at = ended_at - ?", (courier.AGAIN_S + 1,))
+    collect(save)
+    assert sorted(j.status for j in jobs.jobs(save)) == ["cancelled", "failed"]
 
 
 async def test_a_place_out_of_reach_gives_way_to_the_next_and_none_at_all_costs_no_attempt(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 from configs.errors import RealmError
@@ -78,8 +77,7 @@ class AtWork:
         """Stop what is under way."""
         if self._deploying is not None:
             self._deploying.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._deploying
+            await asyncio.gather(self._deploying, return_exceptions=True)
 
     async def _deploy(self, place: str) -> None:
         from realm_tui.runtime.inn import crown

@@ -188,16 +188,24 @@ async def ask(box: Box, command: str, request: Mapping[str, Any], *, timeout_s: 
     """Let the box's side carry out a command; its scripts are copied there first where they are missing.
 
     Raises:
-        RealmError: it was refused; the code is the box's.
+        RealmError: it was refused, and the code is the box's; or it took too long (``HOST_TIMEOUT``).
         LinkLostError: the line ended first.
     """
     timeout_s = timeout_s or box.rules.link.command_s
     data = json.dumps({"root": await box.inn(), **request}).encode()
     argv = await command_line(box, command)
-    ran = await box.run(argv, stdin=data, timeout_s=timeout_s)
-    if missing(ran):
-        await install(box)
+    try:
         ran = await box.run(argv, stdin=data, timeout_s=timeout_s)
+        if missing(ran):
+            await install(box)
+            ran = await box.run(argv, stdin=data, timeout_s=timeout_s)
+    except TimeoutError as error:
+        raise RealmError(
+            f"{box.label} did not do what it was asked within {timeout_s:g} s",
+            why=f"`{command}` was ended there",
+            fix=f"look at its load and its disk; `realm host test {box.id}` says more",
+            code="HOST_TIMEOUT",
+        ) from error
     return answer_of(box, ran)
 
 

@@ -22,6 +22,7 @@ from typing import Any
 from configs.errors import RealmError
 from configs.paths import SaveFolder
 from realm_tui.runtime.jobs.kinds import Done, JobError, Workplace, error_class_of, kind_of
+from realm_tui.runtime.jobs.service import own_fault
 from saves.jobs import Job
 
 NICE = 10
@@ -129,8 +130,12 @@ def main() -> int:
         return error.exit_code
     except Exception as error:
         traceback.print_exc()
-        what = f"the program met a fault of its own: {type(error).__name__}: {error}"
-        say({"ok": False, "error": {"class": "fault", "what": what, "fix": "see `realm log`", "code": "FAULT"}})
+        say(
+            {
+                "ok": False,
+                "error": {"class": "fault", "what": own_fault(error), "fix": "see `realm log`", "code": "FAULT"},
+            }
+        )
         return 1
     say({"ok": True, "result": result})
     return 0

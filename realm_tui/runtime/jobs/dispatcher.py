@@ -24,6 +24,7 @@ from configs.jobs import JobRules, load_jobs
 from configs.paths import SaveFolder
 from realm_tui.runtime.jobs.kinds import Desk, JobKind, NotYetError, Workplace, error_class_of, job_kinds
 from realm_tui.runtime.jobs.owner import lives, new_owner
+from realm_tui.runtime.jobs.service import log_trouble, own_fault
 from saves import jobs
 from saves.jobs import Job
 
@@ -250,10 +251,10 @@ class Dispatcher:
         except RealmError as error:
             return await self._failed(under, error_class_of(error), error.text())
         except Exception as error:
-            self._note(job, error)
-            return await self._failed(
-                under, "fault", f"the program met a fault of its own: {type(error).__name__}: {error}"
+            log_trouble(
+                self._folder, f"job {job.id} ({job.kind})\n{''.join(traceback.format_exception(error)).rstrip()}"
             )
+            return await self._failed(under, "fault", own_fault(error))
 
     async def _failed(self, under: _Under, error_class: str, text: str) -> bool:
         under.over = True
@@ -263,14 +264,6 @@ class Dispatcher:
         if after is not None:
             self._on_change(after, "failed" if after.ended else "again")
         return after is not None and after.ended
-
-    def _note(self, job: Job, error: Exception) -> None:
-        """The traceback of a fault of the program's own goes to the save's log of jobs."""
-        log = self._folder.logs / "jobs.log"
-        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with log.open("a", encoding="utf-8") as file:
-            file.write(f"{clock.utc(clock.now()).isoformat()} job {job.id} ({job.kind})\n")
-            file.writelines(traceback.format_exception(error))
 
     # ------------------------------------------------------------------ the save's thread
 

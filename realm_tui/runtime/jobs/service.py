@@ -6,6 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from configs import clock
@@ -50,7 +51,7 @@ class JobService:
         make: Callable[[], Serving] | None = None,
         after_s: float = 0.0,
     ) -> None:
-        self._folder, self._on_trouble = folder, on_trouble or self._log
+        self._folder, self._on_trouble = folder, on_trouble or partial(log_trouble, folder)
         self._make = make or (lambda: dispatcher_for(folder, on_change))
         self._after_s = after_s
         self._closed = threading.Event()
@@ -93,21 +94,15 @@ class JobService:
                 asyncio.run(self._serve())
             except RealmError as error:
                 self._on_trouble(error.text())
-            except Exception as error:  # a fault of the program's own ends neither the face nor the service
-                self._log("".join(traceback.format_exception(error)))
-                self._on_trouble(f"the program met a fault of its own: {type(error).__name__}: {error}")
+            except (Exception, asyncio.CancelledError) as error:
+                log_trouble(self._folder, "".join(traceback.format_exception(error)).rstrip())
+                self._on_trouble(own_fault(error))
             if clock.monotonic() - begun > STEADY_S:
                 wait = FIRST_BACK_OFF_S
             if self._closed.wait(wait):
                 return
             wait = min(2 * wait, MOST_BACK_OFF_S)
             self.restarts += 1
-
-    def _log(self, text: str) -> None:
-        with suppress(OSError):  # a disk that cannot be written is told by the save's other writers
-            self._folder.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with (self._folder.logs / "jobs.log").open("a", encoding="utf-8") as file:
-                file.write(f"{clock.utc(clock.now()).isoformat()} {text}\n")
 
     async def _serve(self) -> None:
         import asyncio
@@ -117,6 +112,19 @@ class JobService:
         if self._closed.is_set():
             return
         await self._dispatcher.run()
+
+
+def log_trouble(folder: SaveFolder, text: str) -> None:
+    """Write a line, with the time, into ``logs/jobs.log`` of a save."""
+    with suppress(OSError):  # a disk that cannot be written is told by the save's other writers
+        folder.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (folder.logs / "jobs.log").open("a", encoding="utf-8") as file:
+            file.write(f"{clock.utc(clock.now()).isoformat()} {text}\n")
+
+
+def own_fault(error: BaseException) -> str:
+    """What is said of an error that is nobody's but the program's."""
+    return f"the program met a fault of its own: {type(error).__name__}: {error}"
 
 
 def dispatcher_for(folder: SaveFolder, on_change: OnChange | None = None) -> Dispatcher:

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import sqlite3
 
+from configs import clock
 from configs.errors import RealmError
 from realm_tui.runtime.jobs.kinds import Done, JobError, NotYetError, Workplace
 from realm_tui.runtime.opened import opened
 from saves import answers, jobs
 from saves.jobs import Job
 
+AGAIN_S = 600.0
+"""Rest before a request whose job has failed is asked anew."""
+
 
 def collect(conn: sqlite3.Connection) -> int:
-    """See to it that a job stands for each request that nobody has answered; how many requests there are."""
+    """See to it that a job stands for each request that nobody has answered; how many requests there are.
+
+    One whose job failed rests first, and one whose job the player cancelled waits for the player.
+    """
     waiting = answers.unanswered(conn)
     for one in waiting:
-        jobs.submit(conn, "eval", {"request": one.id}, priority="high", key=f"exam-request-{one.id}")
+        key = f"exam-request-{one.id}"
+        last = jobs.newest(conn, key)
+        if last is None or (last.status in ("failed", "timeout") and (last.ended_at or 0.0) <= clock.now() - AGAIN_S):
+            jobs.submit(conn, "eval", {"request": one.id}, priority="high", key=key)
     return len(waiting)
 
 
