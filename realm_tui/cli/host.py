@@ -51,7 +51,7 @@ def add(
     from configs.loader import load_game
     from configs.reading import parse
     from realm_tui.runtime.inn import hosts
-    from realm_tui.runtime.inn.ssh import offered_key
+    from realm_tui.runtime.inn.dialling import offered_key
 
     hosts.check_new(name)
     asked = {
@@ -123,7 +123,7 @@ def test(
     from configs.facilities import load_facilities
     from configs.loader import load_game
     from realm_tui.runtime.inn import hosts, pins
-    from realm_tui.runtime.inn.ssh import offered_key
+    from realm_tui.runtime.inn.dialling import offered_key
 
     known = load_facilities()
     host = known.host(name)
@@ -227,7 +227,7 @@ def _confirmed(
     """Ask once whether the key is the machine's; an error unless it is."""
     from configs.errors import BlockedError
     from realm_tui.runtime.foreign import clean
-    from realm_tui.runtime.inn.ssh import known_to_ssh
+    from realm_tui.runtime.inn.dialling import known_to_ssh
 
     shown = f"{name} ({clean(host.address)}) shows the {pin.kind} key {pin.fingerprint}"
     if fingerprint is not None:

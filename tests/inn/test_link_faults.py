@@ -17,7 +17,7 @@ import pytest
 from benchmarks.sshd import Sshd
 from configs import clock
 from configs.errors import BlockedError, RealmError
-from realm_tui.runtime.inn import hosts, pins, ssh, supervisor, sync
+from realm_tui.runtime.inn import dialling, hosts, pins, supervisor, sync
 from realm_tui.runtime.inn.box import LinkLostError, LocalBox
 from realm_tui.runtime.inn.refusals import HostError
 from realm_tui.runtime.inn.ssh import SshBox
@@ -151,12 +151,12 @@ def test_no_connection_is_opened_without_a_confirmed_key() -> None:
                     if isinstance(module, ast.Name) and module.id == "asyncssh":
                         assert "known_hosts" in {keyword.arg for keyword in node.keywords}, file
                         opened.append(str(file.relative_to(ROOT)))
-    assert opened == ["realm_tui/runtime/inn/ssh.py"]
+    assert opened == ["realm_tui/runtime/inn/dialling.py"]
 
 
 async def test_the_one_place_that_connects_refuses_to_without_a_key(far: SshBox) -> None:
     with pytest.raises(ValueError, match="confirmed key"):
-        await ssh._connected(far.host, far.user, [], far.rules)
+        await dialling.opened(far.host, far.user, [], far.rules)
 
 
 # ---------------------------------------------------------------- the line in the middle of something

@@ -124,7 +124,9 @@ def test_the_worker_there_gets_what_the_program_here_needs() -> None:
 
 
 def test_the_boxs_side_is_written_for_old_pythons_and_needs_nothing() -> None:
-    for file in sorted((ROOT / "realm_tui/runtime/inn/there").glob("*.py")):
+    files = sorted((ROOT / "realm_tui/runtime/inn/there").glob("*.py"))
+    assert {f"there/{file.name}" for file in files} | {"run.py"} == set(supervisor._scripts()[1])
+    for file in files:
         tree = ast.parse(file.read_text("utf-8"), feature_version=(3, 8))
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):

@@ -149,8 +149,8 @@ async def test_a_base_stays_as_long_as_an_adapter_on_it(here: LocalBox, form: Ma
 
 @pytest.mark.parametrize("name", ["../escape", "/etc/passwd", "a/../../b", "MANIFEST.json", ""])
 async def test_no_file_of_a_form_lands_outside_it(here: LocalBox, form: MakeForm, name: str) -> None:
+    from realm_tui.runtime.inn.there.place import RefusedError
     from realm_tui.runtime.inn.there.store import checked_name
-    from realm_tui.runtime.inn.there.supervisor import RefusedError
 
     with pytest.raises(RefusedError):
         checked_name(name)

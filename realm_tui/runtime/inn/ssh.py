@@ -1,6 +1,6 @@
 """A box over SSH: one connection that is kept and comes back by itself, and whose state always has a name.
 
-This module is the only one that opens SSH connections, and it opens none without a confirmed key of the machine.
+Connections are opened by `realm_tui.runtime.inn.dialling`, and none without a confirmed key of the machine.
 """
 
 from __future__ import annotations
@@ -8,12 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
-import logging
-import logging.handlers
-import re
 import secrets
-import shlex
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,12 +21,13 @@ from configs.errors import RealmError
 from configs.facilities import Host
 from configs.inn import InnRules
 from configs.loader import load_game
-from configs.paths import realm_home
 from engine.link.endpoint import private_folder
 from realm_tui.runtime.foreign import clean
 from realm_tui.runtime.inn import refusals
 from realm_tui.runtime.inn.box import LinkLostError, LinkName, LinkState, Ran, lines_of
-from realm_tui.runtime.inn.pins import Pin, parse, pins_of
+from realm_tui.runtime.inn.dialling import LOST, file_transfer, logs_to_file, opened, opening
+from realm_tui.runtime.inn.pins import pins_of
+from realm_tui.runtime.inn.pipe import END_S, SshPipe, command_text
 from realm_tui.runtime.inn.records import remember
 
 if TYPE_CHECKING:
@@ -38,23 +35,10 @@ if TYPE_CHECKING:
 
 _SESSIONS = 6
 """Commands at a time on one connection; OpenSSH allows ten sessions and one of them is the file transfer's."""
-_END_S = 2.0
-"""How long a command there may take to end politely."""
 _LOOK_S = 15.0
 """How often a quiet line's round trip is measured."""
 _STORM_S, _STORM = 600.0, 3
 """A line that was lost this often within this time is called stormy."""
-_LOST = (OSError, asyncssh.Error)
-_CIPHERS = (
-    "aes128-gcm@openssh.com",
-    "aes256-gcm@openssh.com",
-    "chacha20-poly1305@openssh.com",
-    "aes256-ctr",
-    "aes128-ctr",
-)
-_NAMED = ("sh", "-c", 'echo "realm $$" >&2; exec "$@"', "sh")
-"""Runs a command after saying its process id, so that it can be ended there: servers do not pass signals on for every user."""
-_PID = re.compile(rb"^realm (\d+)\n", re.MULTILINE)
 T = TypeVar("T")
 
 
@@ -88,7 +72,7 @@ class SshBox:
         self.label, self.python = label or place_id, python
         self.rules = rules or load_game().inn
         self._state = LinkState("offline", clock.now(), why="not asked yet")
-        self._conn: asyncssh.SSHClientConnection | None = None
+        self.conn: asyncssh.SSHClientConnection | None = None
         self._sftp: tuple[asyncssh.SSHClientConnection, asyncssh.SFTPClient] | None = None
         self._starting = asyncio.Lock()
         self._home: str | None = None
@@ -138,13 +122,13 @@ class SshBox:
         Raises:
             RealmError: it cannot be reached; the state has the same name, reason and way out.
         """
-        if self._conn is not None and not self._conn.is_closed():
-            return self._conn
+        if self.conn is not None and not self.conn.is_closed():
+            return self.conn
         async with self._opening:
-            if self._conn is not None and not self._conn.is_closed():
-                return self._conn
+            if self.conn is not None and not self.conn.is_closed():
+                return self.conn
             if self._closed:
-                raise LinkLostError(f"the line to {self.label} was let go", code="LINK_LOST")
+                raise LinkLostError(f"the line to {self.label} was let go", code="LINKLOST")
             wait = self.rules.link.backoff_first_s
             left = self.rules.link.retries if attempts is None else attempts
             while True:
@@ -170,12 +154,12 @@ class SshBox:
         logs_to_file()
         try:
             async with asyncio.timeout(self.rules.link.connect_s):
-                conn = await _connected(self.host, self.user, pins, self.rules)
-        except (*_LOST, ValueError) as error:
+                conn = await opened(self.host, self.user, pins, self.rules)
+        except (*LOST, ValueError) as error:
             raise refusals.of_connecting(
                 self.host_id, self.host, self.user, pins, self.rules.link.connect_s, error
             ) from error
-        self._conn = conn
+        self.conn = conn
         remember(self.host_id, state="online", at=clock.now(), seen_at=clock.now(), user=self.user)
         for remote in self._forwards:
             await self._forward(conn, remote)
@@ -188,7 +172,7 @@ class SshBox:
         """Notice when the line is lost, measure it while it is quiet, bring it back; until it is closed or hopeless."""
         wait = self.rules.link.backoff_first_s
         while not self._closed:
-            conn = self._conn
+            conn = self.conn
             if conn is not None and not conn.is_closed():
                 wait = self.rules.link.backoff_first_s
                 with contextlib.suppress(RealmError):
@@ -221,10 +205,10 @@ class SshBox:
         losses = (*self._state.losses, clock.now())[-50:]
         self._become("offline", why, "it comes back by itself once the box answers", losses=losses)
 
-    def _cut(self, error: Exception | None) -> LinkLostError:
+    def cut(self, error: Exception | None) -> LinkLostError:
         """The line ended in the middle of something; says so once it is known to be gone."""
         why = clean(str(error)) if error is not None else ""
-        if self._conn is None or self._conn.is_closed():
+        if self.conn is None or self.conn.is_closed():
             if self._state.name in ("online", "degraded"):
                 self._lost(why or "the box broke off")
             if self._watch is None or self._watch.done():
@@ -233,7 +217,7 @@ class SshBox:
             f"the line to {self.label} was lost",
             why=why or "the box broke off; what it did last is not known",
             fix="it comes back by itself once the box answers; try again then",
-            code="LINK_LOST",
+            code="LINKLOST",
         )
 
     async def close(self) -> None:
@@ -243,13 +227,13 @@ class SshBox:
             if listener is not None:
                 listener.close()
             path.unlink(missing_ok=True)
-        if self._conn is not None:
-            self._conn.close()
+        if self.conn is not None:
+            self.conn.close()
             try:
-                async with asyncio.timeout(_END_S):
-                    await self._conn.wait_closed()
-            except (TimeoutError, *_LOST):
-                self._conn.abort()
+                async with asyncio.timeout(END_S):
+                    await self.conn.wait_closed()
+            except (TimeoutError, *LOST):
+                self.conn.abort()
         if self._watch is not None:
             self._watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -264,13 +248,12 @@ class SshBox:
             conn = await self.connect()
             try:
                 async with asyncio.timeout(self.rules.link.command_s):
-                    command = f"exec {shlex.join(_NAMED)} {shlex.join(argv)}"
-                    with _opening():
-                        return await conn.create_process(command, encoding=None)
-            except (TimeoutError, *_LOST) as error:
+                    with opening():
+                        return await conn.create_process(command_text(argv), encoding=None)
+            except (TimeoutError, *LOST) as error:
                 conn.abort()
                 if not again:
-                    raise self._cut(error) from error
+                    raise self.cut(error) from error
         raise AssertionError
 
     async def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float | None = None) -> Ran:
@@ -282,10 +265,10 @@ class SshBox:
         finally:
             await pipe.stop()
 
-    def _ran(self, process: asyncssh.SSHClientProcess[bytes], out: bytes, err: bytes) -> Ran:
+    def ran(self, process: asyncssh.SSHClientProcess[bytes], out: bytes, err: bytes) -> Ran:
         """How a process ended. One whose end was never told has not ended well: the line was lost."""
         if process.exit_status is None:
-            raise self._cut(None)
+            raise self.cut(None)
         self._seen()
         return Ran(process.returncode if process.returncode is not None else -1, out, err)
 
@@ -309,7 +292,7 @@ class SshBox:
         conn = await self.connect()
         async with self._starting:
             if self._sftp is None or self._sftp[0] is not conn:
-                self._sftp = conn, await self._over_sftp(_sftp(conn))
+                self._sftp = conn, await self._over_sftp(file_transfer(conn))
             return self._sftp[1]
 
     async def _over_sftp(self, doing: Awaitable[T]) -> T:
@@ -318,7 +301,7 @@ class SshBox:
             async with asyncio.timeout(self.rules.link.command_s):
                 found = await doing
         except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection) as error:
-            raise self._cut(error) from error
+            raise self.cut(error) from error
         except asyncssh.SFTPNoSuchFile as error:
             raise FileNotFoundError(str(error)) from error
         except asyncssh.SFTPError as error:
@@ -328,8 +311,8 @@ class SshBox:
                 fix="look at permissions and disk there",
                 code="BOX_FAILED",
             ) from error
-        except (TimeoutError, *_LOST) as error:
-            raise self._cut(error) from error
+        except (TimeoutError, *LOST) as error:
+            raise self.cut(error) from error
         return found
 
     async def home(self) -> str:
@@ -432,208 +415,7 @@ class SshBox:
             else:
                 address, _, port = remote.rpartition(":")
                 listener = await conn.forward_local_path_to_port(str(path), address or "127.0.0.1", int(port))
-        except _LOST as error:
-            raise self._cut(error) from error
+        except LOST as error:
+            raise self.cut(error) from error
         path.chmod(0o600)
         self._forwards[remote] = (path, listener)
-
-
-class SshPipe:
-    """A command over there, see `realm_tui.runtime.inn.box.Pipe`."""
-
-    def __init__(self, box: SshBox, process: asyncssh.SSHClientProcess[bytes], release: Callable[[], None]) -> None:
-        self._box, self._process, self._release = box, process, release
-        self._err = b""
-        self._pid: int | None = None
-        self._errors = asyncio.create_task(self._kept())
-
-    async def _kept(self) -> bytes:
-        with contextlib.suppress(*_LOST):
-            while chunk := await self._process.stderr.read(1 << 16):
-                self._err = (self._err + chunk)[-(64 << 10) :]
-                if self._pid is None and (found := _PID.search(self._err)):
-                    self._pid = int(found[1])
-                    self._err = self._err[: found.start()] + self._err[found.end() :]
-        return self._err
-
-    async def through(self, stdin: bytes) -> Ran:
-        """Give it all its input and wait for its end."""
-        feeding = asyncio.create_task(self._feed(stdin))
-        try:
-            return await self.wait()
-        finally:
-            feeding.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await feeding
-
-    async def _feed(self, stdin: bytes) -> None:
-        with contextlib.suppress(LinkLostError):  # what ends without reading all of it is no failure
-            if stdin:
-                await self.write(stdin)
-            await self.end()
-
-    async def write(self, data: bytes) -> None:
-        """See `Pipe.write`."""
-        try:
-            self._process.stdin.write(data)
-            await self._process.stdin.drain()
-        except _LOST as error:
-            raise self._box._cut(error) from error
-
-    async def end(self) -> None:
-        """See `Pipe.end`."""
-        with contextlib.suppress(*_LOST):
-            self._process.stdin.write_eof()
-
-    async def line(self) -> bytes:
-        """See `Pipe.line`."""
-        try:
-            line = bytes(await self._process.stdout.readline())
-        except _LOST as error:
-            raise self._box._cut(error) from error
-        if not line:
-            await self._process.wait_closed()
-            self._box._ran(self._process, b"", b"")
-        return line
-
-    async def wait(self) -> Ran:
-        """See `Pipe.wait`."""
-        try:
-            out = bytes(await self._process.stdout.read())
-            await self._process.wait_closed()
-        except _LOST as error:
-            raise self._box._cut(error) from error
-        return self._box._ran(self._process, out, await self._errors)
-
-    async def stop(self) -> None:
-        """See `Pipe.stop`."""
-        release, self._release = self._release, _nothing
-        try:
-            if self._process.exit_status is None and release is not _nothing:
-                await self._end()
-            self._process.close()
-            self._errors.cancel()
-        finally:
-            release()
-
-    async def _end(self) -> None:
-        """End it there; where the line is gone with it, its end is the box's business."""
-        conn = self._box._conn
-        if self._pid is None or conn is None or conn.is_closed():
-            return
-        for name in ("TERM", "KILL"):
-            group = f"kill -{name} -- -{self._pid} 2>/dev/null || kill -{name} {self._pid}"
-            with contextlib.suppress(TimeoutError, *_LOST):
-                async with asyncio.timeout(_END_S):
-                    with _opening():
-                        await conn.run(group, check=False)
-                    await self._process.wait_closed()
-                    return
-
-
-def _nothing() -> None:
-    """The session was given back already."""
-
-
-@contextlib.contextmanager
-def _opening() -> Iterator[None]:
-    """A session whose line is lost while it is being opened makes asyncssh stumble over itself; that is a lost line, too."""
-    try:
-        yield
-    except AttributeError as error:
-        if error.name != "session_started":
-            raise
-        raise ConnectionResetError("the line was lost while a session was being opened") from error
-
-
-async def _sftp(conn: asyncssh.SSHClientConnection) -> asyncssh.SFTPClient:
-    with _opening():
-        return await conn.start_sftp_client()
-
-
-async def _connected(host: Host, user: str, pins: Sequence[Pin], rules: InnRules) -> asyncssh.SSHClientConnection:
-    """A connection to the machine that holds one of the confirmed keys."""
-    if not pins:
-        raise ValueError("no connection without a confirmed key")
-    keys = [asyncssh.import_public_key(pin.line) for pin in pins]
-    options: dict[str, Any] = _reached(host)
-    if host.keys:
-        options["client_keys"] = [str(Path(key).expanduser()) for key in host.keys]
-    if not host.ssh_config or host.user:
-        options["username"] = user
-    return await asyncssh.connect(
-        host.address,
-        **options,
-        known_hosts=(keys, [], []),
-        preferred_auth=("publickey",),
-        encryption_algs=_CIPHERS,
-        compression_algs=["none"],
-        keepalive_interval=rules.link.keepalive_s,
-        keepalive_count_max=rules.link.keepalive_count,
-        login_timeout=rules.link.connect_s,
-        agent_forwarding=False,
-    )
-
-
-async def offered_key(host_id: str, host: Host, rules: InnRules) -> Pin:
-    """The key a machine shows to whoever asks; nothing is logged in to. It becomes trusted only by `pins.confirm`.
-
-    Raises:
-        RealmError: the machine cannot be reached.
-    """
-    logs_to_file()
-    options = _reached(host)
-    options.pop("agent_path", None)
-    try:
-        async with asyncio.timeout(rules.link.connect_s):
-            key = await asyncssh.get_server_host_key(host.address, **options)
-    except (*_LOST, ValueError) as error:
-        user = host.user or getpass.getuser()
-        raise refusals.of_connecting(host_id, host, user, (), rules.link.connect_s, error) from error
-    if key is None:
-        raise refusals.cut(host_id, ConnectionError("it showed no key"))
-    return parse(key.export_public_key("openssh").decode("ascii"))
-
-
-def known_to_ssh(host: Host, pin: Pin) -> bool:
-    """Whether the player's own ``~/.ssh/known_hosts`` has this very key for the machine."""
-    try:
-        known = asyncssh.read_known_hosts(str(Path("~/.ssh/known_hosts").expanduser()))
-        trusted = asyncssh.match_known_hosts(known, host.address, "", host.port)[0]
-    except (OSError, ValueError, asyncssh.Error):
-        return False
-    return any(key.export_public_key("openssh").split()[1].decode() == pin.key for key in trusted)
-
-
-def _reached(host: Host) -> dict[str, Any]:
-    """How a machine is reached: the player's own SSH configuration and agent only where the host says so."""
-    found: dict[str, Any] = {}
-    if not host.ssh_config:
-        found["config"] = None
-    if not host.ssh_config or host.port != 22:
-        found["port"] = host.port
-    if not host.agent:
-        found["agent_path"] = None
-    return found
-
-
-def logs_to_file() -> None:
-    """What asyncssh and asyncio complain of goes to ``logs/inn.log`` under the realm's home, never over the screen."""
-    folder = realm_home() / "logs"
-    path = str(folder / "inn.log")
-    for name in ("asyncssh", "asyncio"):
-        logger = logging.getLogger(name)
-        handlers = [h for h in logger.handlers if isinstance(h, logging.handlers.RotatingFileHandler)]
-        if any(h.baseFilename == path for h in handlers):
-            continue
-        for old in handlers:
-            logger.removeHandler(old)
-            old.close()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handler = logging.handlers.RotatingFileHandler(
-            path, maxBytes=1 << 20, backupCount=1, delay=True, encoding="utf-8"
-        )
-        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
-        logger.addHandler(handler)
-        logger.setLevel(logging.WARNING)
-        logger.propagate = False

@@ -19,7 +19,7 @@ from configs.errors import BlockedError, RealmError
 from configs.paths import realm_home
 from realm_tui.runtime.inn.box import Box, Ran
 
-_SCRIPTS = ("__init__", "processes", "supervisor", "store", "probe", "main")
+_SCRIPTS = ("__init__", "processes", "place", "watch", "supervisor", "store", "arrival", "probe", "main")
 _DOOR = "import sys\nsys.path.insert(0, __file__.rpartition('/')[0])\nfrom there.main import main\nsys.exit(main())\n"
 LOG_BYTES = 16 << 20
 """Size at which a server's log begins anew, with its end kept beside it."""

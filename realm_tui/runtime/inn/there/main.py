@@ -7,7 +7,7 @@ import os
 import sys
 
 from . import supervisor
-from .supervisor import RefusedError
+from .place import RefusedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ def main() -> int:
 
 def _answer(command: str) -> dict[str, Any] | None:
     if command == "push":
-        from . import store
+        from .arrival import push
 
-        store.push(sys.stdin.buffer, sys.stdout.buffer)
+        push(sys.stdin.buffer, sys.stdout.buffer)
         return None
     request = json.loads(sys.stdin.buffer.read() or b"{}")
     if command in _SERVERS:

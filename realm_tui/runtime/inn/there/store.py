@@ -7,24 +7,22 @@ right. What a cut leaves is a ``.part`` file, from which the next attempt goes o
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import json
 import os
-import threading
 import time
 
-from .supervisor import RefusedError, in_use
+from .place import RefusedError
+from .supervisor import in_use
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any, BinaryIO
+    from typing import Any
 
 MANIFEST = "MANIFEST.json"
-_CHUNK = 1 << 20
-_FLUSH_BYTES = 32 << 20
+CHUNK = 1 << 20
 _HEX = set("0123456789abcdef")
 _OLD_S = 86_400.0
 """Age at which files that nothing refers to go even while somebody else is pushing."""
@@ -89,7 +87,7 @@ class Store:
         gone = os.path.join(self.forms, f".gone-{digest}-{os.getpid()}")
         with contextlib.suppress(OSError):
             os.rename(self.form(digest), gone)
-        _remove_tree(gone)
+        remove_tree(gone)
 
     def free(self) -> int:
         """Bytes the user may still write here."""
@@ -100,7 +98,7 @@ class Store:
         """Remove blobs no form refers to, and parts nobody goes on with; without ``alone`` only those that are old."""
         for name in os.listdir(self.forms):
             if name.startswith(".") and (alone or self._old(os.path.join(self.forms, name))):
-                _remove_tree(os.path.join(self.forms, name))
+                remove_tree(os.path.join(self.forms, name))
         for name in os.listdir(self.blobs):
             path = os.path.join(self.blobs, name)
             with contextlib.suppress(OSError):
@@ -113,7 +111,7 @@ class Store:
         return time.time() - os.stat(path).st_mtime > _OLD_S
 
 
-def _remove_tree(path: str) -> None:
+def remove_tree(path: str) -> None:
     import shutil
 
     shutil.rmtree(path, ignore_errors=True)
@@ -195,7 +193,7 @@ def clean(request: dict[str, Any]) -> dict[str, Any]:
     With ``dry`` nothing is removed and the answer says what would be.
     """
     store = Store(request["store"], request["root"])
-    with _held(store, alone=True) as alone:
+    with held(store, alone=True) as alone:
         removed = make_room(store, request, set(), alone=alone, dry=bool(request.get("dry")))
     return {"removed": removed, "free": store.free()}
 
@@ -206,7 +204,7 @@ def drop(request: dict[str, Any]) -> dict[str, Any]:
     digest = request["digest"]
     if digest in in_use(store.root):
         raise RefusedError("FORM_IN_USE_THERE", "a running server needs this form", digest=digest)
-    with _held(store, alone=True) as alone:
+    with held(store, alone=True) as alone:
         was = os.path.isdir(store.form(digest))
         store.remove(digest)
         store.sweep(set(), alone=alone)
@@ -248,7 +246,7 @@ def make_room(store: Store, request: dict[str, Any], wanted: set[str], *, alone:
 
 
 @contextlib.contextmanager
-def _held(store: Store, *, alone: bool) -> Iterator[bool]:
+def held(store: Store, *, alone: bool) -> Iterator[bool]:
     """The store's lock: shared while pushing, alone while cleaning where nobody pushes; tells whether it is held alone."""
     fd = os.open(store.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -275,7 +273,7 @@ def _hashed(path: str, most: int | None) -> Any:
     try:
         with open(path, "rb") as file:
             while left is None or left > 0:
-                chunk = file.read(_CHUNK if left is None else min(_CHUNK, left))
+                chunk = file.read(CHUNK if left is None else min(CHUNK, left))
                 if not chunk:
                     break
                 digest.update(chunk)
@@ -283,222 +281,3 @@ def _hashed(path: str, most: int | None) -> Any:
     except OSError:
         return None
     return digest
-
-
-# ---------------------------------------------------------------- a push
-
-
-def push(source: BinaryIO, target: BinaryIO) -> None:
-    """Take one form in: a request line, then what is missing, each blob as a line and its bytes; answers are lines.
-
-    Raises:
-        RefusedError: the disk is full (``DISK_FULL_THERE``), or the request is wrong.
-    """
-    request = json.loads(source.readline())
-    manifest = request["manifest"]
-    digest, files = checked(manifest["digest"]), manifest["files"]
-    for name, facts in files.items():
-        checked_name(name)
-        checked(facts["sha256"])
-    if model_digest(files) != digest:
-        raise RefusedError("BAD_DIGEST", "the list of files does not give the digest of the form")
-    store = Store(request["store"], request["root"])
-    if store.whole(digest):
-        store.used(digest)
-        tell(target, {"state": "whole", "directory": store.form(digest)})
-        return
-    blobs = {facts["sha256"]: int(facts["bytes"]) for facts in files.values()}
-    request = {
-        **request,
-        "keep": max(1, int(request["keep"])) - 1,
-        "protect": [*request.get("protect", ()), digest, manifest.get("base") or digest],
-    }
-    parts = {sha: _Part(store, sha, request["realm"]) for sha, size in blobs.items() if not _has(store.blob(sha), size)}
-    need = sum(max(0, blobs[sha] - part.bytes) for sha, part in parts.items()) + int(request["reserve"])
-    with _held(store, alone=True) as alone:
-        removed = make_room(store, {**request, "need": need if parts else 0}, set(blobs), alone=alone)
-    with _held(store, alone=False):
-        missing = {
-            sha: _Part(store, sha, request["realm"]) for sha, size in blobs.items() if not _has(store.blob(sha), size)
-        }
-        need = sum(max(0, blobs[sha] - part.bytes) for sha, part in missing.items()) + int(request["reserve"])
-        if missing and store.free() < need:
-            raise RefusedError("DISK_FULL_THERE", "the box has no room for this form", free=store.free(), need=need)
-        tell(
-            target,
-            {"state": "send", "missing": {sha: part.begin() for sha, part in missing.items()}, "removed": removed},
-        )
-        bad = _receive(source, target, missing, blobs)
-        if bad:
-            raise RefusedError("PUSH_BAD", "what arrived is not what was announced", bad=bad)
-        if any(not _has(store.blob(sha), size) for sha, size in blobs.items()):
-            raise RefusedError("PUSH_CUT", "the line ended before everything had arrived")
-        _assemble(store, manifest)
-    tell(target, {"state": "done", "directory": store.form(digest)})
-
-
-def tell(target: BinaryIO, answer: dict[str, Any]) -> None:
-    """One line of answer, at once."""
-    target.write(json.dumps(answer).encode() + b"\n")
-    target.flush()
-
-
-def _has(path: str, size: int) -> bool:
-    try:
-        return os.path.getsize(path) == size
-    except OSError:
-        return False
-
-
-def _receive(source: BinaryIO, target: BinaryIO, missing: dict[str, _Part], blobs: dict[str, int]) -> list[str]:
-    bad: list[str] = []
-    while True:
-        head = source.readline()
-        if not head.endswith(b"\n"):
-            return bad
-        facts = json.loads(head)
-        if "end" in facts:
-            return bad
-        sha, left = facts["sha"], int(facts["bytes"])
-        part = missing[sha]
-        if facts["at"] != part.bytes or part.bytes + left != blobs[sha]:
-            raise RefusedError("BAD_OFFSET", f"{sha} goes on at {part.bytes}, not at {facts['at']}")
-        if not part.take(source, left):
-            return bad
-        if part.finish():
-            tell(target, {"got": sha})
-        else:
-            bad.append(sha)
-            tell(target, {"bad": sha})
-
-
-def _assemble(store: Store, manifest: dict[str, Any]) -> None:
-    digest = manifest["digest"]
-    beside = os.path.join(store.forms, f".new-{digest}-{os.getpid()}")
-    _remove_tree(beside)
-    os.makedirs(beside, mode=0o700)
-    for name, facts in manifest["files"].items():
-        path = os.path.join(beside, name)
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        try:
-            os.link(store.blob(facts["sha256"]), path)
-        except OSError:
-            import shutil
-
-            shutil.copyfile(store.blob(facts["sha256"]), path)
-    with open(os.path.join(beside, MANIFEST), "w", encoding="utf-8") as file:
-        json.dump(manifest, file, indent=1, sort_keys=True)
-        file.flush()
-        os.fsync(file.fileno())
-    if os.path.isdir(store.form(digest)):
-        store.remove(digest)
-    try:
-        os.rename(beside, store.form(digest))
-    except OSError:
-        _remove_tree(beside)
-        if not store.whole(digest):
-            raise
-
-
-class _Part:
-    """A blob that is still arriving. Its file is this realm's own; if another process of it is writing there, a fresh one is begun."""
-
-    def __init__(self, store: Store, sha: str, realm: str) -> None:
-        self.store, self.sha = store, sha
-        self.path = os.path.join(store.blobs, f"{checked(sha)}.{realm}.part")
-        self.fd: int | None = None
-        self.digest = hashlib.sha256()
-        try:
-            self.bytes = os.path.getsize(self.path)
-        except OSError:
-            self.bytes = 0
-
-    def begin(self) -> int:
-        """Open it, hash what is there already; returns how many bytes that is."""
-        self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.lockf(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self.fd)
-            self.path = f"{self.path}{os.getpid()}"
-            self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(self.fd, "rb", closefd=False) as file:
-            self.bytes = 0
-            while chunk := file.read(_CHUNK):
-                self.digest.update(chunk)
-                self.bytes += len(chunk)
-        return self.bytes
-
-    def take(self, source: BinaryIO, left: int) -> bool:
-        """Write and hash what arrives; False where the line ended before it was complete."""
-        assert self.fd is not None
-        flusher = _Flusher(self.fd)
-        try:
-            while left:
-                chunk = source.read1(min(_CHUNK, left))  # type: ignore[attr-defined]
-                if not chunk:
-                    return False
-                self.digest.update(chunk)
-                written = 0
-                while written < len(chunk):
-                    written += os.write(self.fd, chunk[written:])
-                self.bytes += len(chunk)
-                left -= len(chunk)
-                flusher.wrote(len(chunk))
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise
-            os.unlink(self.path)
-            raise RefusedError(
-                "DISK_FULL_THERE", "the disk of the box filled up", free=self.store.free(), need=left
-            ) from error
-        finally:
-            flusher.close()
-        return True
-
-    def finish(self) -> bool:
-        """Give it its name if its hash is right; what is wrong is thrown away."""
-        assert self.fd is not None
-        right = self.digest.hexdigest() == self.sha
-        if right:
-            os.fsync(self.fd)
-            os.fchmod(self.fd, 0o400)
-            os.replace(self.path, self.store.blob(self.sha))
-        else:
-            os.unlink(self.path)
-        os.close(self.fd)
-        self.fd = None
-        return right
-
-
-class _Flusher:
-    """Brings what is written to the disk meanwhile, so that the last sync of a large file is short."""
-
-    def __init__(self, fd: int) -> None:
-        self.fd, self.since, self.open = fd, 0, True
-        self.wake = threading.Event()
-        self.thread: threading.Thread | None = None
-
-    def wrote(self, count: int) -> None:
-        self.since += count
-        if self.since >= _FLUSH_BYTES:
-            self.since = 0
-            if self.thread is None:
-                self.thread = threading.Thread(target=self._run, daemon=True)
-                self.thread.start()
-            self.wake.set()
-
-    def close(self) -> None:
-        self.open = False
-        if self.thread is not None:
-            self.wake.set()
-            self.thread.join()
-
-    def _run(self) -> None:
-        while True:
-            self.wake.wait()
-            self.wake.clear()
-            if not self.open:
-                return
-            with contextlib.suppress(OSError):
-                os.fsync(self.fd)
