@@ -15,6 +15,7 @@ from pathlib import Path
 import asyncssh
 
 SSHD = shutil.which("sshd") or next((p for p in ("/usr/sbin/sshd", "/usr/libexec/sshd") if Path(p).is_file()), None)
+# With SHLVL a shell that reads a start file for SSH logins leaves it out: the machine's own habits belong to no measurement.
 _CONFIG = """
 Port {port}
 ListenAddress 127.0.0.1
@@ -27,6 +28,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 LogLevel VERBOSE
+SetEnv SHLVL=1
 Subsystem sftp internal-sftp
 """
 

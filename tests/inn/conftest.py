@@ -19,7 +19,7 @@ from realm_tui.runtime.inn import pins
 from realm_tui.runtime.inn.box import LocalBox
 from realm_tui.runtime.inn.ssh import SshBox
 from saves.checkpoint_folder import LEDGER_FILE, model_digest
-from tests.inn.small_server import small_server
+from tests.inn.small_server import SmallServer
 
 MakeForm = Callable[..., Path]
 
@@ -115,12 +115,13 @@ async def far(sshd: Sshd, tmp_path: Path) -> AsyncIterator[SshBox]:
 @pytest.fixture
 async def small(tmp_path: Path) -> AsyncIterator[SshBox]:
     """A machine behind the small server, its key confirmed."""
-    acceptor, key, public = await small_server(tmp_path / "small", "hero")
-    pins.confirm("box", pins.parse(public))
-    box = far_box(acceptor.get_port(), key, tmp_path / "far")
+    server = SmallServer(tmp_path / "small")
+    await server.start()
+    pins.confirm("box", pins.parse(server.public_host_key))
+    box = far_box(server.port, server.key, tmp_path / "far")
     yield box
     await box.close()
-    acceptor.close()
+    await server.stop()
     end_all(tmp_path / "far" / "inn")
 
 

@@ -136,6 +136,12 @@ class Box(Protocol):
     async def talk(self, argv: Sequence[str]) -> Pipe:
         """Start a command and talk to it."""
 
+    async def exchange(self, argv: Sequence[str], line: bytes, *, timeout_s: float) -> bytes | None:
+        """Put a question (a line) to a command that is kept running there, and hear its answer (a line).
+
+        The question must be one that may be put twice. None: no command is kept here, or it ended; ask another way.
+        """
+
     def stream(self, argv: Sequence[str]) -> AsyncIterator[str]:
         """The lines of a command as they come; it is ended when nobody reads on."""
 
@@ -209,6 +215,11 @@ class LocalBox:
     async def talk(self, argv: Sequence[str]) -> Pipe:
         """See `Box.talk`."""
         return _LocalPipe(await _spawn(argv))
+
+    async def exchange(self, argv: Sequence[str], line: bytes, *, timeout_s: float) -> bytes | None:
+        """Nothing is kept running: a process of its own costs little here."""
+        del argv, line, timeout_s
+        return None
 
     async def stream(self, argv: Sequence[str]) -> AsyncIterator[str]:
         """See `Box.stream`."""

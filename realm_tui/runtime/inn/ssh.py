@@ -75,6 +75,8 @@ class SshBox:
         self.conn: asyncssh.SSHClientConnection | None = None
         self._sftp: tuple[asyncssh.SSHClientConnection, asyncssh.SFTPClient] | None = None
         self._starting = asyncio.Lock()
+        self._kept: SshPipe | None = None
+        self._exchanging = asyncio.Lock()
         self._home: str | None = None
         self._opening = asyncio.Lock()
         self._sessions = asyncio.Semaphore(_SESSIONS)
@@ -128,7 +130,7 @@ class SshBox:
             if self.conn is not None and not self.conn.is_closed():
                 return self.conn
             if self._closed:
-                raise LinkLostError(f"the line to {self.label} was let go", code="LINKLOST")
+                raise LinkLostError(f"the line to {self.label} was let go", code="LINK_LOST")
             wait = self.rules.link.backoff_first_s
             left = self.rules.link.retries if attempts is None else attempts
             while True:
@@ -217,7 +219,7 @@ class SshBox:
             f"the line to {self.label} was lost",
             why=why or "the box broke off; what it did last is not known",
             fix="it comes back by itself once the box answers; try again then",
-            code="LINKLOST",
+            code="LINK_LOST",
         )
 
     async def close(self) -> None:
@@ -280,6 +282,33 @@ class SshBox:
         except BaseException:
             self._sessions.release()
             raise
+
+    async def exchange(self, argv: Sequence[str], line: bytes, *, timeout_s: float) -> bytes | None:
+        """See `Box.exchange`. Where the line is lost the question is put again once it is back."""
+        async with self._exchanging:
+            for again in (True, False):
+                pipe, self._kept = self._kept, None
+                if pipe is None:
+                    pipe = await self.talk(argv)
+                try:
+                    async with asyncio.timeout(timeout_s):
+                        await pipe.write(line)
+                        answer = await pipe.line()
+                except LinkLostError:
+                    await pipe.stop()
+                    if not again:
+                        raise
+                    continue
+                except BaseException:
+                    await pipe.stop()
+                    raise
+                if answer:
+                    self._kept = pipe
+                    self._seen()
+                    return answer
+                await pipe.stop()
+                return None
+        raise AssertionError
 
     async def stream(self, argv: Sequence[str]) -> AsyncIterator[str]:
         """See `Box.stream`."""

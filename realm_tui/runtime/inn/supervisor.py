@@ -21,6 +21,8 @@ from realm_tui.runtime.inn.box import Box, Ran
 
 _SCRIPTS = ("__init__", "processes", "place", "watch", "supervisor", "store", "arrival", "probe", "main")
 _DOOR = "import sys\nsys.path.insert(0, __file__.rpartition('/')[0])\nfrom there.main import main\nsys.exit(main())\n"
+_QUICK = frozenset({"find", "renew", "list", "logs", "uses", "forms", "whole"})
+"""Questions that are answered at once and may be put twice; over SSH one process answers all of them."""
 LOG_BYTES = 16 << 20
 """Size at which a server's log begins anew, with its end kept beside it."""
 
@@ -192,7 +194,13 @@ async def ask(box: Box, command: str, request: Mapping[str, Any], *, timeout_s: 
         LinkLostError: the line ended first.
     """
     timeout_s = timeout_s or box.rules.link.command_s
-    data = json.dumps({"root": await box.inn(), **request}).encode()
+    request = {"root": await box.inn(), **request}
+    if command in _QUICK:
+        line = json.dumps({"command": command, "request": request}).encode() + b"\n"
+        answer = await box.exchange(await command_line(box, "serve"), line, timeout_s=timeout_s)
+        if answer is not None:
+            return answer_of(box, Ran(0, answer, b""))
+    data = json.dumps(request).encode()
     argv = await command_line(box, command)
     try:
         ran = await box.run(argv, stdin=data, timeout_s=timeout_s)

@@ -163,6 +163,15 @@ def forms(request: dict[str, Any]) -> dict[str, Any]:
     return {"forms": found, "free": store.free()}
 
 
+def whole(request: dict[str, Any]) -> dict[str, Any]:
+    """Where a form lies whole; None: it does not. It counts as used now."""
+    store, digest = Store(request["store"], request["root"]), checked(request["digest"])
+    if not store.whole(digest):
+        return {"directory": None}
+    store.used(digest)
+    return {"directory": store.form(digest)}
+
+
 def verify(request: dict[str, Any]) -> dict[str, Any]:
     """Hash every file of a form again; names those that are missing or differ.
 
