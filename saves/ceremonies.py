@@ -96,6 +96,6 @@ def sweep(conn: sqlite3.Connection, older_than_s: float) -> int:
     with transaction(conn, durable=True):
         return conn.execute(
             """UPDATE ceremonies SET ended_at = ?, error_code = 'INTERRUPTED', error = 'the program ended meanwhile',
-                   state = 'failed' WHERE ended_at IS NULL AND begun_at < ?""",
+                   state = 'failed' WHERE ended_at IS NULL AND begun_at <= ?""",
             (clock.now(), clock.now() - older_than_s),
         ).rowcount

@@ -235,6 +235,10 @@ def promote(
             return
     typer.echo(f"champion: {result['name']}")
     typer.echo(str(result["path"]))
+    from realm_tui.cli.oracle import others_at_work
+
+    for place in others_at_work(folder, str(result["digest"])):
+        say(f"at {place} another form works; `realm promote {result['name']} --inn {place}` brings this one there")
 
 
 def ask(

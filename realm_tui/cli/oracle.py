@@ -252,6 +252,16 @@ def at_the_inn(folder: SaveFolder, form: str, place: str, *, undo: bool, anyway:
     say(f"{times}; `realm promote --undo --inn {where}` takes it back")
 
 
+def others_at_work(folder: SaveFolder, digest: str) -> list[str]:
+    """Places at which another form than that one works."""
+    from realm_tui.runtime.opened import opened
+    from saves import ceremonies
+
+    with opened(folder) as save:
+        working = ceremonies.working_places(save.conn)
+    return [place for place, one in working.items() if one.digest != digest]
+
+
 # ---------------------------------------------------------------- parts
 
 

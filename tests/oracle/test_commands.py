@@ -102,6 +102,9 @@ def test_promote_to_the_inn_and_back(command: Realm, told: SaveFolder, village: 
     refused = command("promote", "1250", "--inn", "inn", "--json")
     assert refused.code == 3 and json.loads(refused.err.splitlines()[-1])["error"]["code"] == "NOT_EXAMINED"
     assert village.servers["inn"].holds
+    crowned = command("promote", "900")
+    assert "--inn inn` brings this one there" in crowned.err and "champion: checkpoint-900" in crowned.out
+    command("promote", "--undo")
     from realm_tui.runtime.opened import opened
 
     with opened(told) as save:

@@ -140,6 +140,31 @@ async def test_auto_deploy_follows_the_champion_and_what_is_shown_to_be_better(
     assert book(told)[0].kind == "auto"
 
 
+async def test_one_ceremony_at_a_time_and_what_a_dead_process_left_is_ended_by_the_next(
+    told: SaveFolder, village: Village
+) -> None:
+    village.servers["inn"].gate = asyncio.Event()
+    stages: list[str] = []
+    first = asyncio.create_task(crown.promote(village, told, "900", "inn", tell=stages.append))
+    async with asyncio.timeout(20):
+        while not any(text.startswith("canary") for text in stages):
+            await asyncio.sleep(0.01)
+    for other in (crown.promote(village, told, "400", "inn"), crown.take_back(village, told, "inn")):
+        with pytest.raises(BlockedError) as held:
+            await other
+        assert held.value.code == "CEREMONY_HELD"
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    (stopped,) = book(told)
+    assert (stopped.state, stopped.error_code, stopped.detail["stage"]) == ("failed", "STOPPED", "canary")
+    village.servers["inn"].gate = None
+    with opened(told, write=True) as save:
+        save.conn.execute("UPDATE ceremonies SET state = 'swap', ended_at = NULL")
+    await crown.promote(village, told, "400", "inn")
+    assert [c.state for c in book(told)] == ["crowned", "failed"] and book(told)[1].error_code == "INTERRUPTED"
+
+
 def test_what_a_crash_left_half_done_is_ended(told: SaveFolder) -> None:
     with opened(told, write=True) as save:
         number = ceremonies.begin(

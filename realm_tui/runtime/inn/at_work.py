@@ -14,8 +14,6 @@ from realm_tui.runtime.opened import opened
 from saves import ceremonies
 
 HUB = "hub"
-_FORGOTTEN_S = 6 * 3600.0
-"""After how long a ceremony without an end was left behind by a process that died."""
 
 
 def hub() -> str | None:
@@ -83,7 +81,6 @@ class AtWork:
         from realm_tui.runtime.inn import crown
 
         try:
-            await asyncio.to_thread(self._sweep)
             reach = self._reach()
             try:
                 await crown.auto_deploy(reach, self._folder, place)
@@ -102,7 +99,3 @@ class AtWork:
     def _working(self) -> bool:
         with opened(self._folder) as save:
             return bool(ceremonies.working_places(save.conn))
-
-    def _sweep(self) -> None:
-        with opened(self._folder, write=True) as save:
-            ceremonies.sweep(save.conn, _FORGOTTEN_S)

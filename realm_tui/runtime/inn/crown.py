@@ -7,7 +7,8 @@ not sing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ from realm_tui.runtime.inn.servers.contract import Answer, Ask, ModelMismatchErr
 from realm_tui.runtime.opened import OpenedSave, opened
 from saves import ceremonies, ledger
 from saves.ceremonies import Ceremony
+from saves.locks import FileLock
 from saves.rows import Checkpoint
 
 DOUBTS: Mapping[str, str] = {
@@ -177,11 +179,19 @@ async def promote(
     Raises:
         RealmError: what failed, after everything was put back.
     """
+    with _alone(folder):
+        return await _promoted(reach, folder, which, place, kind, anyway, tell)
+
+
+async def _promoted(
+    reach: Reach, folder: SaveFolder, which: str, place: str, kind: str, anyway: bool, tell: Tell
+) -> Crowned:
     from engine.trainer.promotion import find_form
 
     tell("gate: what the exams say")
     began = clock.monotonic()
     with opened(folder, write=True) as save:
+        ceremonies.sweep(save.conn, 0.0)  # nobody else holds one: what has no end was left by a process that died
         form = find_form(save.conn, which)
         who, rules = of_checkpoint(save, form), save.rules.inn.crown
         doubt = gate(save, form, anyway=anyway)
@@ -241,6 +251,11 @@ async def take_back(reach: Reach, folder: SaveFolder, place: str, *, tell: Tell 
         BlockedError: nothing was put to work there (``NOTHING_AT_WORK``).
         RealmError: the server did not take the form before it back.
     """
+    with _alone(folder):
+        return await _taken_back(reach, folder, place, tell)
+
+
+async def _taken_back(reach: Reach, folder: SaveFolder, place: str, tell: Tell) -> dict[str, Any]:
     with opened(folder) as save:
         now = ceremonies.at_work(save.conn, place)
         if now is None:
@@ -307,6 +322,26 @@ async def auto_deploy(reach: Reach, folder: SaveFolder, place: str, *, tell: Tel
 
 
 # ---------------------------------------------------------------- parts
+
+
+@contextmanager
+def _alone(folder: SaveFolder) -> Iterator[None]:
+    """One ceremony of a save at a time, whichever process holds it.
+
+    Raises:
+        BlockedError: another one is under way (``CEREMONY_HELD``).
+    """
+    lock = FileLock(folder.run / "ceremony.lock")
+    if not lock.acquire():
+        raise BlockedError(
+            "another form is being put to work or called back just now",
+            fix="wait until it is done",
+            code="CEREMONY_HELD",
+        )
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _begun(form: Checkpoint, kind: str, place: str, before: Ceremony | None) -> Ceremony:
