@@ -102,14 +102,18 @@ def stale_since(conn: sqlite3.Connection, found: Quest, campaign_id: str, step: 
     failed = conn.execute("SELECT campaign_id FROM checkpoints WHERE id = ?", (found.checkpoint_id,)).fetchone()
     if failed is not None and failed[0] != campaign_id:
         return f"its failures are those of {failed[0]}"
+    beyond = gone_beyond(conn, campaign_id, found.asked_step, step)
+    return beyond and f"its failures are of step {found.asked_step}; the hero has gone beyond {beyond}"
+
+
+def gone_beyond(conn: sqlite3.Connection, campaign_id: str, asked_step: int, step: int) -> str | None:
+    """The first checkpoint after ``asked_step`` that the hero of ``step`` has left behind; None: none."""
     row = conn.execute(
-        """SELECT name, step FROM live_checkpoints WHERE run_campaign_id = ? AND step > ? AND step < ?
+        """SELECT name FROM live_checkpoints WHERE run_campaign_id = ? AND step > ? AND step < ?
            ORDER BY step LIMIT 1""",
-        (campaign_id, found.asked_step, step),
+        (campaign_id, asked_step, step),
     ).fetchone()
-    if row is None:
-        return None
-    return f"its failures are of step {found.asked_step}; the hero has gone beyond {row['name']}"
+    return None if row is None else str(row["name"])
 
 
 def remove_quest(conn: sqlite3.Connection, quest_id: int) -> None:

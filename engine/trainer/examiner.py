@@ -20,9 +20,10 @@ from configs.curriculum import ForgettingRules
 from configs.errors import RealmError
 from configs.schema import ExamRules
 from engine.chat.profiles import scored_text
-from engine.chat.template import answer_text, encode_prompt
+from engine.chat.template import answer_text
 from engine.curriculum.examination import Decided, Gate, Paper
 from engine.curriculum.gate import ExamPlan
+from engine.curriculum.questions import put, spare_tokens
 from engine.curriculum.state import CurriculumState, Tally
 from engine.generate import greedy
 from engine.hero.model import Hero
@@ -118,9 +119,7 @@ class Examiner:
     @property
     def _spare(self) -> int:
         """Tokens an answer may be longer than the expected one."""
-        rules, talks = self._rules, self._hero.config.model.source == "pretrained"
-        spare = rules.spare_tokens_talking if talks else rules.spare_tokens
-        return spare + (rules.thinking_tokens if self._forge.data.thinking else 0)
+        return spare_tokens(self._rules, self._hero.config)
 
     def sit(
         self,
@@ -216,13 +215,11 @@ class Examiner:
         return self._prepared(problem)
 
     def _prepared(self, problem: Problem) -> Asked:
-        index = problem.index
-        ids = encode_prompt(self._hero, self._forge.question(problem))
-        room = self._hero.context_length - len(ids)
-        if room < 1:
-            return Asked(index, error=f"{len(ids)} tokens do not fit the hero's context")
-        expected = len(self._hero.template.plain(self._forge.messages(problem)[-1]["content"]))
-        return Asked(index, problem, tuple(ids), min(room, expected + self._spare))
+        hero, forge = self._hero, self._forge
+        found = put(hero.template, forge.data, forge.system, problem, context=hero.context_length, spare=self._spare)
+        if found.error:
+            return Asked(problem.index, error=found.error)
+        return Asked(problem.index, problem, found.ids, found.longest)
 
     def _mark(self, plan: ExamPlan, question: Asked, answers: Iterator[str]) -> tuple[ExamItem, str]:
         """The item, and why it has no result where it has none."""

@@ -15,8 +15,8 @@ from configs.paths import SaveFolder
 from configs.schema import GameConfig
 from engine.batch import Batch, make_batch, make_batches
 from engine.chat.encoded import Encoded, Message
-from engine.chat.profiles import asked_form, trained_form
-from engine.chat.template import encode_messages, with_system
+from engine.chat.template import encode_messages
+from engine.curriculum.questions import conversation, question
 from engine.curriculum.remediation import DrillOrder, drill_draws
 from engine.curriculum.sampling import Draw, draw
 from engine.curriculum.state import CurriculumState
@@ -80,15 +80,11 @@ class Forge:
 
     def messages(self, problem: Problem) -> list[Message]:
         """A problem as the conversation the hero is trained on."""
-        asked: list[Message] = [{"role": "user", "content": problem.prompt}]
-        told = trained_form(self.data, [*asked, {"role": "assistant", "content": problem.answer}], problem.index)
-        return with_system(told, self.system)
+        return conversation(self.data, self.system, problem)
 
     def question(self, problem: Problem) -> list[Message]:
         """A problem as the conversation an exam opens with."""
-        return with_system(
-            asked_form(self.data, [{"role": "user", "content": problem.prompt}], problem.index), self.system
-        )
+        return question(self.data, self.system, problem)
 
     def draw(self, state: CurriculumState, step: int, count: int) -> tuple[list[Draw], list[Encoded], list[str]]:
         """``count`` problems of the step's skill as `forged` gives them."""

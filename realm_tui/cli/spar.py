@@ -16,6 +16,10 @@ def spar(
     ] = None,
     rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Problems asked [default: the rules'].")] = None,
     targeted: Annotated[bool, typer.Option("--targeted", help="Only operations that lag in the newest exams.")] = False,
+    form: Annotated[
+        str | None,
+        typer.Option("--form", help="Let a saved form spar at the Inn [default: the hero in training, here]."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Ask and show, add no quest.")] = False,
     history: Annotated[bool, typer.Option("--history", help="Show past rounds instead.")] = False,
     save: SaveOption = None,
@@ -24,6 +28,7 @@ def spar(
     """Let the hero answer fresh training problems; what it gets wrong becomes a quest of high priority.
 
     Every failure gives three records: that the wrong answer is wrong, what is right, and that a right answer is right.
+    A saved form answers on a server that proves who speaks, and needs no engine.
     """
     from configs.paths import SaveFolder
     from realm_tui.runtime import sparring
@@ -32,9 +37,17 @@ def spar(
     if history:
         _history(folder, as_json)
         return
-    found = sparring.spar(
-        folder, skill=skill, level=level, rounds=rounds, targeted=targeted, dry_run=dry_run, progress=say
-    )
+    if form is not None and form != "live":
+        import asyncio
+
+        from realm_tui.runtime.inn.bout import Wishes, spar_once
+
+        wishes = Wishes(form, skill=skill, level=level, rounds=rounds, targeted=targeted, dry_run=dry_run)
+        found = asyncio.run(spar_once(folder, wishes, tell=say))
+    else:
+        found = sparring.spar(
+            folder, skill=skill, level=level, rounds=rounds, targeted=targeted, dry_run=dry_run, progress=say
+        )
     if as_json:
         data(found.as_dict())
         return

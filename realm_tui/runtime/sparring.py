@@ -1,4 +1,4 @@
-"""Sparring as a player asks for it: the engine's hero answers, its failures become a quest of high priority."""
+"""Sparring as a player asks for it: the engine's hero, or a saved form, answers; its failures become a quest of high priority."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from engine.quests.sparring import kept, records
 from realm_tui.runtime.opened import opened
 from realm_tui.runtime.orders import order
 from saves import ledger, sparring
-from saves.rows import Quest, Sparring
+from saves.rows import Checkpoint, Quest, Sparring
 from saves.runs import latest_run
 
 EXAMPLES = 3
@@ -31,7 +31,7 @@ class Bout:
     """What a round of sparring found and made."""
 
     facts: dict[str, Any]
-    """As the engine told them, see `engine.trainer.bout`."""
+    """As `engine.curriculum.bouts.Bout.told` says; of a saved form also ``form, digest, worker``."""
     records: int
     left_out: int
     """Records that do not keep the contract."""
@@ -74,20 +74,28 @@ def spar(
     return enlist(folder, facts, targeted=targeted, dry_run=dry_run)
 
 
-def enlist(folder: SaveFolder, facts: dict[str, Any], *, targeted: bool = False, dry_run: bool = False) -> Bout:
+def enlist(
+    folder: SaveFolder,
+    facts: dict[str, Any],
+    *,
+    targeted: bool = False,
+    dry_run: bool = False,
+    form: Checkpoint | None = None,
+) -> Bout:
     """Make a quest of what the hero got wrong, and remember the round.
 
     Args:
         folder: the save's folder.
-        facts: as the engine told them.
+        facts: what was asked and failed.
         targeted: how the round was asked for.
         dry_run: count the records, and add nothing.
+        form: who failed; None: the hero in training, whose newest form stands for it.
     """
     good, left_out = kept(records(facts["failed"]))
     if dry_run:
         return Bout(facts, len(good), left_out, None)
     with opened(folder, write=True) as save, TemporaryDirectory() as room:
-        form = ledger.newest_checkpoint(save.conn, save.campaign.id)
+        form = form or ledger.newest_checkpoint(save.conn, save.campaign.id)
         quest = None
         if good:
             stamp = f"{clock.utc(clock.now()):%Y%m%d-%H%M%S}"
@@ -120,7 +128,12 @@ def enlist(folder: SaveFolder, facts: dict[str, Any], *, targeted: bool = False,
                 failed=len(facts["failed"]),
                 records=len(good),
                 quest_id=quest.id if quest else None,
-                detail={"examples": facts["failed"][:EXAMPLES], "errors": facts["errors"], "targeted": targeted},
+                detail={
+                    "examples": facts["failed"][:EXAMPLES],
+                    "errors": facts["errors"],
+                    "targeted": targeted,
+                    **{name: facts[name] for name in ("form", "worker") if name in facts},
+                },
                 at=clock.now(),
             ),
         )
@@ -129,5 +142,5 @@ def enlist(folder: SaveFolder, facts: dict[str, Any], *, targeted: bool = False,
 
 def _run_id(conn: sqlite3.Connection, campaign_id: str) -> int:
     run = latest_run(conn, campaign_id)
-    assert run is not None, "an engine has answered"
+    assert run is not None, "who answers has been trained"
     return run.id

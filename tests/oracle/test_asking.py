@@ -88,7 +88,7 @@ async def test_a_conversation_that_does_not_fit_loses_its_oldest_exchanges(told:
     for number in range(3):
         asked = question(told, "900", f"question {number}", talk=talk, earlier=earlier, system="be kind")
         earlier.append(await ask(village, told, asked, keep=KEEP))
-    village.servers["arena"].room = len("question 2" + (earlier[2].answer or "") + "and now?")
+    village.servers["arena"].room = len("be kind" + "question 2" + (earlier[2].answer or "") + "and now?")
     turn = await ask(
         village, told, question(told, "900", "and now?", talk=talk, earlier=earlier, system="be kind"), keep=KEEP
     )
@@ -134,12 +134,11 @@ async def test_a_place_that_proves_nothing_answers_and_is_marked(told: SaveFolde
     assert not turn.strict and turn.answer
 
 
-async def test_the_heros_system_turn_is_told_to_servers_that_do_not_know_it(told: SaveFolder, village: Village) -> None:
+async def test_every_server_is_told_the_heros_system_turn(told: SaveFolder, village: Village) -> None:
     for place in ("arena", "inn"):
         await ask(village, told, question(told, "900", "who?", place=place, system="be kind"), keep=KEEP)
-    first, other = (village.servers[place].heard[-1].messages for place in ("arena", "inn"))
-    assert first is not None and other is not None
-    assert [m.content for m in first] == ["who?"] and [m.content for m in other] == ["be kind", "who?"]
+        heard = village.servers[place].heard[-1].messages
+        assert heard is not None and [m.content for m in heard] == ["be kind", "who?"]
 
 
 async def test_history_is_found_by_words_and_told_by_conversation_and_has_a_bound(

@@ -379,7 +379,7 @@ async def _sing(ready: Ready, who: Speaker, trial: _Trial, system: str, rules: C
     """
     sampling = Sampling(temperature=0.0, seed=0, max_tokens=rules.canary_tokens)
     answer: Answer | None = None
-    messages = sent(ready.server, system, conversation((), trial.prompt))
+    messages = sent(system, conversation((), trial.prompt))
     async for part in ready.server.ask(Ask(who.digest, messages=messages, sampling=sampling)):
         if isinstance(part, Answer):
             answer = part

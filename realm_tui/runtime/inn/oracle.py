@@ -219,9 +219,9 @@ def remembers(save: OpenedSave) -> bool:
     return save.hero.model.source == "pretrained"
 
 
-def sent(server: Server, system: str, messages: Sequence[Message]) -> tuple[Message, ...]:
-    """The turns as a server wants them: the realm's own worker adds the hero's system turn by itself, others are told it."""
-    told = [Message("system", system)] if system and server.kind != "own" else []
+def sent(system: str, messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The turns as a server is told them: none adds the hero's system turn by itself."""
+    told = [Message("system", system)] if system else []
     return (*told, *messages)
 
 
@@ -351,7 +351,7 @@ class _Asked:
         assert self.ready is not None
         server, who = self.ready.server, self.question.who
         self.pieces, self._began, self._first = [], clock.monotonic(), None
-        messages = sent(server, self.question.system, self.messages)
+        messages = sent(self.question.system, self.messages)
         heard = server.ask(Ask(who.digest, messages=messages, sampling=self.question.sampling))
         async for part in heard:
             if isinstance(part, Answer):

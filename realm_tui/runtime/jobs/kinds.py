@@ -154,12 +154,17 @@ class Eval(Model):
 
 
 class Spar(Model):
-    """A round of sparring by the living engine."""
+    """A round of sparring: by a saved form at the Inn where that is at hand, else by the living engine."""
 
     skill: str | None = Field(None, description="a skill's id; null: the one in training")
     level: int | None = Field(None, ge=1, description="its level; null: the training level")
-    rounds: int | None = Field(None, ge=1, le=10_000, description="problems asked; null: the rules'")
+    rounds: int | None = Field(None, ge=1, le=500, description="problems asked; null: the rules'")
     targeted: bool = Field(False, description="only operations that lag in the newest exams")
+    form: str | None = Field(
+        None,
+        max_length=200,
+        description="a form of the ledger, at the Inn only; null: the newest, or the hero in training",
+    )
 
 
 class Inference(Model):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from configs.errors import RealmError
 from configs.loader import load_game
 from configs.paths import SaveFolder
 from realm_tui.runtime.aside import on_thread
 from realm_tui.runtime.jobs.kinds import Desk, Done, Eval, Inference, JobError, NotYetError, Seat, Spar, Sync, Workplace
+from realm_tui.runtime.opened import opened
+from saves import ledger
 from saves.jobs import Job
+
+if TYPE_CHECKING:
+    from realm_tui.runtime.sparring import Bout
 
 
 async def eval(job: Job, payload: Eval, place: Workplace) -> Done:  # noqa: A001  # named as its kind
@@ -24,21 +29,23 @@ async def eval(job: Job, payload: Eval, place: Workplace) -> Done:  # noqa: A001
 
 
 async def sparring(job: Job, payload: Spar, place: Workplace) -> Done:
-    """A round of sparring; what the hero got wrong becomes a quest."""
+    """A round of sparring, of a saved form at the Inn or of the hero in training; what was wrong becomes a quest."""
     from realm_tui.runtime.sparring import spar
 
-    _engine_lives(place.folder)
-    bout = await on_thread(
-        lambda: spar(
-            place.folder,
-            skill=payload.skill,
-            level=payload.level,
-            rounds=payload.rounds,
-            targeted=payload.targeted,
-            progress=place.tell,
-        ),
-        "job-sparring",
-    )
+    bout = await _at_inn(payload, place)
+    if bout is None:
+        _engine_lives(place.folder)
+        bout = await on_thread(
+            lambda: spar(
+                place.folder,
+                skill=payload.skill,
+                level=payload.level,
+                rounds=payload.rounds,
+                targeted=payload.targeted,
+                progress=place.tell,
+            ),
+            "job-sparring",
+        )
     facts = bout.facts
     return Done(
         {
@@ -46,13 +53,53 @@ async def sparring(job: Job, payload: Spar, place: Workplace) -> Done:
             "failed": len(facts["failed"]),
             "records": bout.records,
             "quest": bout.quest.name if bout.quest is not None else None,
-        }
+            "form": facts.get("form", "live"),
+        },
+        worker=facts.get("worker", "engine"),
     )
+
+
+async def _at_inn(payload: Spar, place: Workplace) -> Bout | None:
+    """A round of the form that is named, else of the newest one; None: the engine is to hold it."""
+    from realm_tui.runtime.inn.bout import NEWEST, Wishes, spar_at_inn
+
+    named = payload.form is not None
+    if place.desk is None or not (named or await on_thread(lambda: _has_form(place.folder), "job-sparring")):
+        if named:
+            raise NotYetError("no server that proves who answers can be reached from here")
+        return None
+    wishes = Wishes(
+        form=payload.form or NEWEST,
+        skill=payload.skill,
+        level=payload.level,
+        rounds=payload.rounds,
+        targeted=payload.targeted,
+    )
+    place.allow(place.limit_s + load_game().inn.server.load_s)
+    try:
+        return await spar_at_inn(place.folder, place.desk, wishes, tell=place.tell)
+    except NotYetError:
+        if named:
+            raise
+        return None
+
+
+def _system_turn(folder: SaveFolder) -> str:
+    from realm_tui.runtime.inn.oracle import system_turn
+
+    with opened(folder) as save:
+        return system_turn(save)
+
+
+def _has_form(folder: SaveFolder) -> bool:
+    with opened(folder) as save:
+        return ledger.newest_checkpoint(save.conn, save.campaign.id) is not None
 
 
 async def inference(job: Job, payload: Inference, place: Workplace) -> Done:
     """One question: to a server of the Inn where there is one, else to the engine."""
     if place.desk is not None:
+        from realm_tui.runtime.inn.oracle import sent
         from realm_tui.runtime.inn.servers.contract import Answer, Ask, Message, Sampling
 
         try:
@@ -66,7 +113,9 @@ async def inference(job: Job, payload: Inference, place: Workplace) -> Done:
                 seed=payload.seed,
                 max_tokens=payload.max_tokens or plain.max_tokens,
             )
-            asked = Ask(seat.digest, (Message("user", payload.prompt),), None, None, sampling)
+            system = await on_thread(lambda: _system_turn(place.folder), "job-inference")
+            turns = sent(system, (Message("user", payload.prompt),))
+            asked = Ask(seat.digest, turns, None, None, sampling)
             answer: Answer = (await seat.server.ask_all([asked]))[0]
             return Done(
                 {
