@@ -164,7 +164,7 @@ def setup(
     if not as_json:
         for step in steps:
             typer.echo(f"{step.state:<8} {step.text}: {step.detail}" + (f" → {step.fix}" if step.fix else ""))
-    may_do = bool(open_steps) and not dry_run and (yes or (not as_json and sys.stdin.isatty()))
+    may_do = bool(open_steps) and not dry_run and (yes or (not as_json and _somebody()))
     if may_do and not yes:
         may_do = typer.confirm("Do what is needed?", err=True)
     if may_do:
@@ -199,6 +199,11 @@ def remove(
         return
     there = "the Inn's folders there are gone" if wipe else "what lies there stays there"
     say(f"{name} is forgotten{', and with it ' + ', '.join(places) if places else ''}; {there}")
+
+
+def _somebody() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty()
 
 
 async def _closing(box: Box, doing: Callable[[Box], Coroutine[Any, Any, T]]) -> T:
@@ -239,7 +244,7 @@ def _confirmed(
                 code="HOST_KEY_CHANGED",
             )
         return
-    if as_json or not sys.stdin.isatty():
+    if as_json or not _somebody():
         raise BlockedError(
             shown,
             why="nobody confirmed it yet",

@@ -18,8 +18,8 @@ from realm_tui.runtime.inn import hosts, pins
 from realm_tui.runtime.inn.box import LocalBox
 
 
-def realm(*args: str) -> Result:
-    return CliRunner().invoke(app, list(args))
+def realm(*args: str, given: str | None = None) -> Result:
+    return CliRunner().invoke(app, list(args), input=given)
 
 
 def said(result: Result) -> dict[str, str]:
@@ -28,9 +28,9 @@ def said(result: Result) -> dict[str, str]:
     return found
 
 
-def add(sshd: Sshd, *more: str) -> Result:
+def add(sshd: Sshd, *more: str, given: str | None = None) -> Result:
     args = ("--port", str(sshd.port), "--key", str(sshd.key), "--no-agent", "--base-path", str(sshd.folder / "realm"))
-    return realm("host", "add", "box", "127.0.0.1", *args, *more)
+    return realm("host", "add", "box", "127.0.0.1", *args, *more, given=given)
 
 
 def fingerprint(sshd: Sshd) -> str:
@@ -52,6 +52,16 @@ def test_a_machine_is_added_only_with_its_key_confirmed(sshd: Sshd, home: Path) 
     assert place.host == "box" and place.type == "hub" and place.server is not None and place.server.kind == "own"
     assert [pin.fingerprint for pin in pins.pins_of("box")] == [fingerprint(sshd)]
     assert "PRIVATE" not in "".join(p.read_text("utf-8") for p in home.rglob("*") if p.is_file())
+
+
+def test_a_person_is_asked_once_and_no_is_no(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realm_tui.cli.host._somebody", lambda: True)
+    refused = add(sshd, given="n\n")
+    assert refused.exit_code == 1 and fingerprint(sshd) in refused.stderr
+    assert load_facilities().hosts == {} and pins.pins_of("box") == []
+    assert add(sshd, given="y\n").exit_code == 0
+    assert [pin.fingerprint for pin in pins.pins_of("box")] == [fingerprint(sshd)]
+    assert "right machine" not in realm("host", "test", "box").stderr
 
 
 def test_what_a_machine_is_can_be_seen_and_is_remembered(sshd: Sshd) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.sshd import Sshd
+from engine.link.endpoint import private_folder
 from realm_tui.runtime.inn import supervisor, sync
 from realm_tui.runtime.inn.box import Box, LocalBox
 from realm_tui.runtime.inn.ssh import SshBox
@@ -93,7 +94,10 @@ async def test_a_port_there_is_a_socket_here(far: SshBox) -> None:
         writer.close()
 
     server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    left = private_folder(40) / "inn-4194999-00000000.sock"  # of a process that is no more: above every pid there is
+    left.touch()
     local = await far.forward(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    assert not left.exists()
     reader, writer = await asyncio.open_unix_connection(str(local))
     assert await reader.read() == b"port"
     writer.close()

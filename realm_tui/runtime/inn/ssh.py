@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
+import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import replace
@@ -29,6 +30,7 @@ from realm_tui.runtime.inn.dialling import LOST, file_transfer, logs_to_file, op
 from realm_tui.runtime.inn.pins import pins_of
 from realm_tui.runtime.inn.pipe import END_S, SshPipe, command_text
 from realm_tui.runtime.inn.records import remember
+from saves.locks import start_ticks
 
 if TYPE_CHECKING:
     from realm_tui.runtime.inn.sync import Progress, Pushed
@@ -426,8 +428,10 @@ class SshBox:
         """See `Box.forward`."""
         conn = await self.connect()
         if remote not in self._forwards:
-            name = f"inn-{secrets.token_hex(6)}.sock"
-            self._forwards[remote] = (private_folder(len(name)) / name, None)
+            name = f"inn-{os.getpid()}-{secrets.token_hex(4)}.sock"
+            folder = private_folder(len(name))
+            _sweep(folder)
+            self._forwards[remote] = (folder / name, None)
             await self._forward(conn, remote)
         return self._forwards[remote][0]
 
@@ -448,3 +452,11 @@ class SshBox:
             raise self.cut(error) from error
         path.chmod(0o600)
         self._forwards[remote] = (path, listener)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove sockets of processes that ended without doing so."""
+    for path in folder.glob("inn-*-*.sock"):
+        pid = path.name.split("-")[1]
+        if pid.isdigit() and start_ticks(int(pid)) is None:
+            path.unlink(missing_ok=True)
