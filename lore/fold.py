@@ -67,7 +67,7 @@ class WindowFact(NamedTuple):
 
 
 class ExamFact(NamedTuple):
-    """An exam that the live hero sat (`saves.rows.Exam`)."""
+    """An exam that the hero in training sat, here or by a form it had just become elsewhere (`saves.rows.Exam`)."""
 
     id: int
     run_id: int

@@ -81,12 +81,12 @@ def every_exam(conn: sqlite3.Connection, campaign_id: str) -> Iterator[sqlite3.R
 
 
 def asked_primitives(conn: sqlite3.Connection, campaign_id: str, newest: int | None = None) -> Iterator[sqlite3.Row]:
-    """What exams said of primitives, newest first: ``step, skill, level, skill_version, weights, primitives_json``.
+    """What exams said of primitives, newest first: ``step, skill, level, skill_version, weights, checkpoint_id, primitives_json``.
 
     With ``newest`` only so many live exams are looked at; reading them whole would take several times as long.
     """
     yield from conn.execute(
-        """SELECT step, skill, level, skill_version, weights, primitives_json FROM live_exams
+        """SELECT step, skill, level, skill_version, weights, checkpoint_id, primitives_json FROM live_exams
            WHERE run_campaign_id = ? ORDER BY id DESC LIMIT ?""",
         (campaign_id, -1 if newest is None else newest),
     )

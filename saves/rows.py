@@ -292,7 +292,7 @@ class Exam(Row):
     sequence: str = ""
     """One letter per item in order, see `RESULT_LETTERS`; outlives the items themselves."""
     weights: str
-    """Which weights answered: ``live``, ``ema``, or a checkpoint's digest."""
+    """Which weights answered: ``live``, ``ema``, ``base``, or a form's digest."""
     won_level: bool = False
     duration_s: float
     at: float
@@ -306,7 +306,7 @@ class Exam(Row):
     context_hash: str = ""
     """Hash of everything around the items that could change an answer: template, system turn, data profile, token limit."""
     checkpoint_id: int | None = None
-    """The checkpoint that answered; None: the live weights of the step."""
+    """The checkpoint that was asked for; None: the hero in training, also where a form it had just become answered elsewhere."""
 
 
 RESULT_LETTERS: Mapping[str | None, str] = {

@@ -61,7 +61,7 @@ QUERIES: dict[str, tuple[str, str]] = {
 }
 """By table the columns in the order of its fact in `lore.fold`, and the column that is its step."""
 _ONLY = {
-    "exams": " AND t.checkpoint_id IS NULL AND t.weights IN ('live', 'ema')",
+    "exams": " AND t.checkpoint_id IS NULL AND t.weights <> 'base'",
     "quest_attempts": " AND t.ended_at IS NOT NULL AND t.last_step IS NOT NULL AND t.state <> 'interrupted'",
 }
 BY_ID = ("exams", "holds", "drifts")

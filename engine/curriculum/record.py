@@ -14,9 +14,8 @@ from engine.curriculum.progress import Attempted
 from engine.curriculum.state import NOTHING, Tally
 from saves import decisions, exams
 
-OWN_WEIGHTS = frozenset({"live", "ema"})
-"""Who answered an exam row, where it was the hero of the moment; others name ``base`` or a checkpoint's digest."""
 BASE = "base"
+"""Who answered an exam row, where it was the hero as it was before it learnt anything here."""
 PROFILE_EXAMS = 2000
 """Newest exams in which a profile looks for a primitive's answers."""
 
@@ -77,8 +76,9 @@ def primitives_seen(papers: Sequence[Paper]) -> dict[str, tuple[Seen, ...]]:
 
 
 def hero_exams(conn: sqlite3.Connection, campaign_id: str, newest: int | None = None) -> list[Paper]:
-    """Live exams that the hero of the moment answered, newest first; with ``newest`` only so many are looked at."""
-    return [_paper(row) for row in exams.asked_primitives(conn, campaign_id, newest) if row["weights"] in OWN_WEIGHTS]
+    """Live exams that the hero in training answered, here or elsewhere, newest first; with ``newest`` only so many are looked at."""
+    found = exams.asked_primitives(conn, campaign_id, newest)
+    return [_paper(row) for row in found if row["checkpoint_id"] is None and row["weights"] != BASE]
 
 
 def base_exams(conn: sqlite3.Connection, campaign_id: str) -> list[Paper]:

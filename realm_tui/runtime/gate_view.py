@@ -272,9 +272,13 @@ def _bouts(save: OpenedSave, champion: FormView, challenger: FormView) -> list[B
 
 
 def _exams_of(save: OpenedSave, form: FormView) -> dict[_Key, Exam]:
-    """The exams that a form answered, by their questions: those asked of it, and those of the live hero at its very step."""
+    """The exams that a form answered, by their questions: those asked of it, here or elsewhere, and those of the live hero at its step."""
     conn = save.conn
-    asked = conn.execute("SELECT * FROM exams WHERE checkpoint_id = ? ORDER BY id", (form.id,)).fetchall()
+    asked = conn.execute(
+        """SELECT * FROM exams WHERE checkpoint_id = :form OR id IN (
+               SELECT exam_id FROM exam_requests WHERE checkpoint_id = :form AND state = 'entered') ORDER BY id""",
+        {"form": form.id},
+    ).fetchall()
     first = _first_exam_since(conn, form.at - _AROUND_S)
     live = conn.execute(
         """SELECT * FROM exams WHERE id BETWEEN ? AND ? AND run_id = ? AND step = ? AND checkpoint_id IS NULL
@@ -283,7 +287,7 @@ def _exams_of(save: OpenedSave, form: FormView) -> dict[_Key, Exam]:
     ).fetchall()
     found: dict[_Key, Exam] = {}
     for exam in (read(Exam, row) for row in (*live, *asked)):
-        if exam.sequence and (exam.checkpoint_id == form.id or exam.weights in _LIVE):
+        if exam.sequence and (exam.checkpoint_id == form.id or exam.weights in (*_LIVE, form.digest)):
             key = (exam.skill, exam.level, exam.mix, exam.first_index, len(exam.sequence), exam.skill_version)
             found[key] = exam
     return found

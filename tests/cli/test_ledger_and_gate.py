@@ -14,7 +14,8 @@ from engine.curriculum.pairs import Paired
 from realm_tui.runtime.gate_view import Cost, gate_view, questions_wanted
 from realm_tui.runtime.ledger_view import Choice, compare, deletion, export_folder, ledger_view
 from realm_tui.runtime.opened import opened
-from saves import campaigns, ledger
+from saves import answers, campaigns, ledger
+from saves.answers import ExamRequest
 from saves.checkpoint_folder import LEDGER_FILE, model_digest, sha256
 from saves.database import open_save
 from tests.cli.conftest import Answer
@@ -53,6 +54,19 @@ def meet(folder: SaveFolder, step: int, champion: str, challenger: str, *, first
                     (good, "crit" if good else "miss", "④" if good else "⑤", exam, position),
                 )
             conn.execute("UPDATE exams SET sequence = ? WHERE id = ?", (letters, exam))
+
+
+def asked_elsewhere(folder: SaveFolder, step: int) -> None:
+    """Let the exam that the form of ``step`` answered last be one that the engine asked of it outside."""
+    with closing(open_save(folder, write=True)) as conn:
+        form = ledger.find(conn, str(step))
+        exam = conn.execute("SELECT max(id) FROM exams WHERE checkpoint_id = ?", (form.id,)).fetchone()[0]
+        conn.execute("UPDATE exams SET checkpoint_id = NULL, kind = 'gate' WHERE id = ?", (exam,))
+        asked = ExamRequest(
+            run_id=form.run_id, step=step, sitting=f"gate:bin:{step}", round=0, position=0, plan="", skill="bin", mix="hatchling",
+            level=3, kind="gate", first_index=5000, checkpoint_id=form.id, digest=form.digest, items=(), at=at(step),
+        )  # fmt: skip
+        answers.entered(conn, answers.post(conn, [asked]), 1260, [exam])
 
 
 # ---------------------------------------------------------------- browsing
@@ -248,6 +262,13 @@ def test_the_live_hero_of_a_forms_own_step_answered_for_it(played: SaveFolder) -
     with opened(played) as save:
         seen = gate_view(save, "1250")
     assert [b.pair.better for b in seen.bouts] == [5]
+
+
+def test_an_exam_that_a_form_answered_elsewhere_is_its_own(played: SaveFolder) -> None:
+    meet(played, 1250, "C" * 8, "CCCCmmmm")
+    asked_elsewhere(played, 1250)
+    with opened(played) as save:
+        assert [b.pair.items for b in gate_view(save, "1250").bouts] == [8]
 
 
 def test_how_many_more_questions_would_decide() -> None:

@@ -13,12 +13,13 @@ from configs.facilities import Facilities
 from configs.jobs import JobRules, load_jobs
 from configs.paths import SaveFolder, config_dir
 from realm_tui.runtime.inn.forms import Speaker
-from realm_tui.runtime.inn.oracle import Brought, Ready, Tell
+from realm_tui.runtime.inn.oracle import Brought, Ready, Tell, system_turn
 from realm_tui.runtime.inn.servers.contract import Answer, Ask, Health, Served, ServerGoneError
 from realm_tui.runtime.jobs.desk import InnDesk
 from realm_tui.runtime.jobs.dispatcher import Dispatcher
 from realm_tui.runtime.jobs.work import courier
 from realm_tui.runtime.jobs.work.courier import collect
+from realm_tui.runtime.opened import opened
 from saves import answers, ceremonies, jobs
 from saves.answers import ExamRequest
 from saves.ceremonies import Ceremony
@@ -209,6 +210,11 @@ async def test_a_question_goes_where_the_rules_say(
     result = jobs.job(save, made.id).result
     assert result is not None and [place for place, _ in roads.tried] == tried
     assert result["worker"] == ("hub/w1" if tried else "engine")
+    if roads.clerk is not None:
+        (asked,) = roads.clerk.asked
+        with opened(folder) as found:
+            told = [("system", turn)] if (turn := system_turn(found)) else []
+        assert [(m.role, m.content) for m in asked.messages or ()] == [*told, ("user", "Compute: 1 + 1")]
 
 
 async def test_a_form_is_brought_to_a_place_that_exists(

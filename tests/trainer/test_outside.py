@@ -12,6 +12,7 @@ from configs.facilities import Facilities
 from configs.inn import InferenceRules
 from configs.loader import load_hero
 from engine.chat.template import answer_text
+from engine.curriculum import record
 from engine.generate import greedy
 from engine.hero.loading import load_folder
 from engine.placement import Placement
@@ -19,6 +20,10 @@ from engine.trainer import game as game_module
 from engine.trainer import outside as outside_module
 from engine.trainer.game import Game
 from engine.trainer.outside import asked_elsewhere
+from lore.progress import ProgressPart
+from realm_tui.runtime.game import read_game
+from realm_tui.runtime.laws import breaches
+from realm_tui.runtime.opened import opened
 from saves import answers as outside_answers
 from saves import campaigns, exams, incidents, journal, ledger, runs
 from saves.database import open_save
@@ -101,6 +106,10 @@ def test_a_level_is_won_by_answers_from_elsewhere(make_world: MakeWorld) -> None
     assert examined.facts["exam"]["id"] == taken[0].id
     items = exams.exam_items(game.conn, taken[0].id)
     assert len(items) == 16 and all(item.answer is not None for item in items)
+    with opened(world.folder) as found:
+        told = read_game(found)
+        assert told.states[ProgressPart.id].exams == 3 and not breaches(found, told)
+        assert [paper.step for paper in record.hero_exams(found.conn, game.campaign.id)] == [33, 25, 13]
 
 
 def test_elsewhere_they_say_what_the_same_form_says_here(
