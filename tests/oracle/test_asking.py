@@ -129,6 +129,17 @@ async def test_two_forms_answer_one_question_and_one_that_fails_stops_nobody(
     assert sorted(t.error_code or "" for t in newest.values()) == ["", "HOST_UNREACHABLE"]
 
 
+async def test_a_place_that_holds_one_form_hears_two_one_after_the_other(told: SaveFolder, village: Village) -> None:
+    from realm_tui.runtime.inn.oracle import Wish, put
+    from tests.oracle.test_screen import with_places
+
+    with_places(told)
+    wish = Wish("who?", ("400", "900"), "inn", new_talk(), kind="compare", displace=True)
+    found = await put(village, told, wish)
+    assert [isinstance(one, Turn) and one.step for one in found] == [400, 900]
+    assert [one.answer is not None for one in kept(told)] == [True, True]
+
+
 async def test_a_place_that_proves_nothing_answers_and_is_marked(told: SaveFolder, village: Village) -> None:
     turn = await ask(village, told, question(told, "900", "who?", place="study"), keep=KEEP)
     assert not turn.strict and turn.answer

@@ -19,6 +19,7 @@ from configs.errors import RealmError
 from lore.lexicon import entry, label
 from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Look, Row
+from realm_tui.app.screens.ceremony import call_back, put_to_work
 from realm_tui.app.screens.dialog import Choice, Line
 from realm_tui.app.screens.journeys import found_out
 from realm_tui.app.screens.page import Page
@@ -422,34 +423,7 @@ class OracleScreen(Page[OracleView]):
         if seat is None or name is None or form is None:
             self.notify("Call a form that was kept first.", markup=False)
             return
-        from realm_tui.runtime.inn import crown
-
-        doubt = await found_out(self.realm, "gate", lambda folder, _: crown.doubt_about(folder, name))
-        if doubt is None:
-            return
-        said = f" Doubt: {doubt}." if doubt else ""
-        question = (
-            f"Put {name} to work at {drawn(seat.title)} and crown it?{said} "
-            "It goes gate, sync, swap, trial answer, champion; u takes it back."
-        )
-        answer = await self.app.push_screen_wait(
-            Choice(
-                entry("oracle.at_work").named(self.realm.look.names), question, (("no", "n", "no"), ("yes", "y", "yes"))
-            )
-        )
-        if answer != "yes":
-            return
-        place = seat.id
-
-        async def deed() -> str:
-            done = await self.realm.link.visit(
-                lambda reach, folder, tell: crown.promote(reach, folder, name, place, anyway=True, tell=tell),
-                self.realm.progress("inn"),
-            )
-            self.reload()
-            return f"{done.name} works at {place} ({sum(done.seconds.values()):.1f} s); u takes it back"
-
-        self.realm.do("inn", deed, "putting it to work")
+        await put_to_work(self.realm, name, seat, self.reload)
 
     def action_back_from_inn(self) -> None:
         data = self.data
@@ -457,15 +431,4 @@ class OracleScreen(Page[OracleView]):
         if seat is None or seat.at_work is None:
             self.notify("Nothing was put to work at this place.", markup=False)
             return
-        place = seat.id
-
-        async def deed() -> str:
-            from realm_tui.runtime.inn import crown
-
-            done = await self.realm.link.visit(
-                lambda reach, folder, tell: crown.take_back(reach, folder, place, tell=tell), self.realm.progress("inn")
-            )
-            self.reload()
-            return f"{done['undone']} steps down; {done['name'] or 'nothing'} works at {place} now"
-
-        self.realm.do("inn", deed, "taking it back")
+        call_back(self.realm, seat, self.reload)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from configs import clock
 from configs.errors import RealmError, UsageError
+from configs.facilities import load_facilities
 from configs.inn import OracleRules
 from configs.paths import SaveFolder
 from realm_tui.runtime.inn.forms import Speaker, speaker
@@ -154,10 +155,17 @@ async def put(
     """
     questions, keep = await asyncio.to_thread(prepared, folder, wish)
     if len(questions) > 1:
-        return await compare(reach, folder, questions, keep=keep, on_piece=on_piece, tell=tell)
+        in_turn = await asyncio.to_thread(holds_one, wish.place)
+        return await compare(reach, folder, questions, keep=keep, in_turn=in_turn, on_piece=on_piece, tell=tell)
     return [
         await ask(reach, folder, questions[0], keep=keep, on_piece=lambda piece: on_piece(0, piece), tell=tell),
     ]
+
+
+def holds_one(place: str) -> bool:
+    """Whether another form takes the place of the one that the server there holds."""
+    facility = load_facilities().facilities.get(place)
+    return facility is not None and facility.server is not None and facility.server.kind in ("vllm", "sglang")
 
 
 def prepared(folder: SaveFolder, wish: Wish) -> tuple[list[Question], int]:
@@ -311,10 +319,20 @@ async def compare(
     questions: Sequence[Question],
     *,
     keep: int,
+    in_turn: bool = False,
     on_piece: Callable[[int, str], None] = lambda _, __: None,
     tell: Tell = lambda _: None,
 ) -> list[Turn | RealmError]:
-    """Put one question to several forms at the same time; one that fails does not keep the others from answering.
+    """Put one question to several forms; one that fails does not keep the others from answering.
+
+    Args:
+        reach: the way to the servers.
+        folder: the save, in which the turns are kept.
+        questions: the same words for each form.
+        keep: how many turns are remembered.
+        in_turn: one after the other, where the server holds one form at a time; else all at once.
+        on_piece: hears the answers as they come, with the place of their form.
+        tell: hears what takes long.
 
     Returns:
         For each form its turn, or what went wrong.
@@ -330,7 +348,8 @@ async def compare(
         except RealmError as error:
             return error
 
-    return list(await asyncio.gather(*(one(number, question) for number, question in enumerate(questions))))
+    each = [one(number, question) for number, question in enumerate(questions)]
+    return [await answer for answer in each] if in_turn else list(await asyncio.gather(*each))
 
 
 class _Asked:
