@@ -24,9 +24,9 @@ async def put_to_work(realm: RealmApp, name: str, seat: Seat, then: Callable[[],
         seat: the place.
         then: what is done afterwards.
     """
-    from realm_tui.runtime.inn import crown
+    from realm_tui.runtime.inn import crown, gate
 
-    doubt = await found_out(realm, "gate", lambda folder, _: crown.doubt_about(folder, name))
+    doubt = await found_out(realm, "gate", lambda folder, _: gate.doubt_about(folder, name))
     if doubt is None:
         return
     said = f" Doubt: {doubt}." if doubt else ""

@@ -16,8 +16,10 @@ from configs import clock
 from configs.errors import BlockedError, RealmError
 from configs.inn import CrownRules
 from configs.paths import SaveFolder
-from realm_tui.runtime.gate_view import GateView, gate_view
+from realm_tui.runtime.gate_view import gate_view
 from realm_tui.runtime.inn.forms import Speaker, of_checkpoint
+from realm_tui.runtime.inn.gate import Trial, examined, gate
+from realm_tui.runtime.inn.gate import trial as trial_of
 from realm_tui.runtime.inn.oracle import Reach, Ready, Tell, conversation, sent, system_turn
 from realm_tui.runtime.inn.servers.contract import Answer, Ask, ModelMismatchError, Sampling
 from realm_tui.runtime.opened import OpenedSave, opened
@@ -25,12 +27,6 @@ from saves import ceremonies, ledger
 from saves.ceremonies import Ceremony
 from saves.locks import FileLock
 from saves.rows import Checkpoint
-
-DOUBTS: Mapping[str, str] = {
-    "unshown": "it is not shown to be better than the champion",
-    "unasked": "the two never answered the same questions",
-}
-"""Verdicts of the gate that let a form pass, and are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,68 +86,6 @@ class _Way:
             ceremonies.advance(save.conn, self.number, state, over=over, detail=detail, **known)
 
 
-# ---------------------------------------------------------------- the gate
-
-
-def gate(save: OpenedSave, form: Checkpoint, *, anyway: bool = False) -> str:
-    """Whether a form may be put to work; what could not be shown, in words, or nothing.
-
-    Raises:
-        BlockedError: it sat no exam (``NOT_EXAMINED``), or it is shown to be worse than the champion and ``anyway`` is not given
-            (``GATE_WORSE``).
-    """
-    seen = gate_view(save, form.id)
-    if not _examined(save, form, seen):
-        raise BlockedError(
-            f"{form.name} sat no exam",
-            why="a form is put to work only after at least one",
-            fix=f"examine it: `realm exam run --form {form.name}`",
-            code="NOT_EXAMINED",
-        )
-    if seen.champion is None or seen.champion.digest == form.digest:
-        return ""
-    if seen.verdict == "worse" and not anyway:
-        raise BlockedError(
-            f"{form.name} is shown to be worse than the champion {seen.champion.name}",
-            fix="choose another form, or insist (`--anyway`)",
-            code="GATE_WORSE",
-        )
-    return "it is shown to be worse than the champion" if seen.verdict == "worse" else DOUBTS.get(seen.verdict, "")
-
-
-def doubt_about(folder: SaveFolder, which: str) -> str:
-    """What `gate` says of a form that the player may insist on; its refusals but that one are raised."""
-    from engine.trainer.promotion import find_form
-
-    with opened(folder) as save:
-        return gate(save, find_form(save.conn, which), anyway=True)
-
-
-def _examined(save: OpenedSave, form: Checkpoint, seen: GateView) -> bool:
-    if form.facts.get("exam") is not None or seen.bouts:
-        return True
-    return save.conn.execute("SELECT 1 FROM exams WHERE checkpoint_id = ? LIMIT 1", (form.id,)).fetchone() is not None
-
-
-@dataclass(frozen=True, slots=True)
-class _Trial:
-    """The canary's question."""
-
-    prompt: str
-    expected: str | None
-    """What the form answered in its exam; None: it was never asked this."""
-
-
-def _trial(save: OpenedSave, form: Checkpoint, rules: CrownRules) -> _Trial:
-    """A question of the form's own exam that it answered rightly; where it has none, the rules' own."""
-    exam = form.facts.get("exam") or {}
-    row = save.conn.execute(
-        "SELECT prompt, answer FROM exam_items WHERE exam_id = ? AND correct = 1 ORDER BY position LIMIT 1",
-        (exam.get("id"),),
-    ).fetchone()
-    return _Trial(rules.canary, None) if row is None else _Trial(row["prompt"], row["answer"])
-
-
 # ---------------------------------------------------------------- the ceremony
 
 
@@ -195,7 +129,7 @@ async def _promoted(
         form = find_form(save.conn, which)
         who, rules = of_checkpoint(save, form), save.rules.inn.crown
         doubt = gate(save, form, anyway=anyway)
-        trial, system = _trial(save, form, rules), system_turn(save)
+        trial, system = trial_of(save, form, rules), system_turn(save)
         before = ceremonies.at_work(save.conn, place)
         reigning = ledger.champion(save.conn, form.campaign_id)
         reigns = reigning is not None and reigning.checkpoint_id == form.id
@@ -273,7 +207,7 @@ async def _taken_back(reach: Reach, folder: SaveFolder, place: str, tell: Tell) 
         tell(f"{before.name} comes back")
         ready = await reach.ready(place, before, displace=True, tell=tell)
         with opened(folder) as save:
-            question, system, rules = _Trial(save.rules.inn.crown.canary, None), system_turn(save), save.rules.inn.crown
+            question, system, rules = Trial(save.rules.inn.crown.canary, None), system_turn(save), save.rules.inn.crown
         await _sing(ready, before, question, system, rules)
     again: str | None = None
     if crown_moves:
@@ -306,7 +240,7 @@ def due(save: OpenedSave, place: str) -> str | None:
         return None
     tried = next((c for c in ceremonies.ceremonies(save.conn, box=place, limit=1)), None)
     refused = tried is not None and tried.digest == wanted.digest and tried.state in ("failed", "undone")
-    return None if refused or not _examined(save, wanted, gate_view(save, wanted.id)) else wanted.name
+    return None if refused or not examined(save, wanted, gate_view(save, wanted.id)) else wanted.name
 
 
 async def auto_deploy(reach: Reach, folder: SaveFolder, place: str, *, tell: Tell = lambda _: None) -> Crowned | None:
@@ -370,7 +304,7 @@ def _must_be_strict(ready: Ready) -> None:
         )
 
 
-async def _sing(ready: Ready, who: Speaker, trial: _Trial, system: str, rules: CrownRules) -> dict[str, Any]:
+async def _sing(ready: Ready, who: Speaker, trial: Trial, system: str, rules: CrownRules) -> dict[str, Any]:
     """One greedy answer of exactly that form.
 
     Raises:
