@@ -211,7 +211,9 @@ class Outside:
         known = self._known(name)
         if known is None or known.round != args["round"]:
             return
-        found = None if args["home"] else self._found(name, known)
+        found = None if args["home"] else self._answered(name, known)
+        if found is not None and not self._fits(found, known.plans):
+            found = None
         if isinstance(known, Examination):
             self._examined(name, known, found, str(args["home"]))
         else:
@@ -305,23 +307,28 @@ class Outside:
         values = self._game.values
         return values.outside.get(name) or values.outside_plan.get(name)
 
-    def _found(self, name: str, known: Examination | PlanAsked) -> _Found | None:
-        """The answers of a round; None while some are missing, or where they answer other questions."""
+    def _answered(self, name: str, known: Examination | PlanAsked) -> _Found | None:
+        """The answers of a round; None while some are missing."""
         game = self._game
         asked = answers.of_round(game.conn, game.run_id, name, known.round)
         said = [a for r in asked if (a := answers.answers_to(game.conn, r.id)) is not None]
-        whole = len(asked) == len(said) == len(known.plans)
-        same = [(r.skill, r.level, r.first_index) for r in asked] == [
-            (p.skill, p.level, p.first_index) for p in known.plans
-        ]
-        return _Found(tuple(asked), tuple(said)) if whole and same else None
+        return _Found(tuple(asked), tuple(said)) if len(asked) == len(said) == len(known.plans) else None
+
+    def _fits(self, found: _Found, plans: Sequence[ExamPlan]) -> bool:
+        """Whether answers were given to the very questions that this program asks; another version may ask others."""
+        examiner = self._examiner(found.papers[0].digest)
+        return all(
+            [item["ids"] for item in request.items] == [list(q.ids) for q in examiner.questions(plan) if not q.error]
+            for request, plan in zip(found.requests, plans, strict=True)
+        )
 
     def _why_home(self, name: str, known: Examination | PlanAsked) -> str | None:
         """None: wait on; empty: the answers are there; else why the hero is examined here."""
         game = self._game
         asked = answers.of_round(game.conn, game.run_id, name, known.round)
-        if self._found(name, known) is not None:
-            return ""
+        found = self._answered(name, known)
+        if found is not None:
+            return "" if self._fits(found, known.plans) else "its questions are put otherwise by now"
         if not asked:
             if game.saving.under_way:
                 return None

@@ -145,6 +145,22 @@ def test_answers_that_came_while_nobody_trained_are_taken_in_first(make_world: M
     assert taken == [13]  # the first step of which there was no form yet
 
 
+@pytest.mark.parametrize("kept", ["$[#-1]", "$[0]"])
+def test_answers_to_questions_that_are_put_otherwise_by_now_are_not_taken_in(make_world: MakeWorld, kept: str) -> None:
+    """A program that asks fewer or other questions than the one that asked, e.g. after an update."""
+    world = make_world(**OFTEN)
+    train(world, 12)
+    assert work(world) == 1
+    conn = open_save(world.folder, write=True)
+    conn.execute("UPDATE exam_requests SET items_json = json_remove(items_json, ?)", (kept,))
+    conn.close()
+    game = train(world, 15)
+    assert [(step, weights in ("live", "ema")) for step, _, weights in taken(world)] == [(13, True)]
+    request = outside_answers.request(game.conn, 1)
+    assert (request.state, request.reason) == ("home", "its questions are put otherwise by now")
+    assert not game.values.outside
+
+
 def test_training_never_waits_for_a_worker(make_world: MakeWorld) -> None:
     game = train(make_world(**OFTEN), 45)
     assert game.values.step == 45
