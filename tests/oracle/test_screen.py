@@ -71,6 +71,16 @@ def talk(running: RealmApp) -> str:
     return drawn(running, "#oracle-talk", running.top)
 
 
+async def answered(pilot: Pilot[int], running: RealmApp, words: str) -> None:
+    """Wait until the answer with these words is whole, and in the save."""
+
+    def whole() -> bool:
+        page = running.top
+        return words in talk(running) and page._asking is None and page._live is None  # type: ignore[attr-defined]
+
+    await until(pilot, whole)
+
+
 def serves(running: RealmApp, step: int) -> bool:
     """Whether the form of a step works at the place that is chosen."""
     lines = drawn(running, "#oracle-voice", running.top).splitlines()
@@ -92,7 +102,7 @@ async def test_a_question_is_answered_by_the_form_that_was_called(told: SaveFold
         assert "10.0/s" in talk(running) and "✓" in talk(running)
         await pilot.press("escape", "end", "enter")
         await say(pilot, running, "and you?")
-        await until(pilot, lambda: "heard: and you?" in talk(running))
+        await answered(pilot, running, "heard: and you?")
         assert "step 400" in talk(running) and "step 900" in talk(running)
         first, second = kept(told)[::-1]
         assert (first.step, second.step) == (900, 400) and first.talk == second.talk and first.kind == "chat"
@@ -129,7 +139,7 @@ async def test_two_forms_answer_side_by_side(told: SaveFolder, village: Village)
         await pilot.press("escape", "y")
         await settle(pilot)
         await say(pilot, running, "alone")
-        await until(pilot, lambda: "heard: alone" in talk(running))
+        await answered(pilot, running, "heard: alone")
         assert len(kept(told)) == 3
 
 
@@ -142,7 +152,7 @@ async def test_what_goes_wrong_stands_in_the_talk_with_its_way_out(told: SaveFol
         await until(pilot, lambda: "Way out: see its log" in talk(running) and "SERVER_GONE" in talk(running))
         village.refuses.clear()
         await pilot.press("escape", "r")
-        await until(pilot, lambda: "heard: who?" in talk(running))
+        await answered(pilot, running, "heard: who?")
 
 
 async def test_an_old_talk_is_gone_on_with_and_written_down(told: SaveFolder, village: Village, target: Path) -> None:
@@ -150,14 +160,14 @@ async def test_an_old_talk_is_gone_on_with_and_written_down(told: SaveFolder, vi
     async with running.run_test(size=WIDE) as pilot:
         await opened_oracle(pilot, running)
         await say(pilot, running, "first")
-        await until(pilot, lambda: "heard: first" in talk(running))
+        await answered(pilot, running, "heard: first")
         await pilot.press("escape", "g", "o")
         await until(pilot, lambda: isinstance(running.screen, Pick))
         await pilot.press("enter")
-        await until(pilot, lambda: "heard: first" in talk(running))
+        await answered(pilot, running, "heard: first")
         await pilot.press("b")
         await say(pilot, running, "second")
-        await until(pilot, lambda: "heard: second" in talk(running))
+        await answered(pilot, running, "heard: second")
         assert [m["content"] for m in kept(told)[0].messages] == ["first", kept(told)[1].answer, "second"]
         await pilot.press("escape", "X")
         await until(pilot, lambda: isinstance(running.screen, Line))
@@ -186,7 +196,7 @@ async def test_a_form_is_put_to_work_at_another_place_and_called_back(told: Save
             assert [c.state for c in ceremonies.ceremonies(save.conn)] == ["crowned", "crowned"]
             older = speaker(save, "900")
         await say(pilot, running, "sing")
-        await until(pilot, lambda: "heard: sing" in talk(running))
+        await answered(pilot, running, "heard: sing")
         await pilot.press("escape", "u")
         await until(pilot, lambda: serves(running, 900))
         assert set(village.servers["inn"].holds) == {older.digest}
@@ -194,7 +204,7 @@ async def test_a_form_is_put_to_work_at_another_place_and_called_back(told: Save
         await until(pilot, lambda: isinstance(running.screen, Choice))
         assert "heard: and now" not in talk(running) and len(kept(told)) == 1
         await pilot.press("y")
-        await until(pilot, lambda: "heard: and now" in talk(running))
+        await answered(pilot, running, "heard: and now")
 
 
 async def test_words_from_outside_are_drawn_plainly(told: SaveFolder, village: Village) -> None:
