@@ -22,6 +22,8 @@ from saves.patrols import Called, Severity
 
 ROADS = {"online": "open", "degraded": "muddy", "connecting": "unknown", "timeout": "avalanche", "offline": "closed"}
 """What a line is called as a road; keys and refusals close it as well."""
+WANTED_ENDS = frozenset({"stopped", "lease", "removed"})
+"""Ends of servers that are no trouble: somebody stopped them, or nobody asked for them any more."""
 STORM_LOSSES = 3
 """Losses of a line within `STORM_S` from which on a road is called stormy."""
 STORM_S = 3600.0
@@ -48,7 +50,7 @@ class Look:
     forms: int | None = None
     form_bytes: int | None = None
     servers: Mapping[str, bool] | None = None
-    """This realm's servers there, and whether they live."""
+    """This realm's servers there, and whether they live; without those that ended as somebody wanted."""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -88,7 +90,11 @@ async def look_at(box: Box, rules: GarrisonRules) -> Look:
                 facts["skew_s"] = float(probe["time"]) - (began + clock.now()) / 2
             kept = await sync.forms(box)
             facts["forms"], facts["form_bytes"] = len(kept), sum(form.bytes for form in kept)
-            facts["servers"] = {name: running is not None for name, running in (await supervisor.servers(box)).items()}
+            facts["servers"] = {
+                name: isinstance(found, supervisor.Running)
+                for name, found in (await supervisor.own(box)).items()
+                if isinstance(found, supervisor.Running) or found.why not in WANTED_ENDS
+            }
     except TimeoutError:
         trouble = RealmError(
             f"{box.label} did not answer within {rules.link_s:g} s",

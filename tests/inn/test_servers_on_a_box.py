@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from configs.errors import RealmError
+from configs.garrison import GarrisonRules
+from realm_tui.runtime.garrison import look_at
 from realm_tui.runtime.inn import supervisor
 from realm_tui.runtime.inn.box import LocalBox
 from realm_tui.runtime.inn.supervisor import Ended, Running
@@ -157,6 +159,27 @@ async def test_two_realms_keep_apart(here: LocalBox, monkeypatch: pytest.MonkeyP
     assert await supervisor.stop(here, "own")
     found = await supervisor.servers(here)
     assert found[name] is not None and found[supervisor.full_name("own")] is None
+
+
+async def test_the_garrison_calls_out_only_what_ended_against_our_wish(
+    here: LocalBox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def over(name: str) -> None:
+        async def ended() -> bool:
+            return await supervisor.find(here, name) is None
+
+        await until(f"{name} ended", ended)
+
+    fails = [sys.executable, "-c", "raise SystemExit(7)"]
+    with monkeypatch.context() as patch:
+        patch.setenv("REALM_HOME", str(tmp_path / "elsewhere"))
+        await supervisor.start(here, "theirs", fails)
+    for name, argv, lease_s in (("own", SERVER, None), ("idle", SERVER, 0.2), ("brief", fails, None)):
+        await supervisor.start(here, name, argv, ENV, lease_s)
+    await supervisor.stop(here, "own")
+    await over("idle")
+    await over("brief")
+    assert (await look_at(here, GarrisonRules.model_validate({}))).servers == {"brief": False}
 
 
 async def test_a_deep_folder_still_gets_a_socket(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from benchmarks.sshd import Sshd
 from engine.link.endpoint import private_folder
 from realm_tui.runtime.inn import supervisor, sync
-from realm_tui.runtime.inn.box import Box, LocalBox
+from realm_tui.runtime.inn.box import Box, LinkLostError, LocalBox
 from realm_tui.runtime.inn.ssh import SshBox
 from tests.inn.conftest import MakeForm, digest_of, far_box
 from tests.inn.test_servers_on_a_box import ENV, SERVER
@@ -100,6 +100,24 @@ async def test_a_port_there_is_a_socket_here(far: SshBox) -> None:
     assert not left.exists()
     reader, writer = await asyncio.open_unix_connection(str(local))
     assert await reader.read() == b"port"
+    writer.close()
+    server.close()
+
+
+async def test_a_tunnel_that_could_not_be_dug_is_dug_the_next_time(
+    far: SshBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    there, conn = f"127.0.0.1:{server.sockets[0].getsockname()[1]}", await far.connect()
+
+    async def full(*_: object) -> None:
+        raise OSError("too many open files")
+
+    with monkeypatch.context() as patch, pytest.raises(LinkLostError):
+        patch.setattr(conn, "forward_local_path_to_port", full)
+        await far.forward(there)
+    reader, writer = await asyncio.open_unix_connection(str(await far.forward(there)))
+    assert await reader.read() == b""
     writer.close()
     server.close()
 

@@ -165,8 +165,12 @@ class SshBox:
             ) from error
         self.conn = conn
         remember(self.host_id, state="online", at=clock.now(), seen_at=clock.now(), user=self.user)
-        for remote in self._forwards:
-            await self._forward(conn, remote)
+        try:
+            for remote in list(self._forwards):
+                await self._forward(conn, remote)
+        except BaseException:
+            conn.abort()  # a line without its tunnels is no line
+            raise
         self._seen()
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._stay())
@@ -432,7 +436,11 @@ class SshBox:
             folder = private_folder(len(name))
             _sweep(folder)
             self._forwards[remote] = (folder / name, None)
-            await self._forward(conn, remote)
+            try:
+                await self._forward(conn, remote)
+            except BaseException:
+                del self._forwards[remote]  # a path behind which nothing listens is given to nobody
+                raise
         return self._forwards[remote][0]
 
     async def _forward(self, conn: asyncssh.SSHClientConnection, remote: str) -> None:

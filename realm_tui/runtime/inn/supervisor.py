@@ -161,6 +161,17 @@ async def servers(box: Box) -> dict[str, Running | None]:
     return {name: _running(found["running"]) for name, found in answer["servers"].items()}
 
 
+async def own(box: Box) -> dict[str, Running | Ended]:
+    """This realm's servers on the box by name: those that run, and how the others ended."""
+    mark, found = f"{realm_id()}.", (await ask(box, "list", {}))["servers"]
+    mine: dict[str, Running | Ended] = {}
+    for name, state in found.items():
+        running, ended = _running(state["running"]), state["ended"]
+        if name.startswith(mark) and (running is not None or ended is not None):
+            mine[name.removeprefix(mark)] = running or Ended(ended["why"], ended["code"], ended["at"])
+    return mine
+
+
 async def forget(box: Box, name: str) -> None:
     """Remove what is left of a server that ended: its folder and its log."""
     await ask(box, "forget", {"name": full_name(name)})
