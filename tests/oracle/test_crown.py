@@ -98,7 +98,13 @@ async def test_a_road_that_breaks_leaves_everything_as_it_was(told: SaveFolder, 
 async def test_a_place_that_proves_nothing_gets_no_champion(told: SaveFolder, village: Village) -> None:
     with pytest.raises(BlockedError) as failed:
         await crown.promote(village, told, "400", "study")
-    assert failed.value.code == "NOT_STRICT" and champion(told) == 900
+    assert failed.value.code == "NOT_STRICT" and champion(told) == 900 and book(told)[0].detail["stage"] == "swap"
+    from tests.oracle.test_screen import with_places
+
+    with_places(told)
+    with pytest.raises(BlockedError) as known:  # where the places say so, nothing is begun
+        await crown.promote(village, told, "400", "study")
+    assert known.value.code == "NOT_STRICT" and len(book(told)) == 1
 
 
 async def test_one_step_back_restores_what_worked_and_who_reigned(told: SaveFolder, village: Village) -> None:

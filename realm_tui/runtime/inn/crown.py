@@ -14,6 +14,7 @@ from typing import Any
 
 from configs import clock
 from configs.errors import BlockedError, RealmError
+from configs.facilities import load_facilities
 from configs.inn import CrownRules
 from configs.paths import SaveFolder
 from realm_tui.runtime.gate_view import gate_view
@@ -113,6 +114,9 @@ async def promote(
     Raises:
         RealmError: what failed, after everything was put back.
     """
+    facility = load_facilities().facilities.get(place)
+    if facility is not None and facility.server is not None and facility.server.kind == "openai":
+        raise _not_strict(place)
     with _alone(folder):
         return await _promoted(reach, folder, which, place, kind, anyway, tell)
 
@@ -296,12 +300,16 @@ def _begun(form: Checkpoint, kind: str, place: str, before: Ceremony | None) -> 
 
 def _must_be_strict(ready: Ready) -> None:
     if not ready.server.strict:
-        raise BlockedError(
-            f"{ready.place} cannot prove which form answers",
-            why="its server is not one of the realm's own kinds",
-            fix="promote to a place with an own, vLLM or SGLang server",
-            code="NOT_STRICT",
-        )
+        raise _not_strict(ready.place)
+
+
+def _not_strict(place: str) -> BlockedError:
+    return BlockedError(
+        f"{place} cannot prove which form answers",
+        why="its server is not one of the realm's own kinds",
+        fix="promote to a place with an own, vLLM or SGLang server",
+        code="NOT_STRICT",
+    )
 
 
 async def _sing(ready: Ready, who: Speaker, trial: Trial, system: str, rules: CrownRules) -> dict[str, Any]:

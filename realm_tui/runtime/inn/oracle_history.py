@@ -31,7 +31,8 @@ def told(turn: Turn) -> str:
         parts.append(f"{number(turn.tokens)} tokens" + (f", {speed:.1f}/s" if speed is not None else ""))
     if turn.first_token_s is not None:
         parts.append(f"first after {turn.first_token_s:.2f} s")
-    parts.append(f"{'proved' if turn.strict else 'NOT PROVED'} {turn.digest[:12]}")
+    proof = "asked for" if turn.error_code else "proved" if turn.strict else "NOT PROVED"
+    parts.append(f"{proof} {turn.digest[:12]}")
     return " · ".join(part for part in parts if part)
 
 
