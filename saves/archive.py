@@ -24,7 +24,7 @@ from configs.version import __version__
 from saves import ledger
 from saves.campaigns import campaigns
 from saves.checkpoint_folder import files_in, read_sidecar, sha256, sync_folder, verify_checkpoint
-from saves.connection import SaveConnection
+from saves.connection import SaveConnection, transaction
 from saves.database import open_save
 from saves.migrations import SCHEMA_VERSION
 
@@ -122,6 +122,7 @@ def _stage(folder: SaveFolder, stage: Path, keep: Keep, tell: Callable[[str], No
             f"UPDATE champions SET retired_at = ? WHERE retired_at IS NULL AND checkpoint_id NOT IN ({marks})",
             (clock.now(), *ids),
         )
+        strike_machine(conn)
         listed = [row[0] for row in conn.execute("SELECT file FROM quests WHERE removed_at IS NULL").fetchall()]
     for name in listed:
         if (folder.quests / name).is_file():
@@ -130,6 +131,21 @@ def _stage(folder: SaveFolder, stage: Path, keep: Keep, tell: Callable[[str], No
             if meta.is_file():
                 _link(meta, stage / "quests" / meta.name)
     return tuple(c.name for c in forms)
+
+
+def strike_machine(conn: sqlite3.Connection) -> None:
+    """Take out what belongs to a machine and not to the hero: servers and boxes it knew, and jobs that somebody wanted done there.
+
+    An archive may come from anybody; nothing in it is asked, reached or begun by itself.
+    """
+    with transaction(conn):
+        for table in ("workers", "checkpoint_places", "patrols", "alerts"):
+            conn.execute(f"DELETE FROM {table}")
+        conn.execute("DELETE FROM jobs WHERE ended_at IS NULL")
+        conn.execute(
+            "UPDATE task_runs SET outcome = 'gone', error = 'its machine is another', ended_at = ? WHERE ended_at IS NULL",
+            (clock.now(),),
+        )
 
 
 def _beginnings(conn: sqlite3.Connection) -> set[int]:

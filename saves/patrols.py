@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -105,6 +106,17 @@ def looked(conn: sqlite3.Connection, box: str, status: str, facts: Mapping[str, 
             )
         over = [a.id for rule, a in known.items() if rule not in {one.rule for one in found}]
         conn.executemany("UPDATE alerts SET resolved_at = ? WHERE id = ?", [(now, number) for number in over])
+
+
+def only(conn: sqlite3.Connection, boxes: Collection[str]) -> None:
+    """Forget the looks at places that are not looked after any more, and close what was wrong there."""
+    known = json.dumps(sorted(boxes))
+    with transaction(conn):
+        conn.execute(
+            "UPDATE alerts SET resolved_at = ? WHERE resolved_at IS NULL AND box NOT IN (SELECT value FROM json_each(?))",
+            (clock.now(), known),
+        )
+        conn.execute("DELETE FROM patrols WHERE box NOT IN (SELECT value FROM json_each(?))", (known,))
 
 
 def newest_patrols(conn: sqlite3.Connection) -> dict[str, Patrol]:

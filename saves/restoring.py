@@ -17,7 +17,7 @@ from configs import clock
 from configs.errors import RealmError, UsageError
 from configs.paths import SaveFolder, saves_dir
 from saves import ledger
-from saves.archive import FORMAT, FORMAT_VERSION, MANIFEST, MAX_MANIFEST_BYTES
+from saves.archive import FORMAT, FORMAT_VERSION, MANIFEST, MAX_MANIFEST_BYTES, strike_machine
 from saves.checkpoint_folder import export_model, sync_folder
 from saves.connection import transaction
 from saves.database import open_save
@@ -194,6 +194,7 @@ def _check(stage: SaveFolder, tell: Callable[[str], None]) -> None:
     with closing(open_save(stage, write=True)) as conn:
         # Names first: the champion is exported to a folder of its checkpoint's name.
         _lawful(check_file(conn) or check_names(conn))
+        strike_machine(conn)
         for reigning in ledger.reigning(conn):
             form = ledger.checkpoint(conn, reigning.checkpoint_id)
             tell(f"the champion {form.name}")

@@ -23,6 +23,7 @@ from realm_tui.runtime.inn.box import Box
 from realm_tui.runtime.jobs.service import log_trouble, own_fault
 from realm_tui.runtime.opened import opened
 from realm_tui.runtime.taskmaster import settle, step
+from saves import patrols
 from saves.locks import FileLock
 
 Boxes = Callable[[], Mapping[str, Box]]
@@ -126,6 +127,8 @@ class House:
             for box in self._boxes.values():
                 await box.close()
             self._boxes, self._stamp = self._open(), stamp
+            with opened(self._folder, write=True) as save:
+                patrols.only(save.conn, self._boxes)
         await patrol(self._folder, self._boxes, self._rules)
 
     async def _clean(self) -> None:

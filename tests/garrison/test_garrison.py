@@ -124,13 +124,15 @@ async def test_one_process_keeps_house_and_the_next_takes_over(folder: SaveFolde
     if held == 0:  # another process of the same save
         os._exit(0 if other.acquire() else 1)
     assert os.waitpid(held, 0)[1] == 0
+    with closing(open_save(folder, write=True)) as conn:  # a place that was taken out of the player's files since
+        patrols.looked(conn, "moon", "healthy", {}, [patrols.Called("disk", "low", "it is full")])
     house = House(folder, boxes=boxes, look_s=0.01)
     keeping = asyncio.create_task(house.run())
     await asyncio.wait_for(looked.wait(), 20)
     house.stop()
     await asyncio.wait_for(keeping, 20)
     with closing(open_save(folder, write=False)) as conn:
-        assert "arena" in patrols.newest_patrols(conn)
+        assert list(patrols.newest_patrols(conn)) == ["arena"] and patrols.open_alerts(conn, box="moon") == []
 
 
 async def test_a_place_that_answers_nonsense_does_not_end_the_keeping_of_the_house(

@@ -17,7 +17,7 @@ import pytest
 
 from configs.errors import BlockedError, RealmError, UsageError
 from configs.paths import SaveFolder
-from saves import archive, ledger, quests, restoring, steps, upkeep
+from saves import archive, jobs, ledger, patrols, places, quests, restoring, steps, upkeep, workers
 from saves.backups import back_up
 from saves.database import open_save
 from saves.locks import FileLock
@@ -84,6 +84,39 @@ def test_a_save_comes_back_as_it_was(played: SaveFolder, tmp_path: Path) -> None
     assert verify_save(other).ok
     assert [e.name for e in upkeep.list_saves()] == ["main", "other"]
     assert not list(tmp_path.glob("realm/saves/.part*")) and not list(played.root.glob(".part*"))
+
+
+def test_an_archive_brings_no_work_no_servers_and_no_boxes_along(
+    played: SaveFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(open_save(played, write=True)) as conn:
+        done = jobs.submit(conn, "report", {})
+        assert jobs.claim(conn, "me", ["report"]) and jobs.complete(conn, done.id, "me", {"file": "x"})
+        waits = jobs.submit(conn, "data_convert", {"file": "a.csv", "out": "/anywhere"})
+        patrols.begin_task(conn, "figures", job_id=waits.id)
+        patrols.looked(conn, "hub", "healthy", {}, [patrols.Called("disk", "low", "it is full")])
+        workers.put(conn, workers.Worker(
+            id="hub-openai", box="arena", kind="openai", strict=False, address="https://elsewhere.example", origin="adopted",
+            state="up", created_at=1.0,
+        ))  # fmt: skip
+        places.put(conn, places.Place(digest="a" * 64, box="hub", path="/x", bytes=1, state="whole"))
+    with monkeypatch.context() as patch:  # as somebody else may have made it
+        patch.setattr(archive, "strike_machine", lambda conn: None)
+        archive.export_save(played, tmp_path / "hero.tar.gz")
+    other = SaveFolder.named("other")
+    restoring.import_save(tmp_path / "hero.tar.gz", other)
+    archive.export_save(played, tmp_path / "own.tar.gz")
+    with tarfile.open(tmp_path / "own.tar.gz") as packed:
+        packed.extract("realm.db", tmp_path / "own", filter="data")
+    with (
+        closing(open_save(other, write=False)) as there,
+        closing(sqlite3.connect(tmp_path / "own" / "realm.db")) as own,
+    ):
+        for one in (there, own):
+            for table in ("workers", "checkpoint_places", "patrols", "alerts"):
+                assert one.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == 0, table
+            assert [r[0] for r in one.execute("SELECT kind FROM jobs").fetchall()] == ["report"]
+            assert [r[0] for r in one.execute("SELECT outcome FROM task_runs").fetchall()] == ["gone"]
 
 
 @pytest.mark.parametrize(("keep", "left"), [("none", []), ("champion", [200])])
