@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import pytest
@@ -127,6 +127,15 @@ async def test_an_exam_asked_outside_is_answered_greedily_by_its_very_form(
     ]
     await work(folder, roads)  # the courier makes no second job of what was answered
     assert [(j.status, j.worker) for j in jobs.jobs(save)] == [("completed", "hub/w1")]
+
+
+async def test_an_exam_of_which_no_question_could_be_put_is_answered_with_nothing(
+    folder: SaveFolder, save: SaveConnection, form: Checkpoint
+) -> None:
+    asked = answers.post(save, [replace(posted(save, form), id=0, sitting="gate:bin:200", items=())])[0]
+    await work(folder, Roads())
+    found = answers.answers_to(save, asked.id)
+    assert found is not None and found.texts == ()
 
 
 async def test_another_forms_answers_are_thrown_away(
