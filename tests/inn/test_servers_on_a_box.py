@@ -93,10 +93,10 @@ async def test_a_server_nobody_asks_for_ends_with_its_lease(here: LocalBox) -> N
 
 
 async def test_renewing_keeps_it_whatever_the_clock_of_the_box_says(here: LocalBox) -> None:
-    started = await supervisor.start(here, "own", SERVER, ENV, lease_s=2.0)
+    started = await supervisor.start(here, "own", SERVER, ENV, lease_s=3.0)
     lease = Path(await here.inn()) / "run" / supervisor.full_name("own") / "lease"
     os.utime(lease, (0, 0))  # a clock set back by decades is only another stamp
-    for _ in range(5):
+    for _ in range(6):
         await asyncio.sleep(0.6)
         assert await supervisor.renew(here, "own", "other") == {"own": started, "other": None}
         os.utime(lease, (0, 0))
