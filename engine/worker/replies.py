@@ -171,7 +171,7 @@ def failure(error: RealmError, models: Sequence[str] | None = None) -> tuple[int
     """HTTP status and body of a refusal; ``models`` are the names that would have been known."""
     status = _STATUS.get(error.code, 500)
     body: dict[str, Any] = {
-        "message": error.text(),
+        "message": ": ".join(filter(None, (error.what, error.why))),
         "type": "invalid_request_error" if status < 500 else "server_error",
         "param": getattr(error, "field", None) or None,
         **error.as_dict(),

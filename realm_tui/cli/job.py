@@ -128,7 +128,7 @@ def submit(
     job = submit_job(folder, kind, wishes(kind, given or [], payload), priority=priority, key=key)
     if wait:
         say(f"job {job.id}: {job.kind}")
-        job = wait_for(folder, job.id)
+        job = wait_for(folder, job.id, say)
     if as_json:
         data(facts(job))
     elif wait:

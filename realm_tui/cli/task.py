@@ -101,7 +101,7 @@ def _say(folder: Any, name: str, number: int, *, wait: bool, as_json: bool) -> N
     from saves import jobs
 
     if wait:
-        job = wait_for(folder, number)
+        job = wait_for(folder, number, say)
         with opened(folder, write=True) as found:
             settle(found.conn)
     else:

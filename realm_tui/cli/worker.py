@@ -124,10 +124,15 @@ def adopt(
 @app.command()
 def stop(name: NameArgument, save: SaveOption = None, as_json: JsonOption = False) -> None:
     """End a server that was started from here; one that was adopted is only forgotten."""
+    from configs.facilities import load_facilities
+
     folder = _folder(save)
     worker = _with(folder, lambda reach: reach.fleet.stop(name))
     if as_json:
         data(facts(worker, {}))
+        return
+    if worker.origin == "started" and worker.box not in load_facilities().facilities:
+        say(f"{name} is forgotten; its place is no more, and what may run there ends with its lease")
         return
     say(f"{name} is forgotten; it runs on" if worker.origin == "adopted" else f"{name} has ended")
 

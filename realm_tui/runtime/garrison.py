@@ -15,6 +15,7 @@ from configs.errors import RealmError
 from configs.garrison import GarrisonRules
 from configs.inn import LinkRules
 from configs.paths import SaveFolder
+from realm_tui.runtime.figures import size
 from realm_tui.runtime.inn.box import Box, LinkState
 from realm_tui.runtime.opened import opened
 from saves import patrols
@@ -135,7 +136,7 @@ def judged(label: str, look: Look, rules: GarrisonRules, link: LinkRules) -> tup
                     "disk",
                     severity,
                     f"{label}'s disk is {taken:.0%} full",
-                    f"{look.disk_free / 1e9:.1f} GB of {look.disk / 1e9:.1f} GB are free",
+                    f"{size(look.disk_free)} of {size(look.disk)} are free",
                     "free some space there; forms that nobody needs are let go before each push",
                     {"taken": taken},
                 )

@@ -20,9 +20,12 @@ from configs.paths import SaveFolder
 from realm_tui.runtime.inn.forms import Speaker
 from realm_tui.runtime.inn.oracle import Ready
 from realm_tui.runtime.inn.reach import InnReach
-from realm_tui.runtime.inn.servers.contract import Answer, Ask, Sampling, ServerError
+from realm_tui.runtime.inn.servers.commands import Held
+from realm_tui.runtime.inn.servers.contract import Answer, Ask, FormDamagedError, Sampling, ServerError
 from saves import places
+from saves.checkpoint_folder import sha256
 from saves.database import create_save, open_save
+from saves.workers import Worker
 from tests.inn.conftest import MakeForm, digest_of, end_all
 from tests.inn.fake_others import FakePlain
 from tests.inn.fake_vllm import FakeVllm
@@ -250,6 +253,58 @@ async def test_a_running_server_is_adopted_only_when_it_serves_a_form(
             assert (await reach.fleet.start("inn")).id == "old-one"
         (gone,) = await reach.fleet.muster()
         assert (gone.id, gone.state) == ("old-one", "gone")
+
+
+async def test_a_worker_of_a_place_that_is_no_more_is_forgotten(
+    save: SaveFolder, places_here: Facilities, form: MakeForm
+) -> None:
+    async with reaching(save, places_here) as reach:
+        await reach.ready("inn", speaker(form()))
+    fewer = places_here.model_copy(update={"facilities": {"bare": places_here.facilities["bare"]}})
+    async with reaching(save, fewer) as later:
+        assert [each.state for each in await later.fleet.muster()] == ["unreachable"]
+        await later.fleet.stop("inn-vllm")
+        assert await later.fleet.muster() == []
+
+
+async def test_a_form_that_was_damaged_at_its_place_is_brought_anew(
+    save: SaveFolder, places_here: Facilities, form: MakeForm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who, told = speaker(form()), list[str]()
+    async with reaching(save, places_here) as reach:
+        directory = Path((await reach.bring("inn", who)).path)
+        there = directory / "model.safetensors"
+        there.chmod(0o600)
+        there.write_bytes(bytes(there.stat().st_size))
+
+        async def taken(worker: Worker, held: Held, **_: object) -> Worker:
+            if sha256(there) != sha256(who.folder / there.name):
+                raise FormDamagedError(worker.id, held.digest, "model.safetensors differs")
+            return worker
+
+        async def started(*_: object, **__: object) -> Worker:
+            return Worker(
+                id="inn-vllm",
+                box="inn",
+                kind="vllm",
+                strict=True,
+                address=str(there),
+                origin="started",
+                state="up",
+                created_at=0.0,
+            )
+
+        monkeypatch.setattr(reach, "_taken", taken)
+        monkeypatch.setattr(reach.fleet, "start", started)
+        await reach.ready("inn", who, tell=told.append)
+        assert sha256(there) == sha256(who.folder / there.name) and any("damaged" in line for line in told)
+
+        async def never(worker: Worker, held: Held, **_: object) -> Worker:
+            raise FormDamagedError(worker.id, held.digest, "it says so")
+
+        monkeypatch.setattr(reach, "_taken", never)
+        with pytest.raises(FormDamagedError):
+            await reach.ready("inn", who)
 
 
 async def test_names_that_nobody_has_and_places_without_a_server_are_refused_by_name(

@@ -117,7 +117,7 @@ class OracleScreen(Page[OracleView]):
                 yield Scroll("oracle-voice", "oracle.voice")
             with Vertical(classes="oracle-right"):
                 yield rows.Conversation("oracle-talk", "oracle.talk")
-                yield Input(placeholder="your question, then enter; esc goes back to the list", id="oracle-line")
+                yield Input(placeholder="i: your question, then enter; esc goes back to the list", id="oracle-line")
 
     def on_mount(self) -> None:
         super().on_mount()

@@ -15,7 +15,7 @@ import yaml
 from configs import clock
 from configs.editing import with_value, without
 from configs.errors import BlockedError, UsageError
-from configs.facilities import Facilities, FacilityType, Host, ServerKind, facility_files, load_facilities
+from configs.facilities import Facilities, Facility, FacilityType, Host, ServerKind, facility_files, load_facilities
 from configs.inn import InnRules
 from configs.loader import load_game
 from configs.paths import config_dir
@@ -98,7 +98,7 @@ def open_box(place: str, *, facilities: Facilities | None = None, rules: InnRule
     base = known.base_path(place).path
     rules = rules or load_game().inn
     if facility.is_local:
-        return LocalBox(place, Path(base), facility.title, rules=rules)
+        return LocalBox(place, Path(base), _label(place, facility), rules=rules)
     from realm_tui.runtime.inn.ssh import SshBox
 
     python = facility.server.python if facility.server is not None else ""
@@ -107,10 +107,15 @@ def open_box(place: str, *, facilities: Facilities | None = None, rules: InnRule
         facility.host,
         known.host(facility.host),
         base,
-        label=facility.title,
+        label=_label(place, facility),
         rules=rules,
         python=python or "python3",
     )
+
+
+def _label(place: str, facility: Facility) -> str:
+    """What a place is called in messages: one without a name of its own also by its id, since others may be of its type."""
+    return facility.title if facility.name or facility.is_local else f"{facility.title} ({place})"
 
 
 def host_box(host_id: str, *, facilities: Facilities | None = None, rules: InnRules | None = None) -> Box:

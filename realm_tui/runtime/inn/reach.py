@@ -10,14 +10,14 @@ from typing import Any
 
 from configs import clock
 from configs.errors import BlockedError
-from configs.facilities import Facilities
+from configs.facilities import Facilities, ServerKind
 from configs.paths import SaveFolder
 from realm_tui.runtime.inn import sync
 from realm_tui.runtime.inn.box import Box
 from realm_tui.runtime.inn.forms import Speaker, folder_digest
 from realm_tui.runtime.inn.oracle import Brought, Ready, Tell
 from realm_tui.runtime.inn.servers.commands import Held
-from realm_tui.runtime.inn.servers.contract import SHOWN, Health, ServerBrokenError, ServerError
+from realm_tui.runtime.inn.servers.contract import SHOWN, FormDamagedError, Health, ServerBrokenError, ServerError
 from realm_tui.runtime.inn.servers.fleet import Fleet, tend
 from realm_tui.runtime.inn.servers.ways import OpenBox
 from realm_tui.runtime.inn.servers.weights import RestartNeededError
@@ -77,7 +77,14 @@ class InnReach:
                 held = Held(who.digest, str(who.folder))
             worker = await self.fleet.start(place, held, tell=tell)
             if held is not None:
-                worker = await self._taken(worker, held, displace=displace, tell=tell)
+                try:
+                    worker = await self._taken(worker, held, displace=displace, tell=tell)
+                except FormDamagedError:
+                    if not await self._healed(place, box, held, config.kind):
+                        raise
+                    tell("a file of it was damaged there: bringing it anew")
+                    held, _ = await self._held(place, box, who, tell)
+                    worker = await self._taken(worker, held, displace=displace, tell=tell)
                 await asyncio.to_thread(self._used, held.digest, place)
             self._tend()
             self._met[place] = worker
@@ -157,6 +164,14 @@ class InnReach:
             await server.take(held.base_directory, held.base, None)
         await server.take(held.directory, held.digest, held.base)
         return await self.fleet.holds(fresh, server)
+
+    async def _healed(self, place: str, box: Box, held: Held, kind: ServerKind) -> bool:
+        """Remove what is damaged of a form in a place's store; whether anything was, so that a new push mends it."""
+        if kind == "own" and box.is_local:
+            return False  # it reads the save itself, of which nobody else has a copy
+        self._lying.pop((place, held.digest), None)
+        checked = [await sync.verify(box, digest, heal=True) for digest in (held.digest, held.base) if digest]
+        return not all(each.sound for each in checked)
 
     def _may_displace(self, worker: Worker, holds: set[str | None], displace: bool) -> None:
         others = sorted(each[:SHOWN] for each in holds if each)

@@ -17,6 +17,7 @@ from typing import Any
 
 from configs.errors import BlockedError, RealmError
 from configs.paths import realm_home
+from realm_tui.runtime.figures import size
 from realm_tui.runtime.inn.box import Box, Ran
 
 _SCRIPTS = ("__init__", "processes", "place", "watch", "supervisor", "store", "arrival", "probe", "main")
@@ -252,12 +253,10 @@ def refused(box: Box, error: Mapping[str, Any]) -> RealmError:
     """A refusal of the box's side as an error with its way out."""
     what, code = f"{box.label}: {error.get('what')}", error.get("code")
     if code == "DISK_FULL_THERE":
-        free, need = (float(error.get(key) or 0) / 1e9 for key in ("free", "need"))
+        free, need = (float(error.get(key) or 0) for key in ("free", "need"))
         return BlockedError(
             f"the disk of {box.label} is full",
-            why=f"{free:.1f} GB are free, {need:.1f} GB are needed with the reserve"
-            if need
-            else str(error.get("what")),
+            why=f"{size(free)} are free, {size(need)} are needed with the reserve" if need else str(error.get("what")),
             fix="free space there, or lower `inn.sync.reserve_gb`; forms that a server uses are never removed",
             code="DISK_FULL_THERE",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +105,12 @@ def work_here(folder: SaveFolder, *, until_idle: bool, on_change: OnChange | Non
     return asyncio.run(serve(dispatcher_for(folder, on_change)))
 
 
-def wait_for(folder: SaveFolder, number: int) -> Job:
-    """Work on jobs here until one has ended, whoever does it; the job afterwards."""
+def wait_for(folder: SaveFolder, number: int, tell: Callable[[str], None] | None = None) -> Job:
+    """Work on jobs here until one has ended, whoever does it; the job afterwards.
+
+    Args:
+        tell: hears, once each, why it has to wait.
+    """
 
     async def serve() -> None:
         dispatcher = dispatcher_for(folder, None)
@@ -114,8 +118,12 @@ def wait_for(folder: SaveFolder, number: int) -> Job:
         for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(sign, dispatcher.stop)
         working = asyncio.create_task(dispatcher.run())
+        told = ""
         with opened(folder) as save:
-            while not working.done() and not jobs.job(save.conn, number).ended:
+            while not working.done() and not (job := jobs.job(save.conn, number)).ended:
+                if tell is not None and job.status in jobs.WAITING and job.error not in (None, told):
+                    told = job.error or ""
+                    tell(f"job {number} waits: {told}; it stays on the list if you leave")
                 await asyncio.wait({working}, timeout=_LOOK_S)
         dispatcher.stop()
         await working

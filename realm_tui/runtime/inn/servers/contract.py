@@ -242,7 +242,7 @@ class FormDamagedError(ServerError):
         super().__init__(
             f"{label} found form {digest[:SHOWN]} damaged",
             why=why,
-            fix="push it again, or go back to another checkpoint",
+            fix="ask another form (`realm ledger list`); a copy at another place is brought anew with the next question",
             code="FORM_DAMAGED",
         )
 

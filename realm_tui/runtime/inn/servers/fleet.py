@@ -137,18 +137,19 @@ class Fleet:
         return looked
 
     async def stop(self, name: str) -> Worker:
-        """End a started server and everything it started; an adopted one is only forgotten.
+        """End a started server and everything it started; an adopted one, or one of a place that is no more, is only forgotten.
 
         Raises:
             UsageError: there is no such worker (``UNKNOWN_WORKER``).
         """
         worker = self.worker(name)
         await self.ways.let_go(name)
-        if worker.origin == "started":
+        lost = worker.box not in self.ways.facilities.facilities
+        if worker.origin == "started" and not lost:
             box = await self.ways.box(worker.box)
             await supervisor.stop(box, self.ways.supervised(worker, box))
         stopped = replace(worker, state="stopped", why="", stopped_at=clock.now(), pid=None, ticks=None, digest=None)
-        if worker.origin == "adopted":
+        if worker.origin == "adopted" or lost:
             await asyncio.to_thread(self._forget, name)
         else:
             await self._write(stopped)

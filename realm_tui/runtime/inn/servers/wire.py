@@ -135,6 +135,8 @@ class _Named:
             raise ServerSilentError(self.label, self.within, self.path) from error
         if isinstance(error, httpx2.ConnectError):
             raise ServerGoneError(self.label, clean(str(error))) from error
+        if isinstance(error, httpx2.RemoteProtocolError) and "closed" in str(error):
+            raise ServerLostError(self.label, "it ended, or the line was cut, before it had answered") from error
         if isinstance(error, httpx2.TransportError):
             raise ServerLostError(self.label, clean(str(error)) or type(error).__name__) from error
         if isinstance(error, httpx2.HTTPError | httpx2.InvalidURL):
