@@ -15,8 +15,10 @@ from configs.paths import SaveFolder, config_dir
 from realm_tui.runtime.inn.forms import Speaker
 from realm_tui.runtime.inn.oracle import Brought, Ready, Tell, system_turn
 from realm_tui.runtime.inn.servers.contract import Answer, Ask, Health, Served, ServerGoneError
+from realm_tui.runtime.jobs import desk as desk_module
 from realm_tui.runtime.jobs.desk import InnDesk
 from realm_tui.runtime.jobs.dispatcher import Dispatcher
+from realm_tui.runtime.jobs.kinds import NotYetError
 from realm_tui.runtime.jobs.work import courier
 from realm_tui.runtime.jobs.work.courier import collect
 from realm_tui.runtime.opened import opened
@@ -178,6 +180,24 @@ async def test_a_place_out_of_reach_gives_way_to_the_next_and_none_at_all_costs_
     del roads.cut["outpost"]
     await work(folder, roads)
     assert jobs.jobs(save)[0].status == "completed"
+
+
+async def test_a_server_of_one_form_is_not_swapped_while_it_answers_for_another(
+    folder: SaveFolder, save: SaveConnection, form: Checkpoint
+) -> None:
+    other = facts.form(folder, save, form.run_id, 200)
+    desk = InnDesk(folder, facilities=PLACES, reach=Roads(cut={"outpost": ServerGoneError("outpost")}))
+
+    async def seat(one: Checkpoint) -> str:
+        with await desk.seat(None, digest=one.digest, strict=True, tell=print) as found:
+            return found.worker
+
+    with await desk.seat(None, digest=form.digest, strict=True, tell=print):
+        assert await seat(form) == "hub/w1"
+        with pytest.raises(NotYetError) as wait:
+            await seat(other)
+        assert wait.value.wait_s < desk_module.AGAIN_S
+    assert await seat(other) == "hub/w1"
 
 
 async def test_a_champion_at_work_is_not_turned_out_for_an_exam(

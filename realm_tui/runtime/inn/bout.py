@@ -76,10 +76,10 @@ async def spar_at_inn(folder: SaveFolder, desk: Desk, wishes: Wishes, *, tell: C
     """
     ready = await on_thread(lambda: _prepared(folder, wishes), "inn-sparring")
     form = ready.form
-    seat = await desk.seat(None, digest=form.digest, strict=True, tell=tell)
     skill, level = ready.wanted.skill.config.id, ready.wanted.level
-    tell(f"{form.name} spars in {skill.upper()} L{level} at {seat.worker}: {len(ready.asks)} problems")
-    said = await seat.server.ask_all(ready.asks)
+    with await desk.seat(None, digest=form.digest, strict=True, tell=tell) as seat:
+        tell(f"{form.name} spars in {skill.upper()} L{level} at {seat.worker}: {len(ready.asks)} problems")
+        said = await seat.server.ask_all(ready.asks)
     others = sorted({str(a.digest)[:12] for a in said if a.digest != form.digest})
     if others:
         raise RealmError(

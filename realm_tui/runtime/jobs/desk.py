@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 AGAIN_S = 60.0
 """Rest before a job looks again for a server that was not to be reached."""
+SOON_S = 5.0
+"""Rest before it looks again at one that answers for another form."""
 _NOT_NOW = frozenset(
     {"SERVER_TAKEN", "HOST_UNREACHABLE", "HOST_TIMEOUT", "LINK_LOST", "SERVER_GONE", "SERVER_LOST", "SERVER_SILENT"}
 )
@@ -38,6 +40,8 @@ class InnDesk:
     def __init__(self, folder: SaveFolder, *, facilities: Facilities | None = None, reach: Reach | None = None) -> None:
         self._folder, self._facilities, self._reach = folder, facilities, reach
         self._made: AsyncExitStack = AsyncExitStack()
+        self._asked: dict[str, list[str]] = {}
+        """By place the form of each seat that was not left."""
 
     async def seat(self, form: str | None, *, digest: str | None = None, strict: bool, tell: Tell) -> Seat:
         """A server that serves a form (see `Desk.seat`): machines elsewhere first.
@@ -45,20 +49,29 @@ class InnDesk:
         This one is asked only where the rules say `inn`. A full server gives way to an exam, but not where a champion works.
         """
         who, places = await on_thread(lambda: self._wanted(form, digest, strict), "job-desk")
-        why = "no machine elsewhere has an inference server"
+        why, wait_s = "no machine elsewhere has an inference server", AGAIN_S
         for place, champion in places:
+            if any(digest != who.digest for digest in self._asked.get(place, ())):
+                why, wait_s = f"{place}: another form is being asked there", SOON_S
+                continue
+            leave = self._enter(place, who.digest)
             try:
                 ready = await self._way().ready(place, who, displace=strict and not champion, tell=tell)
             except RealmError as error:
+                leave()
                 if error.code not in _NOT_NOW and error_class_of(error) != "connection_refused":
                     raise
                 why = f"{place}: {error.what}"
                 continue
+            except BaseException:
+                leave()
+                raise
             if strict and not ready.server.strict:
+                leave()
                 why = f"{place}: its server cannot prove who answers"
                 continue
-            return Seat(ready.server, f"{place}/{ready.worker}", who.digest, ready.server.strict)
-        raise NotYetError(why, wait_s=AGAIN_S)
+            return Seat(ready.server, f"{place}/{ready.worker}", who.digest, ready.server.strict, leave)
+        raise NotYetError(why, wait_s=wait_s)
 
     async def bring(self, form: str | None, place: str, *, tell: Tell) -> Mapping[str, Any]:
         """Have a form lie at a place (see `Desk.bring`)."""
@@ -79,6 +92,14 @@ class InnDesk:
         await self._made.aclose()
 
     # ------------------------------------------------------------------ parts
+
+    def _enter(self, place: str, digest: str) -> Callable[[], None]:
+        """Take a seat at a place; what gives it back. Only where a server holds one form at a time others have to wait."""
+        server = self._places().facility(place).server
+        if server is None or server.kind == "own":
+            return lambda: None
+        self._asked.setdefault(place, []).append(digest)
+        return lambda: self._asked[place].remove(digest)
 
     def _way(self) -> Reach:
         if self._reach is None:

@@ -62,7 +62,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A server that holds the form that is asked for."""
+    """A server that holds the form that is asked for; no other job of this process makes it let go of it within a ``with``."""
 
     server: Server
     worker: str
@@ -70,6 +70,14 @@ class Seat:
     digest: str
     """Of the form, 64 hex."""
     strict: bool
+    leave: Callable[[], object] = lambda: None
+    """Lets others have the server."""
+
+    def __enter__(self) -> Seat:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
 
 
 class Desk(Protocol):

@@ -46,17 +46,16 @@ async def answer_request(job: Job, number: int, place: Workplace) -> Done:
     from realm_tui.runtime.inn.servers.contract import Ask, Sampling
     from realm_tui.runtime.jobs.work.sanctum import seated
 
-    seat = await seated(place, place.desk, None, digest=asked.digest, strict=True)
-    came = await seat.server.ask_all(
-        [
-            Ask(
-                asked.digest,
-                ids=tuple(int(t) for t in item["ids"]),
-                sampling=Sampling(temperature=0.0, max_tokens=int(item["max_tokens"])),
-            )
-            for item in asked.items
-        ]
-    )
+    asks = [
+        Ask(
+            asked.digest,
+            ids=tuple(int(t) for t in item["ids"]),
+            sampling=Sampling(temperature=0.0, max_tokens=int(item["max_tokens"])),
+        )
+        for item in asked.items
+    ]
+    with await seated(place, place.desk, None, digest=asked.digest, strict=True) as seat:
+        came = await seat.server.ask_all(asks)
     proved = {a.digest for a in came}
     if proved - {asked.digest}:
         raise JobError(

@@ -102,6 +102,7 @@ async def inference(job: Job, payload: Inference, place: Workplace) -> Done:
         from realm_tui.runtime.inn.oracle import sent
         from realm_tui.runtime.inn.servers.contract import Answer, Ask, Message, Sampling
 
+        system = await on_thread(lambda: _system_turn(place.folder), "job-inference")
         try:
             seat = await seated(place, place.desk, payload.form, strict=False)
         except NotYetError:
@@ -113,10 +114,10 @@ async def inference(job: Job, payload: Inference, place: Workplace) -> Done:
                 seed=payload.seed,
                 max_tokens=payload.max_tokens or plain.max_tokens,
             )
-            system = await on_thread(lambda: _system_turn(place.folder), "job-inference")
             turns = sent(system, (Message("user", payload.prompt),))
             asked = Ask(seat.digest, turns, None, None, sampling)
-            answer: Answer = (await seat.server.ask_all([asked]))[0]
+            with seat:
+                answer: Answer = (await seat.server.ask_all([asked]))[0]
             return Done(
                 {
                     "answer": answer.text,
