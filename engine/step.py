@@ -22,6 +22,7 @@ from engine.out_of_memory import whole_update
 from engine.placement import Placement
 from engine.precision import exact_matmul
 from engine.random_streams import random_streams, restore_random_streams
+from engine.step_clock import StepClock, StepParts
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class StepOutcome:
     """Loss of each trained token of the first example, in order."""
     matches: tuple[bool, ...]
     """Per example: every trained token was the most likely one."""
+    parts: StepParts
+    """Where the seconds of the step went."""
 
 
 class TrainingPass(torch.nn.Module):
@@ -115,6 +118,7 @@ class StepLoop:
         self.ema = ema or self.new_average()
         self._lean = hero.lean if placement.kernel == "lean" else None
         self._forward = TrainingPass(hero, placement)
+        self._clock = StepClock(card=placement.device == "cuda")
         self._accelerator = Accelerator(cpu=placement.device == "cpu", mixed_precision="no")
 
     def new_optimizer(self) -> HeroOptimizer:
@@ -141,6 +145,7 @@ class StepLoop:
         hero, optimizer = self.trained, self.optimizer
         hero.model.train()
         optimizer.zero_grad()
+        self._clock.begin()
         rate = optimizer.learning_rate
         in_backward = hero.config.training.update == "backward"
         results: list[tuple[Batch, HeadResult]] = []
@@ -149,7 +154,7 @@ class StepLoop:
                 results, norm = self._pass_and_update(micro_batches, weight)
         else:
             for batch in micro_batches:
-                placed = batch.to(self.placement.device)
+                placed = self._placed(batch)
                 results.append((placed, self._pass(placed, weight)))
             norm = self._accelerator.clip_grad_norm_(optimizer.params, hero.config.training.max_grad_norm)
         loss, grad_norm, finite, first, matches = _collect(results, norm)
@@ -159,6 +164,7 @@ class StepLoop:
                     optimizer.step()
                 if self.ema is not None:
                     self.ema.update()
+        self._clock.lap("update")
         return StepOutcome(
             loss=loss,
             finite=finite,
@@ -168,14 +174,25 @@ class StepLoop:
             trained_tokens=sum(b.trained_tokens for b in micro_batches),
             token_losses=first,
             matches=matches,
+            parts=self._clock.parts(update_apart=not in_backward),
         )
+
+    def _placed(self, batch: Batch) -> Batch:
+        """The batch on the device."""
+        placed = batch.to(self.placement.device)
+        self._clock.lap("data")
+        return placed
 
     def _pass(self, batch: Batch, divisor: float) -> HeadResult:
         """Forward and backward; the gradient of the batch's loss over ``divisor`` is added to the weights'."""
         if self._lean is not None:
-            return self._lean.loss_and_gradients(batch, divisor)
+            result = self._lean.loss_and_gradients(batch, divisor)
+            self._clock.lap("both")
+            return result
         result = HeadResult(*self._forward(batch))
+        self._clock.lap("forward")
         self._accelerator.backward(result.total / divisor)
+        self._clock.lap("backward")
         return result
 
     def _pass_and_update(
@@ -189,12 +206,14 @@ class StepLoop:
                 fix="lower `training.batch_size`, or set `training.update` to step",
                 code="ONE_PASS_ONLY",
             )
-        batch = batches[0].to(self.placement.device)
+        batch = self._placed(batches[0])
         result = HeadResult(*self._forward(batch))
+        self._clock.lap("forward")
         if not torch.isfinite(result.total):
             return [(batch, result)], result.total.detach()
         with whole_update(), updating(self.optimizer, self.hero.config.training.max_grad_norm) as arrivals:
             self._accelerator.backward(result.total / divisor)
+        self._clock.lap("backward")
         return [(batch, result)], arrivals.norm()
 
     @torch.no_grad()

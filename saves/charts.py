@@ -62,6 +62,12 @@ class Stretch:
     active_s: float
     first_at: float
     last_at: float
+    data_s: float | None
+    """Seconds of `active_s` known to have gone into the data; None where no window knows, as with the next ones."""
+    compute_s: float | None
+    forward_s: float | None
+    """A part of `compute_s`."""
+    update_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ _SUMS = """w.run_id, (w.last_step - 1) / :size AS number, min(w.first_step), max
     sum(w.zone_recovery + w.zone_productive + w.zone_stretch + w.zone_overload), sum(w.strain_sum), sum(w.zone_recovery),
     sum(w.zone_productive), sum(w.zone_stretch), sum(w.zone_overload), sum(w.grad_norm_sum), max(w.grad_norm_max),
     sum(w.learning_rate * w.steps), sum(w.tokens), sum(w.trained_tokens), sum(w.active_s), min(w.first_at),
-    max(w.last_at)"""
+    max(w.last_at), sum(w.data_s), sum(w.compute_s), sum(w.forward_s), sum(w.update_s)"""
 
 
 def stretches(

@@ -146,6 +146,10 @@ def merged(windows: Sequence[StepWindow]) -> StepWindow:
     def least(values: Iterable[float | None]) -> float | None:
         return min((v for v in values if v is not None), default=None)
 
+    def known(values: Iterable[float | None]) -> float | None:
+        found = [v for v in values if v is not None]
+        return sum(found) if found else None
+
     def newest(values: Iterable[float | None]) -> float | None:
         return next((v for v in reversed(list(values)) if v is not None), None)
 
@@ -175,6 +179,10 @@ def merged(windows: Sequence[StepWindow]) -> StepWindow:
         grad_norm_sum=sum(w.grad_norm_sum for w in windows),
         grad_norm_max=max((w.grad_norm_max for w in windows if w.grad_norm_max is not None), default=None),
         learning_rate=newest(w.learning_rate for w in windows),
+        data_s=known(w.data_s for w in windows),
+        compute_s=known(w.compute_s for w in windows),
+        forward_s=known(w.forward_s for w in windows),
+        update_s=known(w.update_s for w in windows),
     )
 
 

@@ -180,6 +180,14 @@ class StepWindow(Row):
     grad_norm_sum: float
     grad_norm_max: float | None
     learning_rate: float | None
+    data_s: float | None = None
+    """Seconds of `active_s` that went into making the data; None where it was not measured, as is each of the next."""
+    compute_s: float | None = None
+    """Into forward and backward passes."""
+    forward_s: float | None = None
+    """Into forward passes, as a part of `compute_s`; None also where both are one call."""
+    update_s: float | None = None
+    """Into the optimizer's update; None also where it happens within the backward pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from engine.parallel.shelf import Shelf
 from engine.parallel.world import Order, Verb, World
 from engine.placement import Placement
 from engine.step import StepLoop, StepOutcome
+from engine.step_clock import StepParts
 
 _STREAM = "random."
 """First letters of a state's random streams."""
@@ -56,6 +57,8 @@ class Found:
     """Losses of the step's first example, where this process had it."""
     matches: dict[int, tuple[bool, ...]]
     """By place of the forward pass."""
+    parts: StepParts
+    """Where this process's seconds went; waiting for the others counts where it waited."""
 
 
 class ParallelLoop(StepLoop):
@@ -117,27 +120,33 @@ class ParallelLoop(StepLoop):
             trained_tokens=trained,
             token_losses=next(one.first for one in found if one.first),
             matches=tuple(right for place in sorted(matches) for right in matches[place]),
+            parts=found[0].parts,
         )
 
     def _train(self, share: Share) -> Found:
         self.trained.model.train()
         self.optimizer.zero_grad()
         self.optimizer.rate_factor = share.rate_factor
+        self._clock.begin()
         results: list[tuple[int | None, Batch, HeadResult]] = []
         for number, (place, batch) in enumerate(share.work, start=1):
-            placed = batch.to(self.placement.device)
+            placed = self._placed(batch)
             with self._summing(last=number == len(share.work)):
                 result = HeadResult(*self._wrapped(placed))
+                self._clock.lap("forward")
                 # Both wrappers take the mean over the processes; what is wanted is the sum.
                 self._accelerator.backward(result.total * (self.world.size / share.weight))
+                self._clock.lap("backward")
             results.append((place, placed, result))
         norm = self._clip()
-        found = self._look(results, norm, share.trained)
-        if found.finite:
+        loss, losses, matches, grad_norm = self._look(results, norm, share.trained)
+        finite = math.isfinite(loss) and math.isfinite(grad_norm)
+        if finite:
             self.optimizer.step()
             if self.ema is not None:
                 self.ema.update()
-        return found
+        self._clock.lap("update")
+        return Found(loss, finite, grad_norm, losses, matches, self._clock.parts())
 
     def _summing(self, *, last: bool) -> Any:
         """Gradients are summed over the processes with the last pass of a step."""
@@ -148,8 +157,10 @@ class ParallelLoop(StepLoop):
         norm: Tensor = torch.nn.utils.clip_grad_norm_(self.optimizer.params, self.hero.config.training.max_grad_norm)
         return norm
 
-    def _look(self, results: Sequence[tuple[int | None, Batch, HeadResult]], norm: Tensor, trained: int) -> Found:
-        """One transfer from the device; the sums in it are the same in every process."""
+    def _look(
+        self, results: Sequence[tuple[int | None, Batch, HeadResult]], norm: Tensor, trained: int
+    ) -> tuple[float, tuple[float, ...], dict[int, tuple[bool, ...]], float]:
+        """Loss, losses of the first example, matches and gradient norm by one transfer; the sums are the same in every process."""
         own = [(place, batch, result) for place, batch, result in results if place is not None]
         sums = [result.losses[: batch.trained_tokens].sum() for _, batch, result in own]
         total = self.world.sum(torch.stack(sums).sum() if sums else torch.zeros((), device=norm.device))
@@ -167,7 +178,7 @@ class ParallelLoop(StepLoop):
         for place, batch, _ in own:
             matches[place] = tuple(n == 0 for n in numbers[rest : rest + batch.examples])
             rest += batch.examples
-        return Found(loss, math.isfinite(loss) and math.isfinite(grad_norm), grad_norm, losses, matches)
+        return loss, losses, matches, grad_norm
 
     # ---------------------------------------------------------------- the state
 

@@ -232,6 +232,7 @@ class Game:
                 trained_tokens=outcome.trained_tokens,
                 examples=practice.examples + len(practice.draws),
                 seconds=seconds,
+                parts=outcome.parts,
             ),
             skill=skill if self.board.quest is None else None,
             attempt_id=self.board.attempt_id,

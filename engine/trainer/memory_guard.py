@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
+from configs import clock
 from configs.errors import RealmError
 from engine.curriculum.state import CurriculumState
 from engine.memory.calibration import machine_key, measure, remember
@@ -52,12 +54,14 @@ class MemoryGuard:
         game = self._game
         while True:
             game.forge.pass_tokens = self.pass_tokens
+            began = clock.monotonic()
             practice = game.board.round(state, step)
+            made_s = clock.monotonic() - began
             before = self._random_state()
             try:
                 outcome = game.loop.train(practice.batches)
                 self._measure(practice, step)
-                return practice, outcome
+                return practice, replace(outcome, parts=outcome.parts.with_data(made_s))
             except UpdateOutOfMemoryError:
                 raise
             except (RuntimeError, MemoryError) as error:

@@ -16,6 +16,7 @@ from configs.schema import ZONES, StrainRules
 from engine.link.ring import RingWriter
 from engine.link.snapshot import BattleText, Snapshot, StepRecord
 from engine.link.state import EngineState
+from engine.step_clock import StepParts
 from saves.database import transaction
 from saves.rows import StepWindow
 from saves.steps import add_window
@@ -24,6 +25,8 @@ MISS_FACTOR = 2.0
 """A step misses when its loss is more than this many times the mean of the last `MISS_SPAN`."""
 MISS_SPAN = 100
 HEARTBEAT_S = 0.2
+PARTS = tuple(field.name for field in dataclasses.fields(StepParts))
+"""Columns of a window that tell its seconds apart."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class StepFacts:
     trained_tokens: int
     examples: int
     seconds: float
+    parts: StepParts | None = None
+    """Where the seconds went, as far as it is known."""
 
 
 class Recorder:
@@ -157,6 +162,7 @@ class Recorder:
                 "loss_last": None,
                 "strain_last": None,
                 "grad_norm_max": None,
+                **dict.fromkeys(PARTS),
                 **dict.fromkeys(
                     [
                         "steps",
@@ -180,6 +186,10 @@ class Recorder:
         w["last_step"], w["last_at"], w["learning_rate"] = facts.step, now, facts.learning_rate
         w["steps"] += 1
         w["active_s"] += facts.seconds
+        for name in PARTS if facts.parts is not None else ():
+            spent = getattr(facts.parts, name)
+            if spent is not None:
+                w[name] = (w[name] or 0.0) + spent
         w["tokens"] += facts.tokens
         w["trained_tokens"] += facts.trained_tokens
         w["examples"] += facts.examples

@@ -270,14 +270,16 @@ def draw_points(cells: Cells, points: Iterable[tuple[int, float]], scale: Scale,
             cells[scale.dot(value) // 4][column // 2] = (sign, role)
 
 
-def draw_stack(cells: Cells, parts: Sequence[Numbers], top: float, roles: Sequence[str]) -> None:
+def draw_stack(
+    cells: Cells, parts: Sequence[Numbers], top: float, roles: Sequence[str], fills: Sequence[str] = FILLS
+) -> None:
     """Columns of cells filled from the bottom: each part on the one before it, by the mean of the two values of a cell."""
     rows, width = len(cells), len(cells[0]) if cells else 0
     if top <= 0:
         return
     for x in range(width):
         filled, total = 0, 0.0
-        for part, fill, role in zip(parts, FILLS, roles, strict=False):
+        for part, fill, role in zip(parts, fills, roles, strict=False):
             pair = [v for v in part[2 * x : 2 * x + 2] if v is not None and math.isfinite(v)]
             if not pair:
                 continue

@@ -24,6 +24,8 @@ class Plot:
     series: Mapping[str, Values] = field(default_factory=dict)
 
 
+STEP_PARTS = ("step_s", "both_s", "forward_s", "backward_s", "update_s", "data_s")
+"""What ``train_s`` is made of: what is not told apart, forward and backward in one or each, the update, and making the data."""
 SERIES = (
     "loss",
     "strain",
@@ -32,6 +34,7 @@ SERIES = (
     "grad_norm_max",
     "tokens_per_s",
     "train_s",
+    *STEP_PARTS,
     "exam_s",
     "rest_s",
 )
@@ -183,6 +186,7 @@ def _series(found: Sequence[Stretch], grid: Grid, exams: ExamLog | None) -> dict
             "grad_norm_max": one.grad_norm_max,
             "tokens_per_s": _ratio(one.tokens, one.active_s),
             "train_s": _ratio(one.active_s, one.steps),
+            **_parts(one),
         }
         if exams is not None:
             since = before.last_at if before is not None and before.run_id == one.run_id else one.first_at
@@ -199,6 +203,20 @@ def _series(found: Sequence[Stretch], grid: Grid, exams: ExamLog | None) -> dict
             line[place] = value
         before = one
     return {name: tuple(line) for name, line in out.items()}
+
+
+def _parts(one: Stretch) -> dict[str, float | None]:
+    """The seconds of a step told apart; what windows do not tell stays together."""
+    backward = None if one.forward_s is None or one.compute_s is None else max(0.0, one.compute_s - one.forward_s)
+    known = {
+        "both_s": one.compute_s if backward is None else None,
+        "forward_s": one.forward_s,
+        "backward_s": backward,
+        "update_s": one.update_s,
+        "data_s": one.data_s,
+    }
+    rest = one.active_s - math.fsum(v for v in known.values() if v is not None)
+    return {name: _ratio(v, one.steps) for name, v in {"step_s": max(0.0, rest), **known}.items()}
 
 
 def with_records(plot: Plot, records: Sequence[StepRecord], written: int) -> Plot:
@@ -230,6 +248,8 @@ def with_records(plot: Plot, records: Sequence[StepRecord], written: int) -> Plo
             "tokens_per_s": _ratio(sum(r.tokens for r in found), seconds),
             "train_s": _ratio(seconds, len(found)),
         }
+        if all(series[name][place] is None for name in STEP_PARTS[1:] if name in series):
+            values["step_s"] = values["train_s"]
         for name, value in values.items():
             if name in series and value is not None:
                 series[name][place] = value

@@ -32,7 +32,7 @@ from realm_tui.runtime.buckets import Grid
 from realm_tui.runtime.lanes import Rival
 from realm_tui.runtime.samples import Sample
 from realm_tui.runtime.strain_view import Duel, LevelCost, SkillEffort, StrainData
-from realm_tui.runtime.stretched import SERIES, Plot
+from realm_tui.runtime.stretched import SERIES, STEP_PARTS, Plot
 from realm_tui.runtime.watch_view import Curves, Watch, Wish
 from saves.charts import Lane
 from tests.face.samples import RULES
@@ -183,6 +183,31 @@ def test_the_split_of_time_adds_up() -> None:
     chart = next(c for c in CHARTS if c.id == "time")
     title = text(chart_rows(chart, watch(), Shown(), PLAIN, 60, 10)).splitlines()[0]
     assert "1.0 s █57% ▒29% ░14%" in title
+
+
+def test_alone_the_chart_of_times_tells_a_step_apart_as_far_as_it_was_measured() -> None:
+    chart = next(c for c in CHARTS if c.id == "time")
+
+    def told(**parts: float | None) -> list[str]:
+        grid, unknown = Grid(1, 10, 300), dict.fromkeys(STEP_PARTS)
+        times = {**unknown, "train_s": 1.0, "exam_s": 0.5, "rest_s": 0.25, **parts}
+        seen = watch(own=Curves(Plot(grid, {name: (value,) * 300 for name, value in times.items()})))
+        return text(chart_rows(chart, seen, Shown(alone=True), PLAIN, 80, 16)).splitlines()
+
+    passes = told(step_s=0.001, both_s=0.7, update_s=0.2, data_s=0.099)
+    assert passes[0] == "  Step time split  1.0 s a step".ljust(len(passes[0]))
+    assert passes[1].split("  ")[1:6] == [
+        "▓ forward+backward 40%",
+        "▚ update 11%",
+        "▌ data 6%",
+        "▒ exams 29%",
+        "░ rest 14%",
+    ]
+    assert {"▓", "▚", "▌", "▒", "░"} <= set("".join(passes[2:])) and "█" not in "".join(passes[1:])
+    each = told(step_s=0.0, forward_s=0.2, backward_s=0.5, update_s=0.2, data_s=0.1)
+    assert "▀ forward 11%  ▄ backward 29%" in each[1] and "forward+backward" not in each[1]
+    unknown = told(step_s=1.0)
+    assert "█ undivided 57%" in unknown[1] and "data" not in unknown[1] and "not measured" in unknown[2]
 
 
 def test_a_rival_is_drawn_with_signs_of_its_own_and_named() -> None:

@@ -191,6 +191,25 @@ def test_time_is_split_into_training_exams_and_the_rest(save: OpenedSave, conn: 
     assert plot.series["rest_s"][2] == pytest.approx((wall - 50 - 2) / 1000)
 
 
+def test_a_step_is_told_apart_where_its_windows_know_and_stays_whole_where_they_do_not(conn: SaveConnection) -> None:
+    run = world.run(conn)
+    world.train(conn, run, 1, 1000)
+    world.train(conn, run, 1001, 2000, data_s=0.2, compute_s=1.5, update_s=0.7)
+    world.train(conn, run, 2001, 3000, data_s=0.2, compute_s=1.5, forward_s=0.5, update_s=0.7)
+    series = Track(LANE).read(conn, Grid(1, 1000, 3)).series
+    assert series["step_s"] == pytest.approx([0.05, 0.002, 0.002])
+    assert series["data_s"] == pytest.approx([None, 0.004, 0.004])
+    assert series["both_s"] == pytest.approx([None, 0.03, None]) and series["update_s"][0] is None
+    assert series["forward_s"] == pytest.approx([None, None, 0.01])
+    assert series["backward_s"] == pytest.approx([None, None, 0.02])
+    fresh = with_records(
+        Plot(Grid(1, 1000, 3), {**series, **{n: (*v[:2], None) for n, v in series.items()}}),
+        [StepRecord(2950, 0.0, 1.0, 0.1, 0.01, 2.0, 100, 0.25)],
+        written=2000,
+    ).series
+    assert fresh["step_s"][2] == 0.25 and fresh["data_s"][2] is None, "the ring knows the whole only"
+
+
 def test_the_ring_ends_the_curve_step_by_step_and_never_rewrites_what_is_coarser() -> None:
     def record(step: int, loss: float = 0.5) -> StepRecord:
         return StepRecord(step, 0.0, loss, math.nan, 0.01, 2.0, 100, 0.25)

@@ -249,8 +249,9 @@ async def test_the_time_chart_alone_says_what_is_told_apart_and_what_is_not(fold
         assert not page.shown.alone and app.top is page, "escape shows all charts first"
         await pilot.press("escape")
         assert app.top.place == "battle"
-    assert "█ training 89%" in told and "░ rest" in told
-    assert "forward, backward and optimizer are not measured apart" in told.splitlines()[1]
+    assert "50 ms a step" in told.splitlines()[0]
+    assert "█ undivided 89%" in told.splitlines()[1] and "░ rest" in told.splitlines()[1]
+    assert "█ steps whose parts were not measured" in told.splitlines()[2]
 
 
 # ---------------------------------------------------------------- Strain

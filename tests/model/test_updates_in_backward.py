@@ -90,6 +90,12 @@ def test_the_same_in_every_family_with_blocks_computed_twice(family: str, tmp_pa
     assert plain.placement.checkpointed_blocks and same(plain, early)
 
 
+def test_updates_within_the_backward_pass_are_not_told_apart_from_it(folders: dict[str, Path]) -> None:
+    here = loop(folders["qwen3"], optimizer="adamw", update="backward")
+    parts = here.train(step(here.hero, 0)).parts
+    assert parts.update_s is None and parts.forward_s is not None and 0 < parts.forward_s < parts.compute_s
+
+
 def test_no_two_gradients_ever_wait(folders: dict[str, Path]) -> None:
     here = loop(folders["qwen3"], optimizer="adamw", update="backward")
     alive: list[int] = []

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,40 @@ def test_an_older_save_is_backed_up_and_migrated(folder: SaveFolder, monkeypatch
     copy = sqlite3.connect(backups(folder)[0])
     assert copy.execute("PRAGMA user_version").fetchone()[0] == len(migrations.STEPS)
     copy.close()
+
+
+def test_windows_of_an_older_save_do_not_know_where_their_seconds_went(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "STEPS", migrations.STEPS[:6])
+    folder = SaveFolder(tmp_path / "older")
+    create_save(folder, load_hero("pip"), seed=7)
+    raw = sqlite3.connect(folder.database)
+    raw.execute(
+        """INSERT INTO runs (id, campaign_id, first_step, pid, environment_json, started_at)
+           VALUES (1, 'campaign-001', 0, 1, '{}', 0.0)"""
+    )
+    known = {
+        k: v
+        for k, v in asdict(facts.window(1, 1, 50)).items()
+        if k not in ("data_s", "compute_s", "forward_s", "update_s")
+    }
+    raw.execute(
+        f"INSERT INTO step_windows ({', '.join(known)}) VALUES ({', '.join('?' * len(known))})", (*known.values(),)
+    )
+    raw.commit()
+    raw.close()
+    monkeypatch.undo()
+    conn = open_save(folder, write=True)
+    facts.train(conn, 1, 51, 100, data_s=1.0, compute_s=30.0, update_s=10.0)
+    old, new = steps.windows(conn, "campaign-001")
+    lived = conn.execute(
+        "SELECT data_s, forward_s, run_campaign_id FROM live_step_windows ORDER BY last_step"
+    ).fetchall()
+    conn.close()
+    assert old == facts.window(1, 1, 50) and old.data_s is None and old.update_s is None
+    assert (new.data_s, new.compute_s, new.forward_s, new.update_s) == (1.0, 30.0, None, 10.0)
+    assert [tuple(row) for row in lived] == [(None, None, "campaign-001"), (1.0, None, "campaign-001")]
 
 
 def test_a_failed_migration_leaves_the_old_version(folder: SaveFolder, monkeypatch: pytest.MonkeyPatch) -> None:

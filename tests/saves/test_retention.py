@@ -114,6 +114,19 @@ def test_no_sum_crosses_a_checkpoint(save: SaveConnection) -> None:
     assert {500, 7_300, 7_350} <= ends
 
 
+def test_merging_keeps_where_the_seconds_went_and_what_is_unknown_stays_unknown(save: SaveConnection) -> None:
+    run = facts.begin(save)
+    facts.train(save, run, 1, 5_000)
+    facts.checkpoint(save, run, 5_000)
+    facts.train(save, run, 5_001, 10_000, data_s=5.0, compute_s=30.0, update_s=10.0)
+    assert retention.prune(save, CAMPAIGN, RULES).windows > 0
+    old, new = ([w for w in steps.windows(save, CAMPAIGN) if (w.last_step > 5_000) is later] for later in (False, True))
+    assert {(w.data_s, w.compute_s, w.forward_s, w.update_s) for w in old} == {(None,) * 4}
+    assert sum(w.data_s or 0.0 for w in new) == 500.0 and sum(w.compute_s or 0.0 for w in new) == 3_000.0
+    assert {w.forward_s for w in new} == {None}
+    assert all((w.data_s or 0.0) + (w.compute_s or 0.0) + (w.update_s or 0.0) <= w.active_s for w in new)
+
+
 def test_failed_winning_and_recent_exams_keep_their_items(save: SaveConnection) -> None:
     run = facts.begin(save)
     good = [facts.exam(save, run, 25 * i, correct=8, items=8) for i in range(1, 7)]

@@ -9,7 +9,6 @@ from itertools import zip_longest
 
 from lore.lexicon import entry
 from realm_tui.app.charts import (
-    FILLS,
     LEFT,
     OTHER_POINT,
     POINT,
@@ -19,15 +18,14 @@ from realm_tui.app.charts import (
     degrees,
     draw_line,
     draw_points,
-    draw_stack,
     framed,
     memory,
-    seconds,
     share,
     smooth,
     tick,
 )
 from realm_tui.app.drawing import Look, Row, fit, shorten, spread, width_of
+from realm_tui.app.widgets.time_split import APART, WHOLE, draw_split, split_rows, split_title
 from realm_tui.app.words import UNKNOWN, brief, rate, whole
 from realm_tui.runtime.buckets import Grid
 from realm_tui.runtime.samples import Sample
@@ -68,7 +66,13 @@ CHARTS: tuple[Chart, ...] = (
     Chart("learning_rate", "line", ("learning_rate",), _rate, "nothing has been trained yet", from_zero=True),
     Chart("grad_norm", "line", ("grad_norm", "grad_norm_max"), tick, "nothing has been trained yet", from_zero=True),
     Chart("speed", "line", ("tokens_per_s",), brief, "nothing has been trained yet", from_zero=True),
-    Chart("time", "stack", ("train_s", "exam_s", "rest_s"), share, "not told apart while only a part is looked at"),
+    Chart(
+        "time",
+        "stack",
+        tuple(p.series for p in (*WHOLE, *APART)),
+        share,
+        "not told apart while only a part is looked at",
+    ),
     Chart(
         "memory", "sample", ("memory_bytes", "card_bytes"), memory, "looked at while the engine runs", from_zero=True
     ),
@@ -143,32 +147,6 @@ def _placed(points: Points, grid: Grid, columns: Columns) -> list[tuple[int, flo
     return found
 
 
-def _shares(parts: Sequence[Values]) -> list[list[float | None]]:
-    """Parts of one whole, column by column."""
-    out: list[list[float | None]] = [[] for _ in parts]
-    for column in zip(*parts, strict=True):
-        total = math.fsum(v for v in column if v is not None)
-        for line, value in zip(out, column, strict=True):
-            line.append(None if value is None or total <= 0 else value / total)
-    return out
-
-
-_TIMES = ("training", "exams", "rest")
-_NOT_APART = "forward, backward and optimizer are not measured apart: it would slow a step"
-
-
-def _split(parts: Sequence[Values], *, named: bool) -> str:
-    """``█81% ▒12% ░7%``: shares of the time over everything that is looked at; ``named``: with the words for them."""
-    sums = [math.fsum(v for v in part if v is not None) for part in parts]
-    total = math.fsum(sums)
-    if total <= 0:
-        return ""
-    if not named:
-        return " ".join(f"{fill}{100 * value / total:.0f}%" for fill, value in zip(FILLS, sums, strict=True))
-    told = [f"{f} {w} {100 * v / total:.0f}%" for f, w, v in zip(FILLS, _TIMES, sums, strict=True)]
-    return "  ".join(["a step", *told])
-
-
 @dataclass(frozen=True, slots=True)
 class _Drawn:
     """A chart's area with the words above it."""
@@ -178,6 +156,8 @@ class _Drawn:
     against: str = ""
     known: Sequence[float] = ()
     """What its first line shows."""
+    told: Sequence[Row] = ()
+    """Words between title and area."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +195,15 @@ def _points(area: _Area) -> _Drawn:
 
 
 def _stack(area: _Area) -> _Drawn:
-    own = _lines(area.chart, area.watch, area.watch.own)
-    if len(own) != len(FILLS) or all(v is None for v in own[1]):
+    lines = dict(zip(area.chart.series, _lines(area.chart, area.watch, area.watch.own), strict=False))
+    if any(p.series not in lines for p in WHOLE) or all(v is None for v in lines["exam_s"]):
         return _Drawn()
-    cells = blank(area.inner, area.tall)
-    draw_stack(cells, _shares([area.columns.of(part) for part in own]), 1.0, ("curve", "accent", "faint"))
-    value = f"{seconds(_newest(own[0]))} {_split(own, named=area.named)}"
-    return _Drawn(framed(cells, ValueAxis(0.0, 1.0, area.tall * 4), share), value)
+    parts = APART if area.named and area.tall >= LEAST_HEIGHT else WHOLE
+    told = split_rows(lines, LEFT + area.inner) if parts is APART else []
+    cells = blank(area.inner, area.tall - len(told))
+    draw_split(cells, [area.columns.of(lines[p.series]) for p in parts], parts)
+    rows = framed(cells, ValueAxis(0.0, 1.0, len(cells) * 4), share)
+    return _Drawn(rows, split_title(lines, shares=parts is WHOLE), told=told)
 
 
 def _line(area: _Area) -> _Drawn:
@@ -251,8 +233,7 @@ def _line(area: _Area) -> _Drawn:
 
 def chart_rows(chart: Chart, watch: Watch, shown: Shown, look: Look, width: int, height: int) -> list[Row]:
     """Its title with the newest value, and the area below."""
-    legend = shown.alone and chart.kind == "stack" and height > LEAST_HEIGHT
-    inner, tall = width - LEFT, height - 1 - legend
+    inner, tall = width - LEFT, height - 1
     grid = watch.own.plot.grid
     log = chart.id in shown.logs and chart.kind != "stack"
     smoothing = shown.smoothing if chart.kind == "line" else 0.0
@@ -274,8 +255,7 @@ def chart_rows(chart: Chart, watch: Watch, shown: Shown, look: Look, width: int,
     if not rows:
         missing = chart.empty if watch.last is not None else "nothing has been trained yet"
         rows = [((" " * LEFT, ""),)] * max(0, tall // 2) + [((" " * LEFT, ""), (missing, "faint"))]
-    told: list[Row] = [((f"  {shorten(_NOT_APART, width - 2)}", "faint"),)] if legend else []
-    return [fit(row, width) for row in [_title(area, drawn, shown, look), *told, *rows[:tall]]]
+    return [fit(row, width) for row in [_title(area, drawn, shown, look), *drawn.told, *rows[: tall - len(drawn.told)]]]
 
 
 def _title(area: _Area, drawn: _Drawn, shown: Shown, look: Look) -> Row:
