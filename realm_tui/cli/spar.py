@@ -40,7 +40,7 @@ def spar(
     if form is not None and form != "live":
         import asyncio
 
-        from realm_tui.runtime.inn.bout import Wishes, spar_once
+        from realm_tui.runtime.jobs.bout import Wishes, spar_once
 
         wishes = Wishes(form, skill=skill, level=level, rounds=rounds, targeted=targeted, dry_run=dry_run)
         found = asyncio.run(spar_once(folder, wishes, tell=say))

@@ -5,40 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import pytest
 from typer.testing import CliRunner
 
 from configs import clock
 from configs.errors import RealmError
 from configs.garrison import GarrisonRules
 from configs.inn import LinkRules
-from configs.loader import load_hero
 from configs.paths import SaveFolder
 from realm_tui.cli.main import app
 from realm_tui.runtime.garrison import Look, judged, look_at, patrol, road_of
 from realm_tui.runtime.house import House
 from realm_tui.runtime.inn.box import LinkState, LocalBox
 from saves import patrols
-from saves.database import create_save, open_save
+from saves.database import open_save
 from saves.locks import FileLock
 
 RULES, LINK = GarrisonRules.model_validate({}), LinkRules.model_validate({})
 WELL = Look("open", "online", "", "", 0.002, 10.0, disk=1000, disk_free=900, skew_s=0.2, servers={"main": True})
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SaveFolder]:
-    monkeypatch.setenv("REALM_HOME", str(tmp_path))
-    for name in ("REALM_CONFIG_DIR", "REALM_SAVE", "REALM_FACILITY"):
-        monkeypatch.delenv(name, raising=False)
-    found = SaveFolder.named("main")
-    create_save(found, load_hero("pip"), seed=1)
-    yield found
 
 
 class Gone(LocalBox):

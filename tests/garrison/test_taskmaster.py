@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,28 +12,16 @@ from typer.testing import CliRunner
 from configs import clock
 from configs.errors import BlockedError, RealmError, UsageError
 from configs.jobs import load_jobs
-from configs.loader import load_hero
 from configs.paths import SaveFolder
 from configs.tasks import TaskRules, load_tasks
 from realm_tui.cli.main import app
 from realm_tui.runtime import taskmaster
 from realm_tui.runtime.opened import opened
 from saves import jobs, patrols, runs
-from saves.database import create_save, open_save
+from saves.database import open_save
 from saves.patrols import Patrol
 
 START = 1_900_000_000.0
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SaveFolder]:
-    monkeypatch.setenv("REALM_HOME", str(tmp_path))
-    for name in ("REALM_CONFIG_DIR", "REALM_SAVE", "REALM_FACILITY"):
-        monkeypatch.delenv(name, raising=False)
-    found = SaveFolder.named("main")
-    create_save(found, load_hero("pip"), seed=1)
-    yield found
-    clock.use()
 
 
 def own_tasks(folder: SaveFolder, text: str) -> None:

@@ -14,11 +14,13 @@ import pytest
 
 from benchmarks.sshd import NoSshdError, Sshd, make_sshd
 from configs.facilities import Host
-from configs.loader import load_game
+from configs.loader import load_game, load_hero
+from configs.paths import SaveFolder
 from realm_tui.runtime.inn import pins
 from realm_tui.runtime.inn.box import LocalBox
 from realm_tui.runtime.inn.ssh import SshBox
 from saves.checkpoint_folder import LEDGER_FILE, model_digest
+from saves.database import create_save
 from tests.inn.small_server import SmallServer
 
 MakeForm = Callable[..., Path]
@@ -140,3 +142,22 @@ def far_box(port: int, key: Path, base: Path, *, user: str = "", **link: float) 
     }
     rules = load_game({"inn": {"link": quick, "sync": {"reserve_gb": 0}}}).inn
     return SshBox("inn", "box", host, str(base), rules=rules, python=sys.executable)
+
+
+@pytest.fixture
+def save(home: Path) -> SaveFolder:
+    """A save without any form."""
+    folder = SaveFolder(home / "saves" / "main")
+    create_save(folder, load_hero("pip"), seed=1)
+    return folder
+
+
+@pytest.fixture
+def vllm_there(room: Path) -> Path:
+    """A folder for ``PYTHONPATH`` in which there is a package called vllm: the pretended one, started as the real one is."""
+    package = room / "site" / "vllm" / "entrypoints" / "openai"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent, package.parent.parent):
+        (folder / "__init__.py").touch()
+    (package / "api_server.py").write_text("from tests.inn.fake_vllm import main\n\nmain()\n")
+    return room / "site"

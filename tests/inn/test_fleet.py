@@ -15,7 +15,6 @@ import pytest
 
 from configs.errors import BlockedError, RealmError, UsageError
 from configs.facilities import Facilities
-from configs.loader import load_hero
 from configs.paths import SaveFolder
 from realm_tui.runtime.inn.forms import Speaker
 from realm_tui.runtime.inn.oracle import Ready
@@ -24,7 +23,7 @@ from realm_tui.runtime.inn.servers.commands import Held
 from realm_tui.runtime.inn.servers.contract import Answer, Ask, FormDamagedError, Sampling, ServerError
 from saves import places
 from saves.checkpoint_folder import sha256
-from saves.database import create_save, open_save
+from saves.database import open_save
 from saves.workers import Worker
 from tests.inn.conftest import MakeForm, digest_of, end_all
 from tests.inn.fake_others import FakePlain
@@ -33,25 +32,6 @@ from tests.inn.forms_there import form as there
 from tests.inn.pretended import serving
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def save(home: Path) -> SaveFolder:
-    """A save without any form."""
-    folder = SaveFolder(home / "saves" / "main")
-    create_save(folder, load_hero("pip"), seed=1)
-    return folder
-
-
-@pytest.fixture
-def vllm_there(room: Path) -> Path:
-    """A place whose Python knows a package called vllm: the pretended one, started as the real one is."""
-    package = room / "site" / "vllm" / "entrypoints" / "openai"
-    package.mkdir(parents=True)
-    for folder in (package, package.parent, package.parent.parent):
-        (folder / "__init__.py").touch()
-    (package / "api_server.py").write_text("from tests.inn.fake_vllm import main\n\nmain()\n")
-    return room / "site"
 
 
 @pytest.fixture

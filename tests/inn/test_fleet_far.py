@@ -29,21 +29,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def save(home: Path) -> SaveFolder:
-    folder = SaveFolder(home / "saves" / "main")
-    create_save(folder, load_hero("pip"), seed=1)
-    return folder
-
-
-@pytest.fixture
-def inn(room: Path) -> Facilities:
+def inn(room: Path, vllm_there: Path) -> Facilities:
     """An Inn on the machine behind SSH, with the pretended vLLM."""
-    package = room / "site" / "vllm" / "entrypoints" / "openai"
-    package.mkdir(parents=True)
-    for folder in (package, package.parent, package.parent.parent):
-        (folder / "__init__.py").touch()
-    (package / "api_server.py").write_text("from tests.inn.fake_vllm import main\n\nmain()\n")
-    path = os.pathsep.join((str(room / "site"), str(ROOT)))
+    path = os.pathsep.join((str(vllm_there), str(ROOT)))
     server = {"kind": "vllm", "python": sys.executable, "environment": {"PYTHONPATH": path}}
     return Facilities.model_validate(
         {

@@ -19,7 +19,6 @@ import pytest
 
 from configs.errors import RealmError
 from configs.facilities import Facilities
-from configs.loader import load_hero
 from configs.paths import SaveFolder
 from realm_tui.runtime.inn.forms import Speaker
 from realm_tui.runtime.inn.reach import InnReach
@@ -33,20 +32,12 @@ from realm_tui.runtime.inn.servers.contract import (
     ServerBrokenError,
 )
 from saves.checkpoint_folder import LEDGER_FILE, model_digest, sha256
-from saves.database import create_save
 from tests.inn.conftest import end_all
 
 PYTHON = os.environ.get("REALM_VLLM", "")
 pytestmark = [pytest.mark.full, pytest.mark.skipif(not PYTHON, reason="REALM_VLLM names no Python with vLLM")]
 PROMPT = "the quick brown fox jumps over " * 12
 """Long enough to lie in the prefix cache."""
-
-
-@pytest.fixture
-def save(home: Path) -> SaveFolder:
-    folder = SaveFolder(home / "saves" / "main")
-    create_save(folder, load_hero("pip"), seed=1)
-    return folder
 
 
 @pytest.fixture

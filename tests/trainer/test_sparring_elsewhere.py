@@ -13,10 +13,10 @@ import pytest
 from configs.errors import BlockedError, RealmError, UsageError
 from configs.jobs import JobRules, load_jobs
 from engine.link.protocol import Verb
-from realm_tui.runtime.inn.bout import Wishes, spar_at_inn, spar_once
 from realm_tui.runtime.inn.servers.contract import Answer, Ask
 from realm_tui.runtime.inn.servers.own import OwnServer
 from realm_tui.runtime.inn.servers.wire import Wire
+from realm_tui.runtime.jobs.bout import Wishes, spar_at_inn, spar_once
 from realm_tui.runtime.jobs.dispatcher import Dispatcher
 from realm_tui.runtime.jobs.kinds import NotYetError, Seat
 from realm_tui.runtime.sparring import Bout

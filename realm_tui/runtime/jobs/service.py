@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from configs import clock
 from configs.errors import RealmError
 from configs.paths import SaveFolder
+from realm_tui.runtime.jobs.troubles import log_trouble, own_fault
 
 if TYPE_CHECKING:
     import asyncio
@@ -112,19 +113,6 @@ class JobService:
         if self._closed.is_set():
             return
         await self._dispatcher.run()
-
-
-def log_trouble(folder: SaveFolder, text: str) -> None:
-    """Write a line, with the time, into ``logs/jobs.log`` of a save."""
-    with suppress(OSError):  # a disk that cannot be written is told by the save's other writers
-        folder.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (folder.logs / "jobs.log").open("a", encoding="utf-8") as file:
-            file.write(f"{clock.utc(clock.now()).isoformat()} {text}\n")
-
-
-def own_fault(error: BaseException) -> str:
-    """What is said of an error that is nobody's but the program's."""
-    return f"the program met a fault of its own: {type(error).__name__}: {error}"
 
 
 def dispatcher_for(folder: SaveFolder, on_change: OnChange | None = None) -> Dispatcher:

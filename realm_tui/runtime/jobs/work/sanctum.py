@@ -61,7 +61,7 @@ async def sparring(job: Job, payload: Spar, place: Workplace) -> Done:
 
 async def _at_inn(payload: Spar, place: Workplace) -> Bout | None:
     """A round of the form that is named, else of the newest one; None: the engine is to hold it."""
-    from realm_tui.runtime.inn.bout import NEWEST, Wishes, spar_at_inn
+    from realm_tui.runtime.jobs.bout import NEWEST, Wishes, spar_at_inn
 
     named = payload.form is not None
     if place.desk is None or not (named or await on_thread(lambda: _has_form(place.folder), "job-sparring")):
