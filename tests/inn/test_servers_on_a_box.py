@@ -208,6 +208,11 @@ async def test_a_box_that_takes_too_long_is_an_error_with_a_name_and_a_way_out(t
         async def run(self, *_: Any, **__: Any) -> Any:
             raise TimeoutError
 
-    with pytest.raises(RealmError) as late:
-        await supervisor.find(Slow("arena", tmp_path), "own")
-    assert late.value.code == "HOST_TIMEOUT" and "realm host test arena" in late.value.fix
+    class Kept(LocalBox):
+        async def exchange(self, *_: Any, **__: Any) -> Any:
+            raise TimeoutError
+
+    for box in (Slow("arena", tmp_path), Kept("arena", tmp_path)):
+        with pytest.raises(RealmError) as late:
+            await supervisor.find(box, "own")
+        assert late.value.code == "HOST_TIMEOUT" and "realm host test arena" in late.value.fix

@@ -207,18 +207,8 @@ async def ask(box: Box, command: str, request: Mapping[str, Any], *, timeout_s: 
     """
     timeout_s = timeout_s or box.rules.link.command_s
     request = {"root": await box.inn(), **request}
-    if command in _QUICK:
-        line = json.dumps({"command": command, "request": request}).encode() + b"\n"
-        answer = await box.exchange(await command_line(box, "serve"), line, timeout_s=timeout_s)
-        if answer is not None:
-            return answer_of(box, Ran(0, answer, b""))
-    data = json.dumps(request).encode()
-    argv = await command_line(box, command)
     try:
-        ran = await box.run(argv, stdin=data, timeout_s=timeout_s)
-        if missing(ran):
-            await install(box)
-            ran = await box.run(argv, stdin=data, timeout_s=timeout_s)
+        ran = await _ran(box, command, request, timeout_s)
     except TimeoutError as error:
         raise RealmError(
             f"{box.label} did not do what it was asked within {timeout_s:g} s",
@@ -227,6 +217,21 @@ async def ask(box: Box, command: str, request: Mapping[str, Any], *, timeout_s: 
             code="HOST_TIMEOUT",
         ) from error
     return answer_of(box, ran)
+
+
+async def _ran(box: Box, command: str, request: Mapping[str, Any], timeout_s: float) -> Ran:
+    """What a command said: that of the kept process where it knows the command, else one of its own."""
+    if command in _QUICK:
+        line = json.dumps({"command": command, "request": request}).encode() + b"\n"
+        answer = await box.exchange(await command_line(box, "serve"), line, timeout_s=timeout_s)
+        if answer is not None:
+            return Ran(0, answer, b"")
+    data, argv = json.dumps(request).encode(), await command_line(box, command)
+    ran = await box.run(argv, stdin=data, timeout_s=timeout_s)
+    if missing(ran):
+        await install(box)
+        ran = await box.run(argv, stdin=data, timeout_s=timeout_s)
+    return ran
 
 
 def answer_of(box: Box, ran: Ran) -> dict[str, Any]:
