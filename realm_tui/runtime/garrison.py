@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from configs import clock
@@ -18,13 +18,18 @@ from configs.paths import SaveFolder
 from realm_tui.runtime.figures import size
 from realm_tui.runtime.inn.box import Box, LinkState
 from realm_tui.runtime.opened import opened
-from saves import patrols
+from saves import patrols, workers
 from saves.patrols import Called, Severity
 
 ROADS = {"online": "open", "degraded": "muddy", "connecting": "unknown", "timeout": "avalanche", "offline": "closed"}
 """What a line is called as a road; keys and refusals close it as well."""
 WANTED_ENDS = frozenset({"stopped", "lease", "removed"})
 """Ends of servers that are no trouble: somebody stopped them, or nobody asked for them any more."""
+AMISS = {
+    "broken": ("is broken", "promote a form there again, or `realm worker stop` it and start it anew"),
+    "wrong_model": ("serves another model", "see `realm worker list`; promote a form there again"),
+}
+"""States of a worker that runs but does not answer as it should: in words, and the way out."""
 STORM_LOSSES = 3
 """Losses of a line within `STORM_S` from which on a road is called stormy."""
 STORM_S = 3600.0
@@ -50,6 +55,8 @@ class Look:
     """Its clock beside this one's."""
     forms: int | None = None
     form_bytes: int | None = None
+    endpoints: Mapping[str, tuple[str, str]] | None = None
+    """Workers there that do not answer as they should: their state (`saves.workers`) and why."""
     servers: Mapping[str, bool] | None = None
     """This realm's servers there, and whether they live; without those that ended as somebody wanted."""
 
@@ -171,17 +178,22 @@ def judged(label: str, look: Look, rules: GarrisonRules, link: LinkRules) -> tup
                 fix="see `realm worker logs`, then start it again: `realm worker start`",
             )
         )
+    for name, (state, why) in (look.endpoints or {}).items():
+        words, fix = AMISS[state]
+        found.append(Called(f"endpoint:{name}", "medium", f"the worker {name} at {label} {words}", why, fix))
     worst = {one.severity for one in found}
     state = "critical" if "critical" in worst else "warning" if worst & {"high", "medium"} else "healthy"
     return state, found
 
 
 async def patrol(folder: SaveFolder, boxes: Mapping[str, Box], rules: GarrisonRules) -> dict[str, str]:
-    """Look at every place at once and write down what was found; place to its state."""
+    """Look at every place at once and write down what was found, with what is known of its workers; place to its state."""
     looks = dict(zip(boxes, await asyncio.gather(*(look_at(box, rules) for box in boxes.values())), strict=True))
     states: dict[str, str] = {}
     with opened(folder, write=True) as save:
         for name, look in looks.items():
+            known = [w for w in workers.workers(save.conn, place=name) if w.state in AMISS]
+            look = replace(look, endpoints={w.id: (w.state, w.why) for w in known})
             states[name], found = judged(boxes[name].label, look, rules, boxes[name].rules.link)
             patrols.looked(save.conn, name, states[name], look.as_dict(), found)
     return states

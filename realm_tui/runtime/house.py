@@ -23,7 +23,7 @@ from realm_tui.runtime.inn.box import Box
 from realm_tui.runtime.jobs.troubles import log_trouble, own_fault
 from realm_tui.runtime.opened import opened
 from realm_tui.runtime.taskmaster import settle, step
-from saves import patrols
+from saves import patrols, workers
 from saves.locks import FileLock
 
 Boxes = Callable[[], Mapping[str, Box]]
@@ -129,7 +129,21 @@ class House:
             self._boxes, self._stamp = self._open(), stamp
             with opened(self._folder, write=True) as save:
                 patrols.only(save.conn, self._boxes)
+        await self._muster()
         await patrol(self._folder, self._boxes, self._rules)
+
+    async def _muster(self) -> None:
+        """Let every known worker draw a token; what came of it is written down."""
+        with opened(self._folder) as save:
+            if not any(worker.runs for worker in workers.workers(save.conn)):
+                return
+        from realm_tui.runtime.inn.servers.fleet import Fleet
+
+        fleet = Fleet(self._folder)
+        try:
+            await fleet.muster()
+        finally:
+            await fleet.aclose()
 
     async def _clean(self) -> None:
         """Let go of forms on boxes that nobody needs any more."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from realm_tui.runtime.inn.box import LinkState, LocalBox
 from saves import patrols
 from saves.database import open_save
 from saves.locks import FileLock
+from saves.workers import Worker, put
 
 RULES, LINK = GarrisonRules.model_validate({}), LinkRules.model_validate({})
 WELL = Look("open", "online", "", "", 0.002, 10.0, disk=1000, disk_free=900, skew_s=0.2, servers={"main": True})
@@ -54,6 +56,8 @@ def test_each_trouble_has_facts_that_give_it_and_facts_that_take_it_away() -> No
     assert changed(skew_s=-31.0) == [("clock", "low")]
     assert changed(road="muddy") == changed(road="storm") == [("road", "low")]
     assert changed(servers={"main": False}) == [("server:main", "medium")]
+    assert changed(endpoints={"inn-vllm": ("broken", "a swap failed")}) == [("endpoint:inn-vllm", "medium")]
+    assert changed(endpoints={"inn-vllm": ("wrong_model", "it serves hero@1")}) == [("endpoint:inn-vllm", "medium")]
     assert changed(road="closed") == changed(road="avalanche") == [("unreachable", "high")]
     assert judged("The Inn", Look("closed", "offline", "", "", None, None), RULES, LINK)[0] == "offline"
 
@@ -91,6 +95,22 @@ async def test_a_place_that_is_gone_is_called_out_once_until_it_is_back(folder: 
     await patrol(folder, {"outpost": LocalBox("outpost", tmp_path, "Scout Outpost")}, RULES)
     with closing(open_save(folder, write=False)) as conn:
         assert [a for a in patrols.open_alerts(conn) if a.rule == "unreachable"] == []
+
+
+async def test_a_worker_that_answers_as_another_is_called_out_until_it_answers_right(
+    folder: SaveFolder, tmp_path: Path
+) -> None:
+    box = LocalBox("inn", tmp_path, "The Inn")
+    worker = Worker(
+        id="inn-vllm", box="inn", kind="vllm", strict=True, address="s", origin="started", state="wrong_model",
+        why="it serves another form", created_at=clock.now(),
+    )  # fmt: skip
+    for state, rules in (("wrong_model", ["endpoint:inn-vllm"]), ("up", [])):
+        with closing(open_save(folder, write=True)) as conn:
+            put(conn, replace(worker, state=state))
+        await patrol(folder, {"inn": box}, RULES)
+        with closing(open_save(folder, write=False)) as conn:
+            assert [a.rule for a in patrols.open_alerts(conn) if a.rule.startswith("endpoint")] == rules
 
 
 async def test_a_place_that_says_nothing_is_an_avalanche_and_holds_nobody_up(tmp_path: Path) -> None:
