@@ -20,9 +20,9 @@ from realm_tui.runtime.garrison import patrol
 from realm_tui.runtime.groundskeeper import sweep
 from realm_tui.runtime.inn.at_work import AtWork
 from realm_tui.runtime.inn.box import Box
-from realm_tui.runtime.jobs.troubles import log_trouble, own_fault
 from realm_tui.runtime.opened import opened
 from realm_tui.runtime.taskmaster import settle, step
+from realm_tui.runtime.troubles import log_trouble, own_fault
 from saves import patrols, workers
 from saves.locks import FileLock
 

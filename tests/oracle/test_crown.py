@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -49,6 +50,28 @@ async def test_a_form_passes_gate_sync_swap_and_canary_before_it_is_crowned(told
     assert (row.state, row.worker, row.detail["crowned"]) == ("crowned", "inn-worker", True) and row.ended_at
     sampling = village.servers["inn"].heard[-1].sampling
     assert sampling.temperature == 0.0
+
+
+async def test_a_ceremony_that_is_stopped_while_the_crown_moves_comes_to_its_end(
+    told: SaveFolder, village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moving, go_on, set_it = asyncio.Event(), threading.Event(), crown._crown
+    loop = asyncio.get_running_loop()
+
+    def slow(folder: SaveFolder, name: str) -> str:
+        loop.call_soon_threadsafe(moving.set)
+        assert go_on.wait(20)
+        return set_it(folder, name)
+
+    monkeypatch.setattr(crown, "_crown", slow)
+    ceremony = asyncio.create_task(crown.promote(village, told, "400", "inn"))
+    await asyncio.wait_for(moving.wait(), 20)
+    ceremony.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.wait({ceremony}, timeout=20)
+    assert [row.state for row in book(told)] == ["crowned"] and champion(told) == 400
+    assert set(village.servers["inn"].holds) == {digest(told, 400)}
 
 
 async def test_the_gate_asks_for_an_exam_and_refuses_what_is_shown_to_be_worse(

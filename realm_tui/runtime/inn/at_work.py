@@ -11,6 +11,7 @@ from configs.loader import load_game
 from configs.paths import SaveFolder
 from realm_tui.runtime.inn.oracle import Reach
 from realm_tui.runtime.opened import opened
+from realm_tui.runtime.troubles import own_fault
 from saves import ceremonies
 
 HUB = "hub"
@@ -88,6 +89,8 @@ class AtWork:
                 await reach.aclose()
         except RealmError as error:
             self._on_trouble(f"auto-deploy: {error.text()}")
+        except Exception as error:
+            self._on_trouble(f"auto-deploy: {own_fault(error)}")
 
     def _reach(self) -> Reach:
         if self._make is not None:

@@ -7,10 +7,10 @@ not sing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from configs import clock
 from configs.errors import BlockedError, RealmError
@@ -28,6 +28,8 @@ from saves import ceremonies, ledger
 from saves.ceremonies import Ceremony
 from saves.locks import FileLock
 from saves.rows import Checkpoint
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ async def _promoted(
         canary = await _sing(swapped, who, trial, system, rules)
         way.detail["canary"] = canary
         tell("champion: writing it down")
-        exported = "" if reigns else await asyncio.to_thread(_crown, folder, form.name)
+        exported = "" if reigns else await _to_its_end(asyncio.to_thread(_crown, folder, form.name))
         way.detail["crowned"] = not reigns
         way.reach("crowned", canary=canary)
     except BaseException as error:
@@ -217,7 +219,7 @@ async def _taken_back(reach: Reach, folder: SaveFolder, place: str, tell: Tell) 
     if crown_moves:
         from realm_tui.runtime.orders import take_back as uncrown
 
-        again = (await asyncio.to_thread(uncrown, folder, progress=tell)).get("name")
+        again = (await _to_its_end(asyncio.to_thread(uncrown, folder, progress=tell))).get("name")
     with opened(folder, write=True) as save:
         ceremonies.advance(save.conn, now.id, "undone", over=True)
     name = before.name if before is not None else None
@@ -343,6 +345,15 @@ async def _sing(ready: Ready, who: Speaker, trial: Trial, system: str, rules: Cr
         "digest": answer.digest,
         "seconds": answer.seconds,
     }
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """What ``work`` gives, also where it is to be stopped meanwhile: once the crown moves there is no way back half-way."""
+    doing = asyncio.ensure_future(work)
+    while not doing.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({doing})
+    return doing.result()
 
 
 def _crown(folder: SaveFolder, name: str) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 from configs.errors import RealmError
 from configs.paths import SaveFolder
 from realm_tui.runtime.jobs.kinds import Done, JobError, Workplace, error_class_of, kind_of
-from realm_tui.runtime.jobs.troubles import own_fault
+from realm_tui.runtime.troubles import own_fault
 from saves.jobs import Job
 
 NICE = 10

@@ -24,7 +24,7 @@ from configs.jobs import JobRules, load_jobs
 from configs.paths import SaveFolder
 from realm_tui.runtime.jobs.kinds import Desk, JobKind, NotYetError, Workplace, error_class_of, job_kinds
 from realm_tui.runtime.jobs.owner import lives, new_owner
-from realm_tui.runtime.jobs.troubles import log_trouble, own_fault
+from realm_tui.runtime.troubles import log_trouble, own_fault
 from saves import jobs
 from saves.jobs import Job
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from configs import clock
 from configs.errors import RealmError
 from configs.paths import SaveFolder
-from realm_tui.runtime.jobs.troubles import log_trouble, own_fault
+from realm_tui.runtime.troubles import log_trouble, own_fault
 
 if TYPE_CHECKING:
     import asyncio
