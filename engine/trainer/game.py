@@ -99,7 +99,9 @@ class Game:
     def _asked_elsewhere(self) -> bool:
         """Whether this run's exams are asked elsewhere; where the places cannot be read they are asked here, and that is said."""
         try:
-            return asked_elsewhere(self.rules.inn.inference, self.hero.config, load_facilities())
+            elsewhere = asked_elsewhere(self.rules.inn.inference, self.hero.config, load_facilities())
+            incidents.resolve_rule(self.conn, "places_unreadable")
+            return elsewhere
         except RealmError as error:
             incidents.raise_incident(
                 self.conn,

@@ -247,6 +247,9 @@ def test_places_that_cannot_be_read_leave_the_exams_here(
         raise RealmError("cannot read local.yaml", fix="mend the file", code="CONFIG_INVALID")
 
     monkeypatch.setattr(game_module, "load_facilities", broken)
-    game = train(make_world(), 12)
+    world = make_world()
+    game = train(world, 12)
     assert [e.step for e in exams.recent_exams(game.conn, game.campaign.id, kind="gate")] == [10]
     assert [i.rule for i in incidents.open_incidents(game.conn)] == ["places_unreadable"]
+    monkeypatch.setattr(game_module, "load_facilities", lambda: Facilities.model_validate({}))
+    assert incidents.open_incidents(world.train(14).conn) == []
