@@ -70,6 +70,25 @@ async def test_a_job_is_done_and_its_effect_comes_with_its_result(folder: SaveFo
     assert save.execute("SELECT count(*) FROM settings").fetchone()[0] == 6
 
 
+async def test_no_job_is_taken_from_a_save_that_was_replaced(folder: SaveFolder, save: SaveConnection) -> None:
+    async def act(job: jobs.Job) -> Done:
+        return Done({})
+
+    there, begun = dispatcher(folder, act), asyncio.Event()
+    there._on_change = lambda job, event: begun.set()
+    jobs.submit(save, "report", {})
+    working = asyncio.create_task(there.run())
+    await asyncio.wait_for(begun.wait(), 20)
+    copy = folder.root / "copy.db"
+    save.execute("VACUUM INTO ?", (str(copy),))
+    copy.replace(folder.database)  # as `realm save restore` does
+    left = jobs.submit(save, "report", {})
+    with pytest.raises(RealmError) as replaced:
+        await asyncio.wait_for(working, 20)
+    assert replaced.value.code == "CHANGED_MEANWHILE"
+    assert jobs.job(save, left.id).status == "pending"
+
+
 async def test_what_is_too_slow_is_stopped_and_in_the_end_timed_out(folder: SaveFolder, save: SaveConnection) -> None:
     made = jobs.submit(save, "report", {})
     stopped = []

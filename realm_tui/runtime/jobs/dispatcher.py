@@ -85,6 +85,8 @@ class Dispatcher:
         self._courier = courier
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="jobs")
         self._conn: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        """The save's file as it was opened."""
         self._tasks: dict[asyncio.Task[bool], _Under] = {}
         self._stopping = asyncio.Event()
 
@@ -97,7 +99,7 @@ class Dispatcher:
             until_idle: also end when nothing is under way here and nothing can be taken now.
 
         Raises:
-            RealmError: the save cannot be opened or read.
+            RealmError: the save cannot be opened or read, or another one stands in its place by now (``CHANGED_MEANWHILE``).
         """
         ended = 0
         next_sweep = next_forget = 0.0
@@ -145,6 +147,13 @@ class Dispatcher:
             self._on_change(job, "claimed")
 
     def _claim(self, owner: str, conn: sqlite3.Connection) -> Job | None:
+        if _identity(self._folder) != self._file:
+            raise RealmError(
+                f"another file stands in the place of the save {self._folder.name}",
+                why="it was imported, restored or removed meanwhile",
+                fix="nothing needs to be done: its jobs are looked for in the new one",
+                code="CHANGED_MEANWHILE",
+            )
         waits = conn.execute(
             "SELECT 1 FROM jobs WHERE status IN ('pending', 'queued') AND not_before <= ? LIMIT 1", (clock.now(),)
         ).fetchone()
@@ -271,6 +280,7 @@ class Dispatcher:
         from saves.database import open_save
 
         self._conn = open_save(self._folder, write=True)
+        self._file = _identity(self._folder)
 
     def _close(self, conn: sqlite3.Connection | None) -> None:
         if self._conn is not None:
@@ -290,6 +300,15 @@ class Dispatcher:
             with suppress(RealmError):
                 await writing
             raise
+
+
+def _identity(folder: SaveFolder) -> tuple[int, int] | None:
+    """Which file the save is; None: there is none."""
+    try:
+        found = folder.database.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _anew(limit: asyncio.Timeout, seconds: float) -> None:
