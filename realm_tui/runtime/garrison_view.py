@@ -166,7 +166,7 @@ def _places(save: OpenedSave) -> tuple[tuple[PlaceLine, ...], str]:
     except RealmError as error:
         return (), error.text()
     seen = patrols.newest_patrols(save.conn)
-    lines = []
+    lines, titles = [], Counter(place.title for place in known.facilities.values())
     for name, place in known.facilities.items():
         if place.is_local and place.type == "battlefield":
             continue
@@ -175,7 +175,7 @@ def _places(save: OpenedSave) -> tuple[tuple[PlaceLine, ...], str]:
         lines.append(
             PlaceLine(
                 id=name,
-                title=place.title,
+                title=place.title if titles[place.title] == 1 else f"{place.title} {name}",
                 kind=place.server.kind if place.server is not None else "",
                 available=place.available,
                 status=_state(patrol.status) if patrol is not None else "unknown",

@@ -12,15 +12,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from configs.errors import BlockedError, RealmError, UsageError
 from configs.facilities import Facilities
 from configs.paths import SaveFolder
+from realm_tui.runtime.inn import supervisor
 from realm_tui.runtime.inn.forms import Speaker
 from realm_tui.runtime.inn.oracle import Ready
 from realm_tui.runtime.inn.reach import InnReach
 from realm_tui.runtime.inn.servers.commands import Held
-from realm_tui.runtime.inn.servers.contract import Answer, Ask, FormDamagedError, Sampling, ServerError
+from realm_tui.runtime.inn.servers.contract import (
+    Answer,
+    Ask,
+    FormDamagedError,
+    Health,
+    Sampling,
+    ServerError,
+    ServerSilentError,
+)
 from saves import places
 from saves.checkpoint_folder import sha256
 from saves.database import open_save
@@ -233,6 +246,61 @@ async def test_a_running_server_is_adopted_only_when_it_serves_a_form(
             assert (await reach.fleet.start("inn")).id == "old-one"
         (gone,) = await reach.fleet.muster()
         assert (gone.id, gone.state) == ("old-one", "gone")
+
+
+async def test_a_stranger_is_not_taken_for_our_own_worker_nor_asked_in_the_place_of_one_that_proves(
+    save: SaveFolder, places_here: Facilities, form: MakeForm, room: Path
+) -> None:
+    async def health(_: Request) -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    async def models(_: Request) -> JSONResponse:
+        return JSONResponse({"object": "list", "data": [{"id": "some-model"}]})
+
+    stranger = Starlette(routes=[Route("/health", health), Route("/v1/models", models)])
+    async with reaching(save, places_here) as reach, serving(stranger, str(room / "a")):
+        with pytest.raises(RealmError) as refused:
+            await reach.fleet.adopt("inn", str(room / "a"), kind="own")
+        assert refused.value.code == "NOT_ADOPTED" and "some-model" in refused.value.why
+    async with reaching(save, places_here) as reach, serving(FakePlain().app, str(room / "s")):
+        assert not (await reach.fleet.adopt("inn", str(room / "s"), name="plain", kind="openai")).strict
+        ready = await reach.ready("inn", speaker(form()))
+        assert ready.server.strict and ready.worker == "inn-vllm"
+
+
+async def test_a_frozen_worker_of_our_own_is_told_and_not_waited_for(
+    save: SaveFolder, places_here: Facilities, room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Frozen:
+        async def health(self) -> Health:
+            await asyncio.sleep(0.01)
+            return Health("loading", "it was silent", silent=True)
+
+    async def connect(_: Worker) -> Frozen:
+        return Frozen()
+
+    async with reaching(save, places_here) as reach:
+        fleet = reach.fleet
+        fleet.rules = fleet.rules.model_copy(
+            update={"server": fleet.rules.server.model_copy(update={"health_s": 0.001})}
+        )
+        monkeypatch.setattr(fleet.ways, "connect", connect)
+        worker = Worker(
+            id="inn-own",
+            box="inn",
+            kind="own",
+            strict=True,
+            address=str(room),
+            origin="started",
+            state="up",
+            created_at=0.0,
+        )
+        monkeypatch.setattr(fleet, "_row", lambda *_: worker)
+        monkeypatch.setattr(supervisor, "find", lambda *_: asyncio.sleep(0, result=True))
+        with pytest.raises(ServerSilentError) as silent:
+            await fleet.start("inn")
+        assert "realm worker stop inn-own" in silent.value.fix
+        assert fleet.worker("inn-own").state == "loading" and fleet.worker("inn-own").seen_at is None
 
 
 async def test_a_worker_of_a_place_that_is_no_more_is_forgotten(

@@ -123,6 +123,8 @@ class Health:
     """How long the look took."""
     paused: bool = False
     """It takes questions and answers none until somebody resumes it: a swap is under way, or was left half done."""
+    silent: bool = False
+    """It did not say that it loads; it said nothing, as one that is frozen does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +185,11 @@ class ServerSilentError(ServerError):
 
     error_class = "timeout"
 
-    def __init__(self, label: str, seconds: float, doing: str) -> None:
+    def __init__(self, label: str, seconds: float, doing: str, *, fix: str = "") -> None:
         super().__init__(
-            f"{label} was silent for {seconds:g} s ({doing})",
-            fix="it may still be loading: look at `realm worker list`, or give it more time in the rules of the Inn",
+            f"{label} was silent for {seconds:.0f} s ({doing})",
+            fix=fix
+            or "it may still be loading: look at `realm worker list`, or give it more time in the rules of the Inn",
             code="SERVER_SILENT",
         )
 

@@ -300,6 +300,7 @@ class Fleet:
             if (
                 worker.box == place
                 and worker.origin == "adopted"
+                and worker.strict  # one that proves nothing is never asked in the place of one that does
                 and (looked := await self._looked(worker)).state == "up"
             ):
                 return looked
@@ -328,11 +329,17 @@ class Fleet:
                     raise RealmError(
                         f"{worker.id} is broken", why=health.why, fix=health.fix or "see its log", code="SERVER_BROKEN"
                     )
+            if health.silent and worker.kind == "own" and now - began > 2 * self.rules.server.health_s:
+                # The own worker loads beside answering; one that says nothing is frozen, or its machine is.
+                await self._write(replace(worker, state="loading", why=clean(health.why)))
+                raise ServerSilentError(
+                    worker.id, now - began, "is it alive?", fix=f"end it and ask again: `realm worker stop {worker.id}`"
+                )
             if now - began > self.rules.server.start_s:
                 raise ServerSilentError(worker.id, self.rules.server.start_s, "starting")
             if (waited := int(now - began)) > told:
                 told = waited
-                tell(f"{worker.id} is loading ({waited} s)")
+                tell(f"{worker.id} is {'silent' if health.silent else 'loading'} ({waited} s)")
             await asyncio.sleep(wait)
             wait = min(2 * wait, _POLL_MOST_S)
 
@@ -366,7 +373,8 @@ class Fleet:
             return worker  # a failed swap is known here, and to nobody else
         held = [each.digest for each in offered if each.loaded and each.digest]
         digest = held[0] if worker.kind in ("vllm", "sglang") and held else None
-        seen = clock.now() if health.state in ("up", "sleeping", "loading") else worker.seen_at
+        answered = health.state in ("up", "sleeping", "loading") and not health.silent
+        seen = clock.now() if answered else worker.seen_at
         detail = {**worker.detail, "forms": held} if health.state == "up" else worker.detail
         return replace(worker, state=health.state, why=clean(health.why), digest=digest, seen_at=seen, detail=detail)
 

@@ -61,7 +61,10 @@ class OwnServer(Talker):
             return Health(
                 "wrong_model", "another server answers at its address", "`realm worker list` names the address"
             )
-        for each in await self.models():
+        offered = await self.models()
+        if offered and not any(each.digest for each in offered):
+            return self._stranger(offered)
+        for each in offered:
             if each.loaded and each.digest is not None:
                 await self.chats(each.name)
                 break

@@ -243,7 +243,7 @@ class Talker:
         except (ServerGoneError, ServerLostError) as error:  # a tunnel breaks off where nothing listens behind it
             return Health("gone", error.why, error.fix)
         except ServerSilentError as error:
-            return Health("loading", error.what, error.fix)
+            return Health("loading", error.what, error.fix, silent=True)
         except ModelMismatchError as error:
             return Health("wrong_model", error.why, error.fix)
         except ServerError as error:
