@@ -9,6 +9,9 @@ from dataclasses import replace
 from saves.connection import transaction
 from saves.rows import RESULT_LETTERS, Exam, ExamItem, Hold, LevelUp, insert, read
 
+OWN = "({0}weights IN ('live', 'ema') OR {0}id IN (SELECT exam_id FROM exam_requests WHERE exam_id IS NOT NULL))"
+"""Whether the hero in training answered an exam (of no checkpoint's own): here, or by a form it had just become elsewhere."""
+
 
 def add_exam(conn: sqlite3.Connection, exam: Exam, items: Sequence[ExamItem]) -> int:
     """Write an exam with one row per item, durably; ``exam.sequence`` is spelled from the items."""
@@ -81,12 +84,15 @@ def every_exam(conn: sqlite3.Connection, campaign_id: str) -> Iterator[sqlite3.R
 
 
 def asked_primitives(conn: sqlite3.Connection, campaign_id: str, newest: int | None = None) -> Iterator[sqlite3.Row]:
-    """What exams said of primitives, newest first: ``step, skill, level, skill_version, weights, checkpoint_id, primitives_json``.
+    """What exams said of primitives, newest first: ``step, skill, level, skill_version, weights, own, primitives_json``.
+
+    ``own`` is 1 where the hero in training answered, here or elsewhere.
 
     With ``newest`` only so many live exams are looked at; reading them whole would take several times as long.
     """
     yield from conn.execute(
-        """SELECT step, skill, level, skill_version, weights, checkpoint_id, primitives_json FROM live_exams
+        f"""SELECT step, skill, level, skill_version, weights, checkpoint_id IS NULL AND {OWN.format("")} AS own,
+               primitives_json FROM live_exams
            WHERE run_campaign_id = ? ORDER BY id DESC LIMIT ?""",
         (campaign_id, -1 if newest is None else newest),
     )

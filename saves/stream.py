@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any, TypeVar
 
+from saves.exams import OWN
+
 F = TypeVar("F")
 
 # What counts of a run: steps that no resume left behind.
@@ -61,7 +63,7 @@ QUERIES: dict[str, tuple[str, str]] = {
 }
 """By table the columns in the order of its fact in `lore.fold`, and the column that is its step."""
 _ONLY = {
-    "exams": " AND t.checkpoint_id IS NULL AND t.weights <> 'base'",
+    "exams": f" AND t.checkpoint_id IS NULL AND {OWN.format('t.')}",
     "quest_attempts": " AND t.ended_at IS NOT NULL AND t.last_step IS NOT NULL AND t.state <> 'interrupted'",
 }
 BY_ID = ("exams", "holds", "drifts")

@@ -78,7 +78,7 @@ def primitives_seen(papers: Sequence[Paper]) -> dict[str, tuple[Seen, ...]]:
 def hero_exams(conn: sqlite3.Connection, campaign_id: str, newest: int | None = None) -> list[Paper]:
     """Live exams that the hero in training answered, here or elsewhere, newest first; with ``newest`` only so many are looked at."""
     found = exams.asked_primitives(conn, campaign_id, newest)
-    return [_paper(row) for row in found if row["checkpoint_id"] is None and row["weights"] != BASE]
+    return [_paper(row) for row in found if row["own"]]
 
 
 def base_exams(conn: sqlite3.Connection, campaign_id: str) -> list[Paper]:
