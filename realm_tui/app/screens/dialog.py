@@ -7,6 +7,7 @@ from typing import ClassVar, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
 from textual.events import Key
@@ -27,6 +28,8 @@ class Dialog(ModalScreen[T | None]):
         Binding("left,up", "app.focus_previous", show=False),
     ]
     heading: ClassVar[str] = ""
+    _over = False
+    """It was answered and is closing."""
 
     def body(self) -> Iterable[Widget]:
         """What stands in the box."""
@@ -39,6 +42,13 @@ class Dialog(ModalScreen[T | None]):
 
     def action_give_up(self) -> None:
         self.dismiss(None)
+
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        """Close with an answer. The first one counts: a key pressed before the box has gone changes nothing."""
+        if self._over:
+            return AwaitComplete()
+        self._over = True
+        return super().dismiss(result)
 
 
 def plain(text: str, key: str = "", *, classes: str = "") -> Static:
