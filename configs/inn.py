@@ -112,7 +112,9 @@ class ServerRules(Model):
 class CrownRules(Model):
     """Putting a champion to work."""
 
-    auto_deploy: bool = Field(False, description="bring each new best form to the Inn without being told")
+    auto_deploy: bool = Field(
+        False, description="bring a form that the gate showed to be better to the Inn without being told"
+    )
     auto_deploy_s: float = Field(900.0, gt=0, le=86_400, description="how soon after it was found best")
     canary: str = Field("Who are you?", min_length=1, description="trial question where the form sat no exam")
     canary_tokens: int = Field(32, ge=1, le=4096, description="longest answer to the trial question")
