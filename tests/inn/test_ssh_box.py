@@ -104,6 +104,21 @@ async def test_a_port_there_is_a_socket_here(far: SshBox) -> None:
     server.close()
 
 
+@pytest.mark.parametrize("stumble", [AssertionError(), AttributeError(name="session_started")])
+async def test_a_line_that_is_lost_while_a_session_opens_is_a_lost_line(
+    far: SshBox, monkeypatch: pytest.MonkeyPatch, stumble: Exception
+) -> None:
+    conn = await far.connect()
+
+    async def lost(*_: object, **__: object) -> None:
+        raise stumble
+
+    monkeypatch.setattr(conn, "start_sftp_client", lost)
+    far._sftp = None
+    with pytest.raises(LinkLostError):
+        await far.exists("anything")
+
+
 async def test_a_tunnel_that_could_not_be_dug_is_dug_the_next_time(
     far: SshBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

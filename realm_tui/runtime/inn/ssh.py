@@ -244,8 +244,7 @@ class SshBox:
                 self.conn.abort()
         if self._watch is not None:
             self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
+            await asyncio.gather(self._watch, return_exceptions=True)
         self._state = replace(self._state, name="offline", since=clock.now(), why="let go", fix="")
 
     # ------------------------------------------------------------ commands
