@@ -168,6 +168,14 @@ async def test_a_server_known_to_be_broken_stays_so_and_is_started_anew_when_it_
         assert again.state == "up" and again.pid != worker.pid
 
 
+def lives(pid: int) -> bool:
+    """Whether a process has not ended yet; one that nobody has waited for has no command line any more."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 async def test_a_server_that_was_killed_is_a_named_state_and_comes_back_with_the_next_question(
     save: SaveFolder, places_here: Facilities, form: MakeForm
 ) -> None:
@@ -177,7 +185,7 @@ async def test_a_server_that_was_killed_is_a_named_state_and_comes_back_with_the
         pid = reach.fleet.worker("inn-vllm").pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
+        while lives(pid):
             os.sched_yield()
         (looked,) = await reach.fleet.muster()
         assert looked.state != "up"
