@@ -7,11 +7,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from configs.base import Model
+from configs.ways import Method, OptimizerName
 
-Method = Literal["full", "lora", "dora", "qlora", "lora_8bit", "galore"]
-OptimizerName = Literal[
-    "adamw", "adamw_8bit", "paged_adamw_32bit", "paged_adamw_8bit", "galore_adamw", "galore_adamw_8bit", "muon", "sgd"
-]
 WeightsFormat = Literal["auto", "float32", "bfloat16", "bfloat16_stochastic", "bfloat16_master"]
 ADAPTER_METHODS: tuple[Method, ...] = ("lora", "dora", "qlora", "lora_8bit")
 

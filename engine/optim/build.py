@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from configs.errors import RealmError
-from configs.training import HeroTraining, OptimizerName
+from configs.training import HeroTraining
+from configs.ways import OptimizerName
 from engine.optim.galore import GaLorePart
 from engine.optim.parts import MuonPart, Part, QuantisedPart, State, TorchPart, refusal
 from engine.optim.working import Rounding, WorkingWeights

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from configs.training import Method
+from configs.ways import Method
 from realm_tui.cli.output import JsonOption, SaveOption, data, say, table
 
 app = typer.Typer(

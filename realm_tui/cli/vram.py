@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from configs.training import Method, OptimizerName
+from configs.ways import Method, OptimizerName
 from realm_tui.cli.output import JsonOption, SaveOption, data, say, table
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from configs.errors import RealmError
 from configs.loader import hero_ids, load_hero
 from configs.physics import memory_profiles
 from configs.schema import MemoryRules
-from configs.training import Method, OptimizerName
+from configs.ways import Method, OptimizerName
 from engine.memory.plan import Prefer
 from realm_tui.runtime.opened import OpenedSave
 from realm_tui.runtime.rules import Rule, rules_in_force

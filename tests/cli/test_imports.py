@@ -31,6 +31,10 @@ print("LOADED", *{{name.split(".")[0] for name in sys.modules}}, file=sys.stderr
     return set(done.stderr.rpartition("LOADED ")[2].split())
 
 
+def test_the_help_of_all_commands_reads_no_schema() -> None:
+    assert "pydantic" not in loaded_by("--help")
+
+
 @pytest.mark.parametrize(
     "args",
     [
