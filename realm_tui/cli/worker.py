@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -228,6 +227,8 @@ def _forms(folder: SaveFolder) -> dict[str, str]:
 
 
 def _with(folder: SaveFolder, do: Callable[[InnReach], Awaitable[T]]) -> T:
+    import asyncio
+
     from realm_tui.runtime.inn.reach import InnReach
 
     async def run() -> T:
