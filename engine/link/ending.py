@@ -53,6 +53,9 @@ _BY_LOG: tuple[tuple[Crash, re.Pattern[str]], ...] = (
     (Crash.NAN, re.compile(r"non-finite|(?:loss|gradient)\S* (?:is|became) nan", re.IGNORECASE)),
 )
 
+LAST_WORDS = 200
+"""Most characters told of the last line of a trainer that failed for a reason of its own."""
+
 _DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 
 _WORDS: dict[Crash, tuple[str, str]] = {
@@ -111,6 +114,8 @@ def classify(return_code: int, log_tail: str = "") -> Ending:
     if crash is None:
         crash = Crash.KILLED if name in ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT") else Crash.UNKNOWN
     reason, fix = _WORDS[crash]
+    if crash is Crash.UNKNOWN and name is None and (last := log_tail.strip().rpartition("\n")[2].strip()):
+        reason = f"it failed: {last if len(last) <= LAST_WORDS else last[: LAST_WORDS - 1] + '…'}"
     how = f"signal {name}" if name else f"exit code {return_code}"
     return Ending(crash, None if name else return_code, name, f"{reason} ({how})", fix)
 

@@ -38,7 +38,7 @@ from engine.trainer.plan_day import PlanDay
 from engine.trainer.practice import Forge, Round
 from engine.trainer.recorder import Recorder, StepFacts
 from engine.trainer.saving import Saving
-from engine.trainer.unmade import GENERATOR_FAILED, nothing_made, report_unmade
+from engine.trainer.unmade import UNMADE, nothing_made, report_unmade
 from engine.trainer.values import Values
 from engine.trainer.vault import Vault
 from saves import incidents
@@ -189,7 +189,7 @@ class Game:
         try:
             trained = self.memory.train(state, step)
         except RealmError as error:
-            if error.code != GENERATOR_FAILED:
+            if error.code not in UNMADE:
                 raise
             nothing_made(self, skill, error)
             return
@@ -197,6 +197,7 @@ class Game:
             return
         if self.forge.failures:
             report_unmade(self, skill, self.forge.failures)
+            self.forge.failures = []
         practice, outcome = trained
         seconds = clock.monotonic() - started
         values.step, values.applied_seq = step, 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from configs.errors import RealmError
+from configs.errors import BlockedError, RealmError
 from configs.paths import SaveFolder
 from configs.schema import GameConfig
 from engine.batch import Batch, make_batch, make_batches
@@ -39,6 +39,8 @@ HOPELESS = 3
 """Failures at the beginning of a round after which a skill is not tried further."""
 ROUND_LIMIT_S = 20.0
 """Time in which a skill must have made the problems of one step."""
+REACH = (1, 4, 16)
+"""How far a step's stream of draws is followed, in times the step, while nothing of it fits the hero's context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +89,47 @@ class Forge:
         return question(self.data, self.system, problem)
 
     def draw(self, state: CurriculumState, step: int, count: int) -> tuple[list[Draw], list[Encoded], list[str]]:
-        """``count`` problems of the step's skill as `forged` gives them."""
+        """``count`` problems of the step's skill as `forged` gives them, at least one."""
         skill, mix = self.skills[state.skill]
-        return self.forged(state, draw(state, skill, mix, self._rules, seed=self._seed, step=step, count=count))
+        rules, seed = self._rules, self._seed
+        return self._fitting(
+            state, lambda most: draw(state, skill, mix, rules, seed=seed, step=step, count=most), count
+        )
+
+    def _fitting(
+        self, state: CurriculumState, stream: Callable[[int], Sequence[Draw]], count: int
+    ) -> tuple[list[Draw], list[Encoded], list[str]]:
+        """The first problems of a stream that fit the hero's context, at least one and at most ``count``.
+
+        Args:
+            state: of the skill they are drawn for.
+            stream: its first draws, as many as are asked for.
+            count: problems of a step.
+
+        Raises:
+            BlockedError: none fits, however far the stream is followed (``CONTEXT_TOO_SHORT``).
+            RealmError: as `forged`.
+        """
+        seen = 0
+        for times in REACH:
+            draws, encoded, names = self.forged(state, stream(times * count)[seen:])
+            if draws:
+                return draws[:count], encoded[:count], names[:count]
+            seen = times * count
+        raise BlockedError(
+            f"{state.skill} has no problem that fits the hero's {self._hero.context_length} tokens",
+            why=f"all {seen} drawn around level {state.training} are longer",
+            fix="raise `model.context_length` in the hero's YAML, or let it train a lighter mix",
+            code="CONTEXT_TOO_SHORT",
+        )
 
     def forged(
         self, state: CurriculumState, drawn_items: Sequence[Draw]
     ) -> tuple[list[Draw], list[Encoded], list[str]]:
-        """Drawn problems, encoded, with their names; fewer where some exceed the hero's context.
+        """Drawn problems, encoded, with their names; fewer or none where some exceed the hero's context.
 
         Raises:
-            RealmError: every one of them does, or the skill could make none of them (``GENERATOR_FAILED``).
+            RealmError: the skill could make none of them (``GENERATOR_FAILED``).
         """
         skill, mix = self.skills.get(state.skill) or (get_skill(state.skill), state.mix)
         context = self._hero.context_length
@@ -110,13 +142,6 @@ class Forge:
                 draws.append(drawn)
                 encoded.append(example)
                 names.append(f"{problem.skill}:{problem.level}:{problem.operation}:{problem.digest[:12]}")
-        if not draws:
-            raise RealmError(
-                f"{state.skill} has no problem that fits the hero's {context} tokens",
-                why=f"all {len(drawn_items)} drawn around level {state.training} are longer",
-                fix="raise `model.context_length` in the hero's YAML, or let it train a lighter mix",
-                code="CONTEXT_TOO_SHORT",
-            )
         return draws, encoded, names
 
     def _made(self, skill: Skill, mix: str, drawn_items: Sequence[Draw]) -> list[tuple[Draw, Problem]]:
@@ -169,8 +194,10 @@ class Forge:
         """A whole step of a drill's problems."""
         training = self._hero.config.training
         count = training.batch_size * training.accumulation
-        drawn = drill_draws(order, get_skill(order.skill), seed=self._seed, step=step, count=count)
-        draws, encoded, names = self.forged(state, drawn)
+        skill = get_skill(order.skill)
+        draws, encoded, names = self._fitting(
+            state, lambda most: drill_draws(order, skill, seed=self._seed, step=step, count=most), count
+        )
         title = f"{order.name} · {state.skill.upper()} level {draws[0].level}"
         return Round(self.passes(encoded), encoded[0], title, tuple(names), draws)
 

@@ -1,4 +1,4 @@
-"""What happens when a skill cannot make its training problems: it is said by name, and never ends the engine."""
+"""What happens when a skill makes no training problem, or none short enough: it is said by name, and never ends the engine."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from saves import incidents
 if TYPE_CHECKING:
     from engine.trainer.game import Game
 
-GENERATOR_FAILED = "GENERATOR_FAILED"
+UNMADE = ("GENERATOR_FAILED", "CONTEXT_TOO_SHORT")
+"""Codes of errors that leave a step without a problem."""
+MEND = "mend the skill's module, or leave it out (`realm curriculum set --disable`); then resume"
 
 
-def report_unmade(game: Game, skill: str, failures: Sequence[str], *, blocks: bool = False) -> None:
+def report_unmade(game: Game, skill: str, failures: Sequence[str], *, blocks: bool = False, fix: str = MEND) -> None:
     """Say that problems of a skill could not be made; the step was trained without them, or not at all.
 
     Args:
@@ -22,6 +24,7 @@ def report_unmade(game: Game, skill: str, failures: Sequence[str], *, blocks: bo
         skill: whose generator failed.
         failures: why, one for each problem.
         blocks: none could be made, and training waits.
+        fix: the way out.
     """
     incidents.raise_incident(
         game.conn,
@@ -29,7 +32,7 @@ def report_unmade(game: Game, skill: str, failures: Sequence[str], *, blocks: bo
         category="data",
         severity="high" if blocks else "medium",
         title=f"{skill} could not make {'any' if blocks else len(failures)} of a step's problems",
-        fix="mend the skill's module, or leave it out (`realm curriculum set --disable`); then resume",
+        fix=fix,
         detail={"skill": skill, "failures": sorted(set(failures))[:5]},
         blocks=blocks,
         run_id=game.run_id,
@@ -38,6 +41,7 @@ def report_unmade(game: Game, skill: str, failures: Sequence[str], *, blocks: bo
 
 
 def nothing_made(game: Game, skill: str, error: RealmError) -> None:
-    """Block training, because a skill made no problem at all; `resume` tries again."""
-    report_unmade(game, skill, [error.text()], blocks=True)
+    """Block training, because a skill made no problem for its hero at all; `resume` tries again."""
+    fix = MEND if error.code == "GENERATOR_FAILED" else f"{error.fix}; then resume"
+    report_unmade(game, skill, [error.text()], blocks=True, fix=fix)
     game.blocked = error

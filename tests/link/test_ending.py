@@ -47,6 +47,14 @@ def test_an_end_that_was_not_announced_is_read_from_the_log(log: str, crash: Cra
     assert classify(1, log).crash is crash
 
 
+def test_an_end_of_no_known_kind_is_told_in_its_own_last_words() -> None:
+    traceback = "Traceback (most recent call last):\n  File ...\nKeyError: 'the well is dry'\n"
+    assert classify(1, traceback).reason == "it failed: KeyError: 'the well is dry' (exit code 1)"
+    assert classify(1, "x" * 1000).reason.count("x") <= 200
+    assert "not known" in classify(1, " \n").reason
+    assert "dry" not in classify(-signal.SIGSEGV, traceback).reason
+
+
 @pytest.mark.parametrize(
     ("number", "crash"),
     [(signal.SIGKILL, Crash.KILLED), (signal.SIGTERM, Crash.KILLED), (signal.SIGSEGV, Crash.UNKNOWN)],

@@ -13,7 +13,6 @@ import torch
 import engine.generate
 import engine.step
 import engine.trainer.examiner
-from configs.errors import RealmError
 from configs.loader import load_game
 from engine.batch import Batch, make_batches
 from engine.chat.template import encode_messages, encode_text, with_system
@@ -22,6 +21,7 @@ from engine.quests.board import import_quest
 from engine.quests.fileformat import check_file, read_examples
 from engine.quests.reader import ExampleReader, reader_for
 from engine.step import StepLoop
+from saves import incidents
 from saves.database import open_save
 from tests.pretrained.standin import hero_on
 from tests.pretrained.test_traps import PLACEMENT
@@ -142,16 +142,48 @@ def test_forged_problems_and_exam_answers_stay_within_the_context(
         assert all(len(e.ids) <= 160 for e in encoded)
         counts.append(len(draws))
     assert min(counts) < 16
+    alone = [game.forge.draw(state, step, 1)[0] for step in range(1, 200)]
+    first = [game.forge.draw(state, step, 16)[0] for step in range(1, 200)]
+    assert all(len(drawn) == 1 for drawn in alone), "a step of one problem follows its stream to one that fits"
+    assert [drawn[0] for drawn in alone] == [drawn[0] for drawn in first]
     game.stop_at_step = 21
     game.run()
     game.recorder.close(game.recorder.state)
     assert limits and all(asked + most <= 160 and said <= most for asked, most, said in limits)
 
 
-def test_a_context_that_no_problem_fits_is_said(make_world: MakeWorld, folder: Path) -> None:
+def test_a_context_that_no_problem_fits_is_said_and_blocks(make_world: MakeWorld, folder: Path) -> None:
     game = make_world("main", hero_on(folder, model={"context_length": 64})).wake()
     game._boundary()
-    with pytest.raises(RealmError, match="no problem that fits the hero's 64 tokens"):
+    game._step()
+    assert game.values.step == 0
+    assert game.blocked is not None and "no problem that fits the hero's 64 tokens" in game.blocked.text()
+    (incident,) = incidents.open_incidents(game.conn)
+    assert incident.blocks and "context_length" in incident.fix
+    game.recorder.close(game.recorder.state)
+    game.conn.close()
+
+
+def test_a_quest_is_trained_without_replay_where_none_fits_the_context(
+    make_world: MakeWorld, folder: Path, tmp_path: Path
+) -> None:
+    hero = hero_on(folder, model={"context_length": 64}, accumulation=8)
+    world = make_world("main", hero)
+    conn = open_save(world.folder, write=True)
+    path = tmp_path / "short.jsonl"
+    rows = [{"text": f"The well has {n} steps."} for n in range(60)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    import_quest(conn, world.folder, path, load_game(world.rules).quests, epochs=1)
+    conn.close()
+    game = world.wake()
+    game._boundary()
+    steps = 0
+    while game.board.quest is not None:
         game._step()
+        steps += 1
+        assert game.blocked is None and game.values.step == steps
+    assert steps >= 7
+    game._step()
+    assert game.blocked is not None, "without the quest there is nothing to train"
     game.recorder.close(game.recorder.state)
     game.conn.close()
