@@ -16,10 +16,7 @@ import contextlib
 import getpass
 import json
 import os
-import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -33,21 +30,7 @@ from benchmarks.machine import ROOT, child_environment
 from benchmarks.options import parser
 from configs.paths import SaveFolder
 
-SSHD = shutil.which("sshd") or next((p for p in ("/usr/sbin/sshd",) if Path(p).is_file()), None)
 WORDS = "Compute: and(①, ⓪) "
-_ROAD = """
-Port {port}
-ListenAddress 127.0.0.1
-HostKey {folder}/host_key
-AuthorizedKeysFile {folder}/authorized_keys
-PidFile none
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-PermitRootLogin prohibit-password
-Subsystem sftp internal-sftp
-"""
 
 
 def build(folder: SaveFolder, forms: int) -> list[str]:
@@ -139,46 +122,18 @@ def build(folder: SaveFolder, forms: int) -> list[str]:
 @contextlib.contextmanager
 def road(folder: Path) -> Iterator[int | None]:
     """The port of an OpenSSH server that lets this user in, its key confirmed; None where there is no such program."""
+    from benchmarks.sshd import SSHD, make_sshd
+    from realm_tui.runtime.inn import pins
+
     if SSHD is None:
         yield None
         return
-    import asyncssh
-
-    from realm_tui.runtime.inn import pins
-
-    folder.mkdir(mode=0o700)
-    for name in ("host_key", "id_player"):
-        key = asyncssh.generate_private_key("ssh-ed25519")
-        (folder / name).write_bytes(key.export_private_key("openssh"))
-        (folder / name).chmod(0o600)
-        (folder / f"{name}.pub").write_bytes(key.export_public_key("openssh"))
-    shutil.copy(folder / "id_player.pub", folder / "authorized_keys")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (folder / "config").write_text(_ROAD.format(port=port, folder=folder))
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [SSHD, "-D", "-e", "-f", str(folder / "config")], stdin=subprocess.DEVNULL, stderr=log
-        )
+    server = make_sshd(folder)
     try:
-        _listens(port, process)
-        pins.confirm("road", pins.parse(" ".join((folder / "host_key.pub").read_text().split()[:2])))
-        yield port
+        pins.confirm("road", pins.parse(server.public_host_key))
+        yield server.port
     finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _listens(port: int, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 10
-    while time.monotonic() < end and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.02)
-    raise SystemExit("sshd did not start")
+        server.stop()
 
 
 def places(home: Path, folder: Path, port: int | None) -> list[str]:

@@ -8,8 +8,7 @@ from pydantic import Field, model_validator
 
 from configs.base import Model
 from configs.errors import RealmError, UsageError
-from configs.paths import config_dir
-from configs.reading import merged, nearest, parse, read_yaml, shipped
+from configs.reading import nearest, parse, with_own
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Strategy = Literal["equal", "focus", "weighted", "catch_up", "bandit"]
@@ -95,12 +94,7 @@ class PrimitiveRules(Model):
 
 def load_book() -> CurriculumBook:
     """Strategies and presets in force: the shipped ones with the player's laid over them."""
-    data, files = read_yaml(shipped() / "curriculum.yaml"), [shipped() / "curriculum.yaml"]
-    mine = config_dir() / "curriculum.yaml"
-    if mine.is_file():
-        data = merged(data, read_yaml(mine))
-        return parse(CurriculumBook, data, "the curriculum", [*files, mine])
-    return parse(CurriculumBook, data, "the curriculum", files)
+    return with_own(CurriculumBook, "curriculum.yaml", "the curriculum")
 
 
 def load_preset(name: str) -> Preset:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
 from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
 from configs.base import Model
-from configs.paths import config_dir
-from configs.reading import merged, parse, read_yaml, shipped
+from configs.reading import with_own
 
 School = Literal["inference", "forge", "vault", "analytics", "archaeology"]
 Needs = Literal["inn", "cpu", "disk", "any"]
@@ -118,28 +115,10 @@ class JobRules(Model):
         return self.kinds.get(name)  # type: ignore[call-overload,no-any-return]  # any text may be asked for
 
 
-def player_jobs_file() -> Path:
-    """The player's own rules of jobs, laid over the shipped ones."""
-    return config_dir() / "jobs.yaml"
-
-
 def load_jobs() -> JobRules:
     """The rules in force: the shipped ones with `config/jobs.yaml` laid over them; a changed file is read anew.
 
     Raises:
         RealmError: the player's file names a wrong field; it says which, and where.
     """
-    mine = player_jobs_file()
-    try:
-        stamp: int | None = mine.stat().st_mtime_ns
-    except OSError:
-        stamp = None
-    return _loaded(mine, stamp)
-
-
-@cache
-def _loaded(mine: Path, stamp: int | None) -> JobRules:
-    data = read_yaml(shipped() / "jobs.yaml")
-    if stamp is None:
-        return parse(JobRules, data, "the rules of jobs")
-    return parse(JobRules, merged(data, read_yaml(mine)), "the rules of jobs", [mine])
+    return with_own(JobRules, "jobs.yaml", "the rules of jobs")

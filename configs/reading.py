@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from configs.errors import RealmError
+from configs.paths import config_dir
 
 M = TypeVar("M", bound=BaseModel)
 Loc = tuple[str | int, ...]
@@ -85,6 +87,29 @@ def parse(model: type[M], data: Mapping[str, Any], source: str, files: Sequence[
         raise RealmError(
             f"{source} is not valid", why="; ".join(reasons), fix="mend the named fields", code="CONFIG_INVALID"
         ) from error
+
+
+def with_own(model: type[M], name: str, source: str) -> M:
+    """The shipped file ``name`` with the player's file of that name laid over it, as ``model``; a changed file is read anew.
+
+    Raises:
+        RealmError: the player's file names a wrong field; it says which, and where.
+    """
+    mine = config_dir() / name
+    try:
+        stamp: int | None = mine.stat().st_mtime_ns
+    except OSError:
+        stamp = None
+    found: M = _with_own(model, name, source, mine, stamp)
+    return found
+
+
+@cache
+def _with_own(model: type[M], name: str, source: str, mine: Path, stamp: int | None) -> M:
+    file = shipped() / name
+    if stamp is None:
+        return parse(model, read_yaml(file), source, [file])
+    return parse(model, merged(read_yaml(file), read_yaml(mine)), source, [file, mine])
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from pydantic import Field, model_validator
 
 from configs.base import Model
 from configs.jobs import KINDS
-from configs.paths import config_dir
-from configs.reading import merged, parse, read_yaml, shipped
+from configs.reading import with_own
 
 
 class TaskRule(Model):
@@ -39,28 +36,10 @@ class TaskRules(Model):
     tasks: dict[str, TaskRule]
 
 
-def player_tasks_file() -> Path:
-    """The player's own tasks, laid over the shipped ones."""
-    return config_dir() / "tasks.yaml"
-
-
 def load_tasks() -> TaskRules:
     """The tasks in force; a changed file is read anew.
 
     Raises:
         RealmError: the player's file names a wrong field; it says which, and where.
     """
-    mine = player_tasks_file()
-    try:
-        stamp: int | None = mine.stat().st_mtime_ns
-    except OSError:
-        stamp = None
-    return _loaded(mine, stamp)
-
-
-@cache
-def _loaded(mine: Path, stamp: int | None) -> TaskRules:
-    file = shipped() / "tasks.yaml"
-    if stamp is None:
-        return parse(TaskRules, read_yaml(file), "the tasks", [file])
-    return parse(TaskRules, merged(read_yaml(file), read_yaml(mine)), "the tasks", [file, mine])
+    return with_own(TaskRules, "tasks.yaml", "the tasks")
