@@ -21,7 +21,7 @@ from configs.schema import HeroConfig
 from engine.curriculum.examination import Examination, Further, Gate, Paper
 from engine.curriculum.gate import ExamPlan
 from engine.curriculum.state import Tally
-from engine.trainer.examiner import LIVE, Answered, Examiner, exam_facts
+from engine.trainer.examiner import LIVE, Answered, Asked, Examiner, exam_facts
 from engine.trainer.pairing import form
 from engine.trainer.plan_asked import PlanAsked
 from saves import answers, exams, journal, ledger
@@ -61,6 +61,10 @@ class _Found:
 
     requests: tuple[ExamRequest, ...]
     papers: tuple[Answers, ...]
+    examiner: Examiner
+    """Who put the questions and marks the answers."""
+    asked: tuple[Sequence[Asked], ...]
+    """The questions of each request as this program puts them: the very ones that were answered."""
 
 
 class Outside:
@@ -92,8 +96,7 @@ class Outside:
     def sit(self, skill: str) -> None:
         """Let the gate examine the hero of this step in a skill."""
         game = self._game
-        skills = {name: made for name, (made, _) in game.forge.skills.items()}
-        known = Gate(skills, game.rules.exams).begin(game.values.curricula[skill], step=game.values.step)
+        known = self._gate().begin(game.values.curricula[skill], step=game.values.step)
         name = f"gate:{skill}:{game.values.step}"
         game.values.outside[name] = known
         self._save(name)
@@ -197,13 +200,14 @@ class Outside:
             known = self._known(name)
             if known is None or self._is_repeated(name, known.round):
                 continue
-            home = self._why_home(name, known)
-            if home is None:
+            came = self._came(name, known)
+            if came is None:
                 continue
+            home, found = came
             args = {"sitting": name, "round": known.round, "home": home}
             entry = journal.add(game.conn, game.run_id, game.values.step, ANSWERS, args, changes_training=True)
             game.values.applied_seq = entry.seq
-            self.again(args)
+            self._enter(name, known, found, home)
 
     def again(self, args: Mapping[str, Any]) -> None:
         """Take a round in after the step just done, as the journal says."""
@@ -211,18 +215,19 @@ class Outside:
         known = self._known(name)
         if known is None or known.round != args["round"]:
             return
-        found = None if args["home"] else self._answered(name, known)
-        if found is not None and not self._fits(found, known.plans):
-            found = None
+        found = None if args["home"] else self._found(known, self._answered(name, known))
+        self._enter(name, known, found, str(args["home"]))
+
+    def _enter(self, name: str, known: Examination | PlanAsked, found: _Found | None, home: str) -> None:
+        """Take in what was answered, or examine the hero here and say why."""
         if isinstance(known, Examination):
-            self._examined(name, known, found, str(args["home"]))
+            self._examined(name, known, found, home)
         else:
-            self._planned(name, known, found, str(args["home"]))
+            self._planned(name, known, found, home)
 
     def _examined(self, name: str, known: Examination, found: _Found | None, home: str) -> None:
         game, step, skill = self._game, self._game.values.step, known.skill
-        skills = {name: made for name, (made, _) in game.forge.skills.items()}
-        gate = Gate(skills, game.rules.exams, game.rules.forgetting)
+        gate = self._gate()
         while True:
             papers = self._papers(name, known, found, home)
             result = gate.go_on(known, papers, game.values.curricula[skill], game.course.others(skill), step=step)
@@ -257,8 +262,8 @@ class Outside:
         if found is None:
             with self._at_home(name, known.round, home) as examiner:
                 return examiner.papers(known.plans, self._game.values.step)
-        examiner, answered = self._marked(known.plans, found)
-        papers = [examiner.paper(plan, one) for plan, one in zip(known.plans, answered, strict=True)]
+        answered = self._marked(known.plans, found)
+        papers = [found.examiner.paper(plan, one) for plan, one in zip(known.plans, answered, strict=True)]
         answers.entered(self._game.conn, found.requests, self._game.values.step, [p.exam_id for p in papers])
         return papers
 
@@ -271,8 +276,7 @@ class Outside:
             with self._at_home(name, known.round, home) as examiner:
                 answered = examiner.ask(known.plans, game.values.step)
                 return [self._written(examiner, one) for one in answered]
-        examiner, answered = self._marked(known.plans, found)
-        taken = [self._written(examiner, one) for one in answered]
+        taken = [self._written(found.examiner, one) for one in self._marked(known.plans, found)]
         answers.entered(game.conn, found.requests, game.values.step, [exam.id for exam, _ in taken])
         return taken
 
@@ -289,13 +293,16 @@ class Outside:
         waited = answers.of_round(game.conn, game.run_id, name, number)
         answers.came_home(game.conn, waited, game.values.step, why or "its answers are gone")
 
-    def _marked(self, plans: Sequence[ExamPlan], found: _Found) -> tuple[Examiner, list[Answered]]:
-        examiner = self._examiner(found.papers[0].digest)
-        asked = [examiner.questions(plan) for plan in plans]
+    def _marked(self, plans: Sequence[ExamPlan], found: _Found) -> list[Answered]:
         lead = self._game.hero.template.format.assistant.lead
         texts = [text.removeprefix(lead) for answer in found.papers for text in answer.texts]
         seconds = sum(answer.seconds for answer in found.papers)
-        return examiner, examiner.marked(plans, asked, texts, self._game.values.step, seconds)
+        return found.examiner.marked(plans, found.asked, texts, self._game.values.step, seconds)
+
+    def _gate(self) -> Gate:
+        game = self._game
+        skills = {name: made for name, (made, _) in game.forge.skills.items()}
+        return Gate(skills, game.rules.exams, game.rules.forgetting)
 
     def _examiner(self, digest: str) -> Examiner:
         """Who makes the questions and marks the answers of a form; its rows name the form's digest."""
@@ -307,28 +314,42 @@ class Outside:
         values = self._game.values
         return values.outside.get(name) or values.outside_plan.get(name)
 
-    def _answered(self, name: str, known: Examination | PlanAsked) -> _Found | None:
-        """The answers of a round; None while some are missing."""
+    def _answered(
+        self, name: str, known: Examination | PlanAsked
+    ) -> tuple[tuple[ExamRequest, ...], tuple[Answers, ...]] | None:
+        """The requests of a round and what was said to each; None while an answer is missing."""
         game = self._game
         asked = answers.of_round(game.conn, game.run_id, name, known.round)
         said = [a for r in asked if (a := answers.answers_to(game.conn, r.id)) is not None]
-        return _Found(tuple(asked), tuple(said)) if len(asked) == len(said) == len(known.plans) else None
+        return (tuple(asked), tuple(said)) if len(asked) == len(said) == len(known.plans) else None
 
-    def _fits(self, found: _Found, plans: Sequence[ExamPlan]) -> bool:
-        """Whether answers were given to the very questions that this program asks; another version may ask others."""
-        examiner = self._examiner(found.papers[0].digest)
-        return all(
-            [item["ids"] for item in request.items] == [list(q.ids) for q in examiner.questions(plan) if not q.error]
-            for request, plan in zip(found.requests, plans, strict=True)
-        )
+    def _found(
+        self, known: Examination | PlanAsked, answered: tuple[tuple[ExamRequest, ...], tuple[Answers, ...]] | None
+    ) -> _Found | None:
+        """What can be marked; None where nothing was answered, or to other questions than this program asks: another version may."""
+        if answered is None:
+            return None
+        requests, papers = answered
+        examiner = self._examiner(papers[0].digest)
+        put = tuple(examiner.questions(plan) for plan in known.plans)
+        for request, questions in zip(requests, put, strict=True):
+            if [item["ids"] for item in request.items] != [list(q.ids) for q in questions if not q.error]:
+                return None
+        return _Found(requests, papers, examiner, put)
+
+    def _came(self, name: str, known: Examination | PlanAsked) -> tuple[str, _Found | None] | None:
+        """The answers of a round, or why the hero is examined here instead; None: wait on."""
+        answered = self._answered(name, known)
+        if answered is not None:
+            found = self._found(known, answered)
+            return ("" if found is not None else "its questions are put otherwise by now"), found
+        home = self._why_home(name, known)
+        return None if home is None else (home, None)
 
     def _why_home(self, name: str, known: Examination | PlanAsked) -> str | None:
-        """None: wait on; empty: the answers are there; else why the hero is examined here."""
+        """Why the hero is examined here, though nothing was answered; None: wait on."""
         game = self._game
         asked = answers.of_round(game.conn, game.run_id, name, known.round)
-        found = self._answered(name, known)
-        if found is not None:
-            return "" if self._fits(found, known.plans) else "its questions are put otherwise by now"
         if not asked:
             if game.saving.under_way:
                 return None

@@ -83,19 +83,21 @@ async def look_at(box: Box, rules: GarrisonRules) -> Look:
         box: the place.
         rules: how long reaching it may take.
     """
-    from realm_tui.runtime.inn import supervisor, sync
+    from realm_tui.runtime.inn import hosts, supervisor, sync
 
     facts: dict[str, Any] = {}
     trouble: RealmError | None = None
     try:
         async with asyncio.timeout(rules.link_s):
-            began = clock.now()
-            probe = await supervisor.ask(box, "probe", {})
-            facts |= {name: probe.get(name) for name in ("disk", "disk_free", "memory", "memory_free")}
-            cards = probe.get("cards")
-            facts["cards"] = None if cards is None else tuple(cards)
-            if not box.is_local and isinstance(probe.get("time"), int | float):
-                facts["skew_s"] = float(probe["time"]) - (began + clock.now()) / 2
+            there = await hosts.look(box)
+            facts |= {
+                "disk": there.disk_bytes,
+                "disk_free": there.disk_free_bytes,
+                "memory": there.memory_bytes,
+                "memory_free": there.memory_free_bytes,
+                "cards": there.cards,
+                "skew_s": None if box.is_local else there.skew_s,
+            }
             kept = await sync.forms(box)
             facts["forms"], facts["form_bytes"] = len(kept), sum(form.bytes for form in kept)
             facts["servers"] = {

@@ -13,6 +13,7 @@ from engine.link.protocol import Command, Verb
 from engine.trainer import game as game_module
 from engine.trainer import outside as outside_module
 from engine.trainer import summon
+from engine.trainer.examiner import Examiner
 from engine.trainer.game import Game
 from realm_tui.runtime.exam_view import waits_text
 from saves import answers, exams, journal, ledger
@@ -184,3 +185,16 @@ def test_without_a_place_it_is_refused_with_the_way_out(
         train(make_world(**{**QUIET, "inn": {"inference": {"where": where}}}), 3, (2, order)), order
     )
     assert isinstance(refused, BlockedError) and refused.code == "NO_PLACE_ELSEWHERE" and "where" in refused.fix
+
+
+def test_answers_are_held_against_their_questions_once(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    put: list[int] = []
+    made = Examiner.questions
+
+    def counted(self: Examiner, plan: Any) -> Any:
+        put.append(plan.items)
+        return made(self, plan)
+
+    monkeypatch.setattr(Examiner, "questions", counted)
+    game = train(make_world(**QUIET), 9, (4, asked()), visits=(6,))
+    assert [e.step for e in taken(game)] == [6] and put == [12, 12]  # when they are asked, and when they are marked
