@@ -85,7 +85,7 @@ def changed(settings: Settings, change: Mapping[str, Any], skills: Mapping[str, 
     if change.get("preset") is not None:
         settings = of_preset(str(change["preset"]), names)
     strategy: Any = change.get("strategy")
-    focus = change.get("focus")
+    focus = None if change.get("focus") is None else str(change["focus"])
     said = change.get("skills") or {}
     if not isinstance(said, Mapping) or not all(isinstance(one, Mapping) for one in said.values()):
         raise UsageError("skills are settings by skill", fix='for instance {"bin": {"weight": 2}}', code="BAD_ARGUMENT")

@@ -18,7 +18,9 @@ A command id is a UUID chosen by the client; sending it twice applies it once an
 from __future__ import annotations
 
 import json
+import math
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -63,7 +65,9 @@ class Command:
 
 def encode(message: dict[str, Any]) -> bytes:
     """One JSON line; `RealmError` when it would exceed the limit of a line."""
-    line = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    text = json.dumps(message, separators=(",", ":"), ensure_ascii=False)
+    # Half a pair of surrogates has no UTF-8; written with a backslash it is the same character in JSON.
+    line = text.encode("utf-8", "backslashreplace") + b"\n"
     if len(line) > MAX_LINE_BYTES:
         raise RealmError("a message is too long for the command socket", fix="send less text", code="MESSAGE_TOO_LONG")
     return line
@@ -91,7 +95,37 @@ def command_from(message: dict[str, Any]) -> Command:
     args, ident = message.get("args", {}), message.get("id")
     if not isinstance(args, dict) or not isinstance(ident, str) or not 8 <= len(ident) <= 64:
         raise RealmError("a command needs `id` (a UUID) and `args` (an object)", code="BAD_MESSAGE")
+    odd = next((value for value in _values([ident, args]) if not _keepable(value)), None)
+    if odd is not None:
+        raise UsageError(
+            f"{str(odd)[:40]!r} cannot be an argument of {verb}",
+            why="it is no number of 64 bits, or no text in UTF-8",
+            fix="give finite numbers and plain text",
+            code="BAD_ARGUMENT",
+        )
     return Command(verb, args, ident)
+
+
+def _values(of: Any) -> Iterator[Any]:
+    """Every single value in a JSON value, keys among them."""
+    waiting = [of]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [*value, *value.values()]
+        elif isinstance(value, list):
+            waiting += value
+        else:
+            yield value
+
+
+def _keepable(value: Any) -> bool:
+    """Whether an engine can compute with a single value and write it into its save."""
+    if isinstance(value, str):
+        return not any("\ud800" <= letter <= "\udfff" for letter in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def error_message(error: RealmError) -> dict[str, Any]:

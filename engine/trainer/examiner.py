@@ -327,7 +327,7 @@ def _unasked(index: int) -> ExamItem:
 
 
 def exam_facts(exam: Exam) -> dict[str, Any]:
-    """What the ledger says of the exam that a form sat."""
+    """What the ledger says of the exam that a form sat, some of whose questions were answered."""
     return {
         "id": exam.id,
         "skill": exam.skill,

@@ -323,7 +323,7 @@ class Game:
             "skill_levels": {k: s.mastered for k, s in self.values.curricula.items()},
             "levels_held": {k: s.held for k, s in self.values.curricula.items()},
             "effort": self.effort,
-            "exam": exam_facts(exam) if exam is not None and examined else None,
+            "exam": exam_facts(exam) if exam is not None and exam.items and examined else None,
         }
 
     # ---------------------------------------------------------------- what others see

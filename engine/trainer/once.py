@@ -60,7 +60,7 @@ def _ask(folder: SaveFolder, args: dict[str, Any]) -> dict[str, Any]:
     from engine.placement import Placement
     from engine.precision import exact_matmul
     from engine.quests.reader import dated
-    from engine.trainer.orders import answer
+    from engine.trainer.answering import answer
 
     placement = Placement.from_dict(run.environment["placement"])
     placement.apply()

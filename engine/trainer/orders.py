@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from configs.errors import BlockedError, RealmError, UsageError
-from engine.chat.template import answer_text, decode, encode_prompt, with_system
-from engine.generate import sample
 from engine.hero.loading import load_folder
-from engine.hero.model import Hero
+from engine.link.ending import ExitCode, exit_code_of
 from engine.link.protocol import Command, Verb
+from engine.trainer.answering import answer
 from engine.trainer.bout import bout
 from engine.trainer.exam_elsewhere import told, wanted_elsewhere
 from engine.trainer.exam_orders import check_names, examine
@@ -27,7 +25,8 @@ if TYPE_CHECKING:
     from engine.trainer.game import Game
 
 NEEDS_WEIGHTS = frozenset({Verb.ASK, Verb.EXAM, Verb.SPAR, Verb.CHECKPOINT, Verb.PROMOTE, Verb.SET})
-MAX_ANSWER_TOKENS = 256
+CHANGES_NOTHING = frozenset({Verb.ASK, Verb.EXAM, Verb.SPAR, Verb.COURSE, Verb.PROMOTE, Verb.FORGET, Verb.RESOLVE})
+"""Verbs after whose failure training goes on as if they had not been given."""
 RECIPE = "recipe-"
 """First letters of the ids of commands that a recipe gives."""
 
@@ -103,15 +102,25 @@ class Orders:
                 raise BlockedError("the hero is parked", fix="resume it first (`realm resume`)", code="PARKED")
             result = self._verbs[command.verb](command)
         except RealmError as error:
-            if command.id.startswith(RECIPE):
-                self._refused(command, error)
-            else:
-                game.channel.failed(command.id, step, error)
+            self._not_done(command, step, error)
+            return
+        except Exception as error:
+            if command.verb not in CHANGES_NOTHING or not fails_alone(error):
+                raise
+            traceback.print_exc()
+            self._not_done(command, step, failed(command, error))
             return
         if command.verb is Verb.COURSE:  # changes nothing and may be long: not for the journal
             game.channel.done(command.id, step, result)
         elif result is not None:
             self._answer(command, step, result)
+
+    def _not_done(self, command: Command, step: int, error: RealmError) -> None:
+        """Say why a command was not carried out."""
+        if command.id.startswith(RECIPE):
+            self._refused(command, error)
+        else:
+            self._game.channel.failed(command.id, step, error)
 
     def _refused(self, command: Command, error: RealmError) -> None:
         """Nobody waits for the answer to a recipe's order, so its refusal is written down."""
@@ -240,6 +249,12 @@ class Orders:
         game = self._game
         game.channel.progress(command.id, "no form was examined yet: the hero sits an exam now")
         examine(game, {})
+        if game.last_exam is not None and not game.last_exam.items:
+            raise BlockedError(
+                "the hero was not examined: none of the exam's questions could be asked",
+                fix="see the newest incident (`realm incident list`), or name a form: `realm promote NAME`",
+                code="NOTHING_EXAMINED",
+            )
         if game.saving.saved_at(game.values.step):
             raise BlockedError(
                 "the newest form was saved before it was examined",
@@ -321,32 +336,17 @@ class Orders:
         return {"name": gone.name, "bytes": gone.bytes}
 
 
-def answer(hero: Hero, prompt: str, system: str, args: dict[str, Any]) -> dict[str, Any]:
-    """One answer with a random stream of its own; the training streams do not move.
+def fails_alone(error: Exception) -> bool:
+    """Whether an unforeseen error ends only the command that met it, and not the engine: a lost card or a full disk ends both."""
+    return exit_code_of(error) in (1, ExitCode.OOM)
 
-    Args:
-        hero: in evaluation mode with the weights that answer.
-        prompt: the player's words.
-        system: the hero's system turn, or nothing.
-        args: ``temperature`` (0 is greedy), ``seed``, ``max_tokens``.
-    """
-    if not prompt.strip():
-        raise UsageError("there is no question", fix='give one: realm ask "…"', code="BAD_ARGUMENT")
-    ids = encode_prompt(hero, with_system([{"role": "user", "content": prompt}], system))
-    room = hero.context_length - len(ids)
-    if room < 1:
-        raise UsageError(
-            f"the question is {len(ids)} tokens long, the hero reads {hero.context_length}",
-            fix="ask a shorter one",
-            code="TOO_LONG",
-        )
-    most = int(args.get("max_tokens") or MAX_ANSWER_TOKENS)
-    with torch.no_grad():
-        said = sample(
-            hero,
-            ids,
-            temperature=float(args.get("temperature") or 0.0),
-            seed=int(args.get("seed") or 0),
-            max_new_tokens=max(1, min(most, room)),
-        )
-    return {"answer": answer_text(hero, said), "tokens": len(said), "raw": decode(hero, said)}
+
+def failed(command: Command, error: Exception) -> RealmError:
+    """The answer to a command that met an unforeseen error."""
+    full = exit_code_of(error) == ExitCode.OOM
+    return RealmError(
+        f"`{command.verb}` ran out of memory" if full else f"`{command.verb}` failed",
+        why=" ".join(f"{type(error).__name__}: {error}".split())[:300],
+        fix="ask for less, or free some memory; training goes on" if full else "see `realm log`; training goes on",
+        code="ORDER_FAILED",
+    )

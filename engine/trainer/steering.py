@@ -5,7 +5,6 @@ A change takes effect with the next step. It is kept in the counters and journal
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -80,8 +79,8 @@ def _number(name: str, value: Any, low: float, high: float, *, least: bool = Fal
     """A number above ``low`` (``least``: or equal to it) and at most ``high``; None for null."""
     if value is None:
         return None
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not good or value > high or value < low or (value == low and not least):
+    good = isinstance(value, int | float) and not isinstance(value, bool)
+    if not good or not low <= value <= high or (value == low and not least):
         raise UsageError(
             f"{value!r} is no {name}",
             fix=f"give a number {'from' if least else 'above'} {low:g} {'to' if least else 'and at most'} {high:g}",
