@@ -158,12 +158,25 @@ def test_rules_named_in_the_papers_exist() -> None:
 # ---------------------------------------------------------------- codes
 
 
-def _calls() -> Iterator[tuple[str, ast.Call]]:
-    for package in PACKAGES:
-        for file in sorted((ROOT / package).rglob("*.py")):
-            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Call):
-                    yield file.name, node
+BLOCKERS = ("Blocker", "Hindrance")
+INCIDENTS = ("raise_incident", "_write")
+
+
+def _name(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+@cache
+def _calls() -> tuple[ast.Call, ...]:
+    """Every call of the source that can name an error code, a blocker or an incident."""
+    return tuple(
+        node
+        for package in PACKAGES
+        for file in sorted((ROOT / package).rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and (_name(node) in (*BLOCKERS, *INCIDENTS) or any(k.arg == "code" for k in node.keywords))
+    )
 
 
 def _strings(node: ast.AST) -> Iterator[str]:
@@ -175,7 +188,7 @@ def _strings(node: ast.AST) -> Iterator[str]:
 @cache
 def raised_codes() -> set[str]:
     """Every code an error may carry, read off the source: constants, and names that are turned into capitals."""
-    codes = {text for _, call in _calls() for k in call.keywords if k.arg == "code" for text in _strings(k.value)}
+    codes = {text for call in _calls() for k in call.keywords if k.arg == "code" for text in _strings(k.value)}
     return {c for c in codes if CODE.fullmatch(c)} | {"VERSION_MISMATCH", "LEVEL_MISMATCH"}
 
 
@@ -191,16 +204,15 @@ def test_skills_disagreeing_with_their_yaml_still_have_these_codes() -> None:
 
 
 def test_every_blocker_is_explained() -> None:
-    makers = ("Blocker", "Hindrance")
-    named = [call.args[0] for _, call in _calls() if isinstance(call.func, ast.Name) and call.func.id in makers]
+    named = [call.args[0] for call in _calls() if isinstance(call.func, ast.Name) and call.func.id in BLOCKERS]
     codes = {code for argument in named for code in _strings(argument)}
     assert codes and codes == first_cells(HELP, "## Blockers")
 
 
 def test_every_incident_is_explained() -> None:
     rules = {f"{crash}_crash" for crash in Crash if crash is not Crash.STOPPED}
-    for _, call in _calls():
-        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    for call in _calls():
+        name = _name(call)
         if name == "raise_incident" and len(call.args) > 1:
             rules |= set(_strings(call.args[1]))
         for keyword in call.keywords:
