@@ -41,10 +41,11 @@ class Identity:
     bloodline: str | None
     """Generation of the model family, e.g. ``third``."""
 
-    def line(self, voice: Voice = "tavern") -> str:
-        """E.g. ``Qwen'dal Sprite · 0.5M``, or plainly ``qwen3 · 0.5M parameters · base``."""
+    def line(self, voice: Voice = "tavern", *, brief: bool = False) -> str:
+        """E.g. ``Qwen'dal Sprite · 0.5M``, or plainly ``qwen3 · 0.5M parameters · base``; ``brief``: without the word."""
         if voice == "plain":
-            return f"{self.family} · {self.parameters} parameters · {_VARIANT[self.hero_class]}"
+            word = "" if brief else " parameters"
+            return f"{self.family} · {self.parameters}{word} · {_VARIANT[self.hero_class]}"
         return f"{self.race} {self.stature} · {self.parameters}"
 
 

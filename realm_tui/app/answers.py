@@ -17,7 +17,7 @@ from realm_tui.app.actions import action
 from realm_tui.app.ascii import AsciiFilter
 from realm_tui.app.drawing import Look
 from realm_tui.app.facts import Facts
-from realm_tui.app.link import Link
+from realm_tui.app.link import Link, at_the_keys
 from realm_tui.app.screens.battle import BattleScreen
 from realm_tui.app.screens.frame import Frame
 from realm_tui.app.screens.page import Page
@@ -96,7 +96,7 @@ class Answers(App[int]):
         try:
             result = await deed()
         except RealmError as error:
-            self.notify(clean(error.text()), severity="error", timeout=8, markup=False)
+            self.tell_error(error)
         else:
             if not quiet:
                 self.notify(clean(done or str(result)), timeout=4, markup=False)
@@ -104,6 +104,10 @@ class Answers(App[int]):
             self._pending.pop(name, None)
             self.repaint_top()
             self.refresh_facts()
+
+    def tell_error(self, error: RealmError) -> None:
+        """Say in a toast what was refused, with the way out that is nearest to one who sits before the screen."""
+        self.notify(clean(at_the_keys(error).text()), severity="error", timeout=8, markup=False)
 
     def progress(self, name: str) -> Callable[[str], None]:
         """Hears what a deed under way says of itself; the header shows it."""

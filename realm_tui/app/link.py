@@ -60,6 +60,13 @@ class Link(Protocol):
         """What ``deed`` does at the Inn, on the Inn's own loop; cancelling the one who waits cancels it there."""
 
 
+def at_the_keys(error: RealmError) -> RealmError:
+    """The error with the way out that is nearest to one who sits before the screen: a key instead of a command."""
+    if error.code == "NO_ENGINE":
+        return BlockedError("no engine is running", fix="`p` on any screen starts one", code=error.code)
+    return error
+
+
 def _told(on_progress: OnProgress) -> OnProgress:
     """``on_progress`` as it may be called from a thread."""
     loop = asyncio.get_running_loop()

@@ -141,15 +141,29 @@ async def test_the_engine_is_called_after_the_first_frame_and_only_then() -> Non
 async def test_a_refused_order_is_said_with_its_way_out_and_the_app_goes_on() -> None:
     class Refusing(samples.FakeLink):
         async def order(self, verb: object, args: object, on_progress: object) -> int | None:
-            raise BlockedError("no engine runs", fix="press [p] to start one", code="NO_ENGINE")
+            raise BlockedError("the disk is full", fix="free [some] space", code="DISK_FULL")
 
     app = samples.app(link=Refusing())
     async with app.run_test(size=WIDE) as pilot:
         await pilot.press("c")
         await settle(pilot)
         said = [str(note.message) for note in app._notifications]
-        assert said == ["no engine runs. Way out: press [p] to start one."]
+        assert said == ["the disk is full. Way out: free [some] space."]
         assert app._battle.query_one(Header).pending == ""
+
+
+async def test_where_no_engine_runs_the_way_out_is_a_key_and_no_command() -> None:
+    class Alone(samples.FakeLink):
+        async def order(self, verb: object, args: object, on_progress: object) -> int | None:
+            raise BlockedError("no engine is running for the save 'main'", fix="`realm play`", code="NO_ENGINE")
+
+    app = samples.app(link=Alone())
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.press("c")
+        await settle(pilot)
+        assert [str(note.message) for note in app._notifications] == [
+            "no engine is running. Way out: `p` on any screen starts one."
+        ]
 
 
 async def test_v_switches_every_name_and_is_remembered() -> None:

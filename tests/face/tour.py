@@ -27,7 +27,7 @@ async def walk(app: RealmApp, pilot: Pilot[int]) -> dict[str, str]:
     for one in SCREENS:
         if one.id == "battle":
             continue
-        page = await _opened(app, pilot, one.id)
+        page = await opened_page(app, pilot, one.id)
         shown[one.id] = text_of(page)
         for deed in page.keys:
             await pilot.press(deed.key)
@@ -41,9 +41,9 @@ async def walk(app: RealmApp, pilot: Pilot[int]) -> dict[str, str]:
             if app.top.place != one.id:
                 app.action_go(one.id)
                 await _quiet(pilot)
-        page = await _opened(app, pilot, one.id)
+        page = await opened_page(app, pilot, one.id)
         page.reload()
-        await _opened(app, pilot, one.id)
+        await opened_page(app, pilot, one.id)
     app.action_home()
     await _quiet(pilot)
     return shown
@@ -71,7 +71,7 @@ async def _until(pilot: Pilot[int], true: Callable[[], bool], what: str) -> None
         await pilot.pause(0.02)
 
 
-async def _opened(app: RealmApp, pilot: Pilot[int], place: str) -> Page[object]:
+async def opened_page(app: RealmApp, pilot: Pilot[int], place: str) -> Page[object]:
     """The page called ``place`` once it has read, also where the away report or a late answer came in front of it."""
 
     def there() -> bool:

@@ -10,7 +10,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from configs.errors import RealmError
-from realm_tui.app.link import Link
+from realm_tui.app.link import Link, at_the_keys
 from realm_tui.app.screens.dialog import Dialog, plain
 from realm_tui.runtime.foreign import clean
 
@@ -58,6 +58,6 @@ class AskScreen(Dialog[None]):
             text = await self._link.ask(question, lambda so_far: answer.update(clean(so_far, newline="\n")))
         except RealmError as error:
             answer.set_class(True, "trouble")
-            answer.update(clean(error.text(), newline="\n"))
+            answer.update(clean(at_the_keys(error).text(), newline="\n"))
         else:
             answer.update(clean(text, newline="\n") or "(the hero said nothing)")

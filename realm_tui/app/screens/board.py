@@ -109,6 +109,13 @@ class BoardScreen(Deeds[BoardView]):
         key = self.query_one("#board-list", Listing).chosen
         return next((q for q in self.data.quests if q.key == key), None) if self.data is not None else None
 
+    def _one(self) -> QuestView | None:
+        """The quest under the cursor, for a key that acts on it; says so where there is none."""
+        one = self._quest()
+        if one is None:
+            self.notify("There is no quest under the cursor; `d` adds one.", markup=False)
+        return one
+
     @on(Listing.Moved, "#board-list")
     def _moved(self, event: Listing.Moved) -> None:
         if self._chosen != int(event.key):
@@ -129,7 +136,7 @@ class BoardScreen(Deeds[BoardView]):
         self._shift(-1)
 
     def _shift(self, by: int) -> None:
-        one = self._quest()
+        one = self._one()
         if one is None:
             return
         at = _ORDER.index(one.quest.priority) + by
@@ -152,7 +159,7 @@ class BoardScreen(Deeds[BoardView]):
         self._move(1)
 
     def _move(self, by: int) -> None:
-        one = self._quest()
+        one = self._one()
         if one is None:
             return
 
@@ -169,7 +176,7 @@ class BoardScreen(Deeds[BoardView]):
         self.order("move a quest", deed, "moving a quest")
 
     def action_again(self) -> None:
-        one = self._quest()
+        one = self._one()
         if one is None:
             return
 
@@ -182,7 +189,7 @@ class BoardScreen(Deeds[BoardView]):
 
     @work
     async def action_take_down(self) -> None:
-        one = self._quest()
+        one = self._one()
         if one is None or not await self.sure("take_down"):
             return
 
@@ -195,10 +202,12 @@ class BoardScreen(Deeds[BoardView]):
 
     def action_old(self) -> None:
         self._removed = not self._removed
+        told = "Quests that were taken off the board are shown too." if self._removed else "Those taken off are hidden."
+        self.notify(told, markup=False)
         self.reload()
 
     def action_inspect(self) -> None:
-        one = self._quest()
+        one = self._one()
         if one is not None:
             self._peek(one.quest)
 

@@ -212,6 +212,9 @@ class EvalsScreen(Deeds[PapersView]):
 
     def action_narrow(self) -> None:
         self._leave_plan()
+        if self._asked:
+            self.remove_class("-questions")
+            self.query_one("#evals-list", Listing).focus()
         names = list(GROUPS)
         self._group = names[(names.index(self._group) + 1) % len(names)]
         self.reload()

@@ -93,6 +93,7 @@ class GateScreen(Page[GateView]):
 
     def action_duel_items(self) -> None:
         self._items = ITEMS[(ITEMS.index(self._items) + 1) % len(ITEMS)]
+        self.notify(f"{self._items} problems of each skill are put to both, when you let them.", markup=False)
         self.repaint_data()
 
     def action_duel(self) -> None:

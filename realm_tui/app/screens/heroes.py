@@ -128,7 +128,9 @@ class HeroesScreen(Page[HeroesView]):
     async def action_begin_with_hero(self) -> None:
         if self._in_hall:
             legend = self._legend()
-            if legend is not None:
+            if legend is None:
+                self.notify("The Hall is empty; `h` goes back to the heroes.", markup=False)
+            else:
                 await journeys.begin(self.realm, hero=None, from_form=legend.id, title=f"{legend.name}, again")
             return
         hero = self._hero()
@@ -143,6 +145,7 @@ class HeroesScreen(Page[HeroesView]):
     async def action_install_hero(self) -> None:
         hero = None if self._in_hall else self._hero()
         if hero is None or hero.config is None:
+            self.notify("No hero of the roster is under the cursor; `h` goes there.", markup=False)
             return
         config = hero.config
         if hero.ready is not None and hero.ready.ready:

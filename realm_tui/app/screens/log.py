@@ -84,5 +84,8 @@ class LogScreen(ListPage[LogView]):
         self.repaint_data()
 
     def action_further_back(self) -> None:
+        if not self._far and (self.data is None or not self.data.older):
+            self.notify("Nothing older is on record; everything stands here.", markup=False)
+            return
         self._far = (self._far + 1) % len(COUNTS)
         self.reload()

@@ -102,6 +102,9 @@ class SagaScreen(ListPage[SagaView]):
         self.reload()
 
     def action_older_deeds(self) -> None:
+        if not self._far and (self.data is None or not self.data.older):
+            self.notify("Nothing older is told; everything stands here.", markup=False)
+            return
         self._far = (self._far + 1) % len(COUNTS)
         self.reload()
 
@@ -112,3 +115,7 @@ class SagaScreen(ListPage[SagaView]):
         earlier = saga_page.day_before(saga_page.found_deeds(self.data, self.find), at)
         if earlier is not None:
             self.listing.go_to(earlier.key)
+        elif self._part != "saga":
+            self.notify("Days are turned in the saga; `f` goes there.", markup=False)
+        else:
+            self.notify("No earlier day is told here; `o` reads further back.", markup=False)

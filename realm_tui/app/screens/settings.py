@@ -203,6 +203,7 @@ class SettingsScreen(ListPage[SettingsView]):
     def action_take_back(self) -> None:
         rule = self._rule(self.data, self.chosen) if self.data is not None and self._section == "rules" else None
         if rule is None or self.data is None:
+            self.notify("Only a rule can be taken back; `f` goes to the rules.", markup=False)
             return
         key, save = rule.key, self.data.save
 

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from configs.errors import RealmError
-from realm_tui.app.link import Link
+from realm_tui.app.link import Link, at_the_keys
 from realm_tui.app.screens.dialog import Dialog, plain
 from realm_tui.runtime.foreign import clean
 
@@ -50,7 +50,7 @@ class SparScreen(Dialog[None]):
             found = await self._link.spar(lambda so_far: shown.update(Text(clean(so_far))))
         except RealmError as error:
             shown.set_class(True, "trouble")
-            shown.update(Text(clean(error.text(), newline="\n")))
+            shown.update(Text(clean(at_the_keys(error).text(), newline="\n")))
         else:
             shown.update(told(found))
 

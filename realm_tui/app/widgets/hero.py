@@ -42,9 +42,9 @@ def _stats(facts: Facts, look: Look) -> list[Row]:
     ]
 
 
-def _identity(facts: Facts, look: Look) -> str:
+def _identity(facts: Facts, look: Look, *, brief: bool = False) -> str:
     identity = facts.hero.identity
-    return clean(identity.line(look.names)) if identity is not None else UNKNOWN
+    return clean(identity.line(look.names, brief=brief)) if identity is not None else UNKNOWN
 
 
 def _title(facts: Facts, look: Look) -> str:
@@ -181,7 +181,7 @@ def hero_brief(facts: Facts, look: Look, width: int, pulse: Pulse = _STILL) -> l
     first: Row = (
         (" ", ""),
         (clean(status.hero.name), "hero"),
-        (f"  {shorten(_identity(facts, look), 30)}", "text"),
+        (f"  {shorten(_identity(facts, look, brief=True), 30)}", "text"),
         (f"  {_title(facts, look)}", "accent"),
     )
     skills: list[tuple[str, str]] = []

@@ -70,8 +70,9 @@ def _readout(facts: Facts, look: Look) -> list[tuple[str, str]]:
     out = [
         (f"{label('strain', look.names)} ", "muted"),
         (number(status.strain), f"{zone}-strong" if zone else "strong"),
-        (f" {word.icon} {word.named(look.names)}" if zone else f" {UNKNOWN}", zone or "muted"),
     ]
+    if zone:
+        out.append((f" {word.icon} {word.named(look.names)}", zone))
     if facts.strain.trend:
         trend = entry(f"trend.{facts.strain.trend}")
         out.append((f" {trend.icon} {trend.named(look.names)}", "text"))

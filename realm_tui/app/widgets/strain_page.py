@@ -23,7 +23,7 @@ _NAME = 17
 """Cells of a level's name among the prices."""
 _GUIDE = "┄"
 WON, GHOST_WON, SAVED = "▲", "○", "▾"
-_ZONE_FILLS = ("░", "▒", "▓", "█")
+ZONE_FILLS = ("░", "▒", "▓", "█")
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +261,7 @@ def effort_rows(efforts: Sequence[SkillEffort], look: Look, width: int, *, summe
                 (" ▲" if top else "", "good"),
             )
         )
-    legend = "  ".join(f"{fill} {label(f'zone.{z}', look.names)}" for fill, z in zip(_ZONE_FILLS, ZONES, strict=True))
+    legend = "  ".join(f"{fill} {label(f'zone.{z}', look.names)}" for fill, z in zip(ZONE_FILLS, ZONES, strict=True))
     return [*rows, ((f"{'':11}{legend}", "faint"),)]
 
 
@@ -269,7 +269,7 @@ def _meter(one: SkillEffort, size: int) -> Row:
     total = sum(one.zones) or 1
     out: list[tuple[str, str]] = []
     done = 0
-    for i, (fill, zone) in enumerate(zip(_ZONE_FILLS, ZONES, strict=True)):
+    for i, (fill, zone) in enumerate(zip(ZONE_FILLS, ZONES, strict=True)):
         upto = round(size * sum(one.zones[: i + 1]) / total) if sum(one.zones) else size
         if upto > done:
             out.append((fill * (upto - done), zone))
