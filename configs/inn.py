@@ -116,6 +116,13 @@ class CrownRules(Model):
         False, description="bring a form that the gate showed to be better to the Inn without being told"
     )
     auto_deploy_s: float = Field(900.0, gt=0, le=86_400, description="how soon after it was found best")
+    ask_items: int = Field(
+        64,
+        ge=0,
+        le=1024,
+        description="questions that auto-deploy puts to the best form and the champion at once; 0: it asks nothing",
+    )
+    ask_most: int = Field(256, ge=1, le=100_000, description="questions of a skill after which it asks the two no more")
     canary: str = Field("Who are you?", min_length=1, description="trial question where the form sat no exam")
     canary_tokens: int = Field(32, ge=1, le=4096, description="longest answer to the trial question")
 

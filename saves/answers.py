@@ -188,6 +188,12 @@ def came_home(conn: sqlite3.Connection, requests: Sequence[ExamRequest], step: i
         _close(conn, requests, "home", reason=reason, step=step)
 
 
+def let_go(conn: sqlite3.Connection, requests: Sequence[ExamRequest], reason: str) -> None:
+    """Note that requests need no answer any more, durably."""
+    with transaction(conn, durable=True):
+        _close(conn, requests, "dropped", reason=reason)
+
+
 def drop_unwaited(conn: sqlite3.Connection, campaign_id: str, sittings: Sequence[str]) -> int:
     """Drop a campaign's open requests of sittings that nobody waits for any more, durably; how many there were."""
     with transaction(conn, durable=True):

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import UsageError
+from engine.curriculum.asked import BASE
 from engine.trainer.examiner import LIVE
 from engine.trainer.plan_asked import Later, PlanAsked
+from engine.trainer.promotion import find_form
 
 if TYPE_CHECKING:
     from engine.trainer.game import Game
@@ -44,11 +46,12 @@ def _only_here(game: Game, args: Mapping[str, Any]) -> str:
     """Why an exam cannot be asked elsewhere; empty: it can."""
     if args.get("trial") is not None:
         return "a trial is decided at once"
-    if args.get("against") is not None:
-        return "two forms are compared on one machine"
-    if str(args.get("form") or LIVE) != LIVE:
-        return "elsewhere the newest form of the hero in training is examined"
-    name = args.get("plan")
+    name, who, against = args.get("plan"), str(args.get("form") or LIVE), args.get("against")
+    if against is not None:
+        saved = not {who, str(against)} & {LIVE, BASE}
+        return "" if saved and name is None else "elsewhere only two saved forms are compared, on questions of a level"
+    if who != LIVE:
+        return "elsewhere the newest form of the hero in training is examined, or two saved ones on the same questions"
     if name is not None and game.exam_plan.entry(str(name)).follows.compare:
         return f"{name} compares two forms on one machine"
     return ""
@@ -58,6 +61,16 @@ def _asked(game: Game, args: Mapping[str, Any]) -> PlanAsked:
     from engine.trainer.exam_orders import of_level
 
     step, name = game.values.step, args.get("plan")
+    if args.get("against") is not None:
+        forms = tuple(find_form(game.conn, str(args[which])) for which in ("against", "form"))
+        if forms[0].digest == forms[1].digest:
+            raise UsageError(
+                f"{forms[0].name} and {forms[1].name} are one form",
+                fix="name two forms with different weights (`realm ledger list`)",
+                code="BAD_ARGUMENT",
+            )
+        question = Later(of_level(game, args))
+        return PlanAsked("", step, (question, question), (0, 0), commanded=True, forms=tuple(f.name for f in forms))
     if name is None:
         return PlanAsked("", step, (Later(of_level(game, args)),), (0,), commanded=True)
     return game.exam_plan.asked_on_command(str(name))
@@ -65,13 +78,15 @@ def _asked(game: Game, args: Mapping[str, Any]) -> PlanAsked:
 
 def told(asked: PlanAsked) -> dict[str, Any]:
     """The answer to the order: what waits, in words and as the journal keeps it for a run that repeats it."""
+    plans = asked.plans[:1] if asked.forms else asked.plans
     return {
         "waits": {
             "sitting": asked.name,
+            "forms": list(asked.forms) or None,
             "entry": asked.entry or None,
             "step": asked.step,
             "questions": sum(p.items for p in asked.plans),
-            "levels": [{"skill": p.skill, "mix": p.mix, "level": p.level, "items": p.items} for p in asked.plans],
+            "levels": [{"skill": p.skill, "mix": p.mix, "level": p.level, "items": p.items} for p in plans],
         },
         "asked": asked.as_dict(),
     }

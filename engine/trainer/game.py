@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from configs import clock
+from configs.elsewhere import asked_elsewhere
 from configs.errors import RealmError
 from configs.facilities import load_facilities
 from configs.paths import SaveFolder
@@ -32,7 +33,7 @@ from engine.trainer.examiner import exam_facts
 from engine.trainer.guards import Guards
 from engine.trainer.memory_guard import MemoryGuard
 from engine.trainer.orders import Orders
-from engine.trainer.outside import Outside, asked_elsewhere
+from engine.trainer.outside import Outside
 from engine.trainer.parking import Parked, unpark
 from engine.trainer.plan_day import PlanDay
 from engine.trainer.practice import Forge, Round

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from configs import clock
+from configs.elsewhere import proves
 from configs.errors import BlockedError, RealmError
-from configs.facilities import Facilities, load_facilities
+from configs.facilities import load_facilities
 from configs.inn import InferenceRules
-from configs.schema import HeroConfig
 from engine.curriculum.examination import Examination, Further, Gate, Paper
 from engine.curriculum.gate import ExamPlan
 from engine.curriculum.state import Tally
@@ -35,24 +35,6 @@ ANSWERS = "answers"
 """Verb of the journal's entries."""
 LOOK_S = 1.0
 """How often a running engine looks for answers."""
-
-
-def asked_elsewhere(rules: InferenceRules, hero: HeroConfig, places: Facilities) -> bool:
-    """Whether a hero's exams are asked elsewhere: never a hatchling's, else as the player chose, or where a hub can prove its answers."""
-    if hero.model.source == "hatchling" or rules.where == "local":
-        return False
-    if rules.where == "inn":
-        return True
-    return any(
-        places.facilities[name].type == "hub" and not places.facilities[name].is_local and proves(places, name)
-        for name in places.serving()
-    )
-
-
-def proves(places: Facilities, name: str) -> bool:
-    """Whether the server of a place can prove which form answered."""
-    server = places.facilities[name].server
-    return server is not None and server.kind != "openai"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +90,7 @@ class Outside:
             return
         self._game.values.outside_plan[name] = asked
         saved = self._saved(asked.step)
-        if saved is not None:
+        if saved is not None or asked.forms:
             self._post(name, saved)
         else:
             self._save(name)
@@ -150,14 +132,16 @@ class Outside:
 
         self._game.saving.save("exam", landed=landed)
 
-    def _post(self, name: str, form: Checkpoint) -> None:
-        """Write down what is asked of a form, unless it stands there already."""
+    def _post(self, name: str, form: Checkpoint | None = None) -> None:
+        """Write down what is asked of a form, unless it stands there already; of two forms where the sitting names them."""
         game, known = self._game, self._known(name)
         if known is None:
             return
-        assert form.id is not None
-        examiner = self._examiner(form.digest)
-        now = clock.now()
+        named = self._named(known)
+        forms = named or ([form] * len(known.plans) if form is not None and not _forms(known) else [])
+        if not forms:
+            return
+        examiner, now = self._examiner(forms[0].digest), clock.now()
         wanted = [
             ExamRequest(
                 run_id=game.run_id,
@@ -178,7 +162,7 @@ class Outside:
                 ),
                 at=now,
             )
-            for position, plan in enumerate(known.plans)
+            for position, (plan, form) in enumerate(zip(known.plans, forms, strict=True))
         ]
         answers.post(game.conn, wanted)
 
@@ -247,6 +231,9 @@ class Outside:
 
     def _planned(self, name: str, known: PlanAsked, found: _Found | None, home: str) -> None:
         game = self._game
+        if known.forms:
+            self._paired(name, known, found, home)
+            return
         while True:
             later = game.exam_plan.took_in(known, self._exams(name, known, found, home))
             if not later.asked:
@@ -256,6 +243,19 @@ class Outside:
             if found is not None:
                 self._post(name, ledger.checkpoint(game.conn, found.requests[0].checkpoint_id))
                 return
+
+    def _paired(self, name: str, known: PlanAsked, found: _Found | None, why: str) -> None:
+        """What two saved forms answered, written down as exams of theirs; what nobody answered is let go."""
+        game = self._game
+        del game.values.outside_plan[name]
+        if found is None:
+            answers.let_go(game.conn, answers.of_round(game.conn, game.run_id, name, known.round), why)
+            return
+        written = [
+            game.exam_plan.write(found.examiner, _of(request, paper, one))
+            for request, paper, one in zip(found.requests, found.papers, self._marked(known.plans, found), strict=True)
+        ]
+        answers.entered(game.conn, found.requests, game.values.step, [exam.id for exam in written])
 
     def _papers(self, name: str, known: Examination, found: _Found | None, home: str) -> list[Paper]:
         """The answers of a round of the gate, written down as exams of this step."""
@@ -354,17 +354,23 @@ class Outside:
             if game.saving.under_way:
                 return None
             form = self._saved(known.step)
-            if form is None:
+            if (form is None) if not _forms(known) else not self._named(known):
                 return "the form to be examined is gone"
             self._post(name, form)
             return None
-        if all(form.id != asked[0].checkpoint_id for form in ledger.kept_checkpoints(game.conn)):
+        if not {request.checkpoint_id for request in asked} <= {f.id for f in ledger.kept_checkpoints(game.conn)}:
             return "the form to be examined is gone"
         if not self.on and not (isinstance(known, PlanAsked) and known.commanded):
             return "exams are asked here again"
         if self._rules.exams == "home" and clock.now() - asked[0].at >= self._rules.home_after_s:
             return f"nobody answered in {self._rules.home_after_s:g} seconds"
         return None
+
+    def _named(self, known: Examination | PlanAsked) -> list[Checkpoint]:
+        """The kept forms that a sitting names; none where it names none, or one of them is gone."""
+        kept = {form.name: form for form in ledger.kept_checkpoints(self._game.conn)} if _forms(known) else {}
+        found = [kept[name] for name in _forms(known) if name in kept]
+        return found if len(found) == len(_forms(known)) else []
 
     def _saved(self, step: int) -> Checkpoint | None:
         """The listed form of a step."""
@@ -395,3 +401,14 @@ class Outside:
         exam = exams.exam(game.conn, exam_id)
         if exam is not None and exam.items:
             ledger.examined(game.conn, request.checkpoint_id, exam_facts(exam))
+
+
+def _forms(known: Examination | PlanAsked) -> tuple[str, ...]:
+    """Names of the saved forms that are asked; none: the form of the sitting's step is."""
+    return known.forms if isinstance(known, PlanAsked) else ()
+
+
+def _of(request: ExamRequest, paper: Answers, answered: Answered) -> Answered:
+    """An exam as one of the saved form that was asked."""
+    exam = replace(answered.exam, weights=request.digest, checkpoint_id=request.checkpoint_id, duration_s=paper.seconds)
+    return replace(answered, exam=exam)

@@ -10,6 +10,9 @@ from configs.errors import RealmError
 from engine.curriculum.gate import ExamPlan
 from engine.curriculum.state import Tally
 
+PAIR = "pair:"
+"""How the name of a sitting begins in which two forms answer the same questions."""
+
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
@@ -42,6 +45,9 @@ class PlanAsked:
     round: int = 0
     commanded: bool = False
     """Somebody wants it asked elsewhere, wherever other exams are asked; ``entry`` may be empty then."""
+    forms: tuple[str, ...] = ()
+    """Names of two saved forms, one for each of two equal questions; none: the form of ``step`` answers. What nobody answers of theirs
+    is let go, never asked here."""
 
     @property
     def name(self) -> str:
@@ -49,6 +55,8 @@ class PlanAsked:
         if not self.commanded:
             return f"plan:{self.entry}:{self.step}"
         first = self.asked[0].plan
+        if self.forms:
+            return f"{PAIR}{first.skill}.{first.level}:{first.first_index}:{'/'.join(self.forms)}:{self.step}"
         return f"asked:{self.entry or f'{first.skill}.{first.level}'}:{first.first_index}:{self.step}"
 
     @property
@@ -80,6 +88,7 @@ class PlanAsked:
                 tuple(data["fallen_items"]),
                 data["round"],
                 bool(data.get("commanded")),
+                tuple(data.get("forms", ())),
             )
         except (KeyError, TypeError) as error:
             raise RealmError(

@@ -38,6 +38,7 @@ def duel(
         )
     pairs: list[Mapping[str, Any]] = []
     for skill in skills:
-        args = {"skill": skill, "items": items, "form": seen.challenger.name, "against": seen.champion.name}
+        names = {"form": seen.challenger.name, "against": seen.champion.name}
+        args = {"skill": skill, "items": items, "elsewhere": False, **names}
         pairs += order(folder, Verb.EXAM, args, progress=progress).result["pairs"]
     return {"challenger": seen.challenger.name, "champion": seen.champion.name, "pairs": pairs}

@@ -172,6 +172,12 @@ def waits_text(waits: Mapping[str, Any]) -> str:
     levels = ", ".join(f"{one['skill'].upper()} L{one['level']}" for one in waits["levels"][:_LEVELS_NAMED])
     more = len(waits["levels"]) - _LEVELS_NAMED
     named = f"{levels} and {more} more" if more > 0 else levels
+    if waits.get("forms"):
+        first, second = waits["forms"]
+        return (
+            f"asked elsewhere of {second} and {first}: {waits['questions']} questions ({named}); training goes on, and what they "
+            f"answered is entered when it is there (`realm ledger gate {second}`)"
+        )
     return (
         f"asked elsewhere of the form of step {number(waits['step'])}: {waits['questions']} questions ({named}); "
         "training goes on, and the result is entered when the answers are there (`realm exam list`)"

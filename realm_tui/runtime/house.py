@@ -99,6 +99,7 @@ class House:
             await self._at("sweep", self._rules.grounds.every_s, self._sweep)
             await self._at("tasks", TASKS_S, self._tasks)
             await self._at("leases", self._inn.lease.renew_s, self._work.renew)
+            await self._at("gate", TASKS_S, self._work.ask)
             await self._at("deploy", self._inn.crown.auto_deploy_s, self._work.deploy)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), self._look_s)

@@ -16,6 +16,8 @@ from engine.trainer import summon
 from engine.trainer.examiner import Examiner
 from engine.trainer.game import Game
 from realm_tui.runtime.exam_view import waits_text
+from realm_tui.runtime.gate_view import gate_view
+from realm_tui.runtime.opened import opened
 from saves import answers, exams, journal, ledger
 from saves.database import open_save
 from saves.rows import Exam
@@ -185,6 +187,53 @@ def test_without_a_place_it_is_refused_with_the_way_out(
         train(make_world(**{**QUIET, "inn": {"inference": {"where": where}}}), 3, (2, order)), order
     )
     assert isinstance(refused, BlockedError) and refused.code == "NO_PLACE_ELSEWHERE" and "where" in refused.fix
+
+
+def test_two_saved_forms_answer_the_same_questions_elsewhere_while_training_goes_on(make_world: MakeWorld) -> None:
+    world = make_world(**QUIET)
+    order = asked(form="4", against="2")
+    saves = [(2, command(Verb.CHECKPOINT)), (4, command(Verb.CHECKPOINT))]
+    game = train(world, 14, *saves, (6, order), visits=(3, 5, 9))
+    waits = said(game, order)["waits"]
+    names = [next(f.name for f in ledger.kept_checkpoints(game.conn) if f.step == step) for step in (2, 4)]
+    assert (waits["forms"], waits["questions"], len(waits["levels"])) == (names, 24, 1)
+    assert f"realm ledger gate {names[1]}" in waits_text(waits)
+    first, second = taken(game)
+    assert first.first_index == second.first_index and {first.step, second.step} == {9}
+    assert first.items == second.items == 12
+    forms = {f.step: f for f in ledger.kept_checkpoints(game.conn)}
+    assert set(forms) == {2, 4, 14}  # nothing had to be saved for it
+    assert [(e.checkpoint_id, e.weights) for e in (first, second)] == [(forms[s].id, forms[s].digest) for s in (2, 4)]
+    with opened(world.folder) as save, opened(world.folder, write=True) as writing:
+        ledger.crown(writing.conn, forms[2].id or 0, None, None)
+        seen = gate_view(save, forms[4].id)
+    assert seen.whole.items == 12 and seen.verdict != "unasked"
+    assert_same(make_world("quiet", **QUIET).train(14, saves), game)
+
+
+@pytest.mark.parametrize("cut", [8, 10])
+def test_a_killed_run_enters_what_two_forms_answered_once(make_world: MakeWorld, cut: int) -> None:
+    world = make_world(**QUIET)
+    saves = [(2, command(Verb.CHECKPOINT)), (4, command(Verb.CHECKPOINT))]
+    train(world, cut, *saves, (6, asked(form="4", against="2")), visits=(3, 5, 9), crash=True)
+    game = train(world, 14, visits=(9, 11))
+    first, second = taken(game)
+    assert first.first_index == second.first_index and answers.open_requests(game.conn) == []
+
+
+def test_what_two_forms_are_not_asked_in_time_is_let_go_and_never_asked_here(make_world: MakeWorld) -> None:
+    settings = {**QUIET, "inn": {"inference": {"exams": "home", "home_after_s": 1e-6}}}
+    saves = [(2, command(Verb.CHECKPOINT)), (4, command(Verb.CHECKPOINT))]
+    game = train(make_world(**settings), 9, *saves, (6, asked(form="4", against="2")), visits=(3, 5))
+    assert taken(game) == [] and answers.open_requests(game.conn) == [] and not game.values.outside_plan
+    dropped = answers.request(game.conn, 2)
+    assert dropped.state == "dropped" and "nobody answered" in dropped.reason
+
+
+def test_a_form_is_not_held_against_itself(make_world: MakeWorld) -> None:
+    order = asked(form="2", against="latest")
+    refused = said(train(make_world(**QUIET), 5, (2, command(Verb.CHECKPOINT)), (4, order), visits=(3,)), order)
+    assert isinstance(refused, UsageError) and "one form" in refused.what
 
 
 def test_answers_are_held_against_their_questions_once(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from configs.elsewhere import asked_elsewhere
 from configs.errors import RealmError, UsageError
 from configs.facilities import Facilities
 from configs.inn import InferenceRules
@@ -19,7 +20,6 @@ from engine.placement import Placement
 from engine.trainer import game as game_module
 from engine.trainer import outside as outside_module
 from engine.trainer.game import Game
-from engine.trainer.outside import asked_elsewhere
 from lore.progress import ProgressPart
 from realm_tui.runtime.game import read_game
 from realm_tui.runtime.laws import breaches

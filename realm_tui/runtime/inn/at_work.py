@@ -72,6 +72,18 @@ class AtWork:
         if place is not None and (self._deploying is None or self._deploying.done()):
             self._deploying = asyncio.create_task(self._deploy(place), name="auto-deploy")
 
+    def ask(self) -> None:
+        """Let the gate be asked what `deploy` needs to know; nothing where the rules do not ask for it.
+
+        Raises:
+            RealmError: rules, places or the save cannot be read.
+        """
+        place = hub() if load_game().inn.crown.auto_deploy else None
+        if place is not None:
+            from realm_tui.runtime.inn.challenge import ask_at_gate
+
+            ask_at_gate(self._folder, place)
+
     async def close(self) -> None:
         """Stop what is under way."""
         if self._deploying is not None:
