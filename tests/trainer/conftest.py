@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -24,6 +24,8 @@ from engine.trainer.game import Game
 from engine.trainer.start import wake
 from saves import campaigns, runs
 from saves.database import create_save, open_save
+
+T = TypeVar("T")
 
 EASY: dict[str, Any] = {
     "exams": {
@@ -138,6 +140,25 @@ class World:
         runs.close_run(game.conn, game.run_id, game.values.step, reason)
         game.recorder.close(EngineState.STOPPED)
         return game
+
+
+class Once:
+    """What every case of a test is compared with: made by the first that asks, kept until the module is done."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __call__(self, name: str, make: Callable[[], T]) -> T:
+        if name not in self._made:
+            self._made[name] = make()
+        made: T = self._made[name]
+        return made
+
+
+@pytest.fixture(scope="module")
+def once() -> Once:
+    """``once(name, make)``: what ``make`` returned when ``name`` was asked for first."""
+    return Once()
 
 
 def command(verb: Verb, **args: Any) -> Command:

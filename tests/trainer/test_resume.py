@@ -17,7 +17,7 @@ from engine.quests.board import import_quest
 from engine.trainer.game import Game
 from saves import incidents, ledger, quests
 from saves.database import open_save
-from tests.trainer.conftest import World, command
+from tests.trainer.conftest import Once, World, command
 
 MakeWorld = Callable[..., World]
 
@@ -59,17 +59,22 @@ def assert_same(a: Game, b: Game) -> None:
 
 
 @pytest.mark.parametrize("cut", [13, 20, 21, 35])
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(make_world: MakeWorld, cut: int) -> None:
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(make_world: MakeWorld, once: Once, cut: int) -> None:
     """Killed before, at and after an exam and a level-up; resumed twice."""
-    whole = make_world("whole")
-    expected = whole.train(47)
+
+    def undisturbed() -> tuple[dict[str, list[Any]], Game]:
+        whole = make_world("whole")
+        game = whole.train(47)
+        return facts(whole), game
+
+    told, expected = once("whole", undisturbed)
     broken = make_world("broken")
     broken.train(cut, crash=True)
     broken.train(cut + 5, crash=True)
     resumed = broken.train(47)
-    assert facts(whole) == facts(broken)
+    assert told == facts(broken)
     assert_same(expected, resumed)
-    assert len(facts(whole)["level_ups"]) == 2
+    assert len(told["level_ups"]) == 2
 
 
 def test_a_polite_stop_and_a_kill_far_from_any_checkpoint(make_world: MakeWorld) -> None:
@@ -103,18 +108,23 @@ def add_quest(world: World, path: Path, **kwargs: Any) -> None:
 
 @pytest.mark.parametrize("cut", [26, 30, 38, 44])
 def test_a_quest_that_came_while_training_is_taken_in_again_at_its_step(
-    make_world: MakeWorld, tmp_path: Path, cut: int
+    make_world: MakeWorld, once: Once, tmp_path: Path, cut: int
 ) -> None:
     """The quest arrives after step 25; the kill comes in the middle of it or after it, the anchor lies before it."""
     path = write_quest(tmp_path / "echo.jsonl")
-    whole = make_world("whole")
-    expected = whole.train(60, visits={25: lambda: add_quest(whole, path)})
+
+    def undisturbed() -> tuple[dict[str, list[Any]], Game]:
+        whole = make_world("whole")
+        game = whole.train(60, visits={25: lambda: add_quest(whole, path)})
+        return facts(whole), game
+
+    told, expected = once("whole with a quest", undisturbed)
     broken = make_world("broken")
     broken.train(cut, visits={25: lambda: add_quest(broken, path)}, crash=True)
     resumed = broken.train(60)
-    assert facts(whole)["quests"] == facts(broken)["quests"]
-    assert facts(whole)["quests"][0][:2] == ("echo", "completed")
-    assert facts(whole)["exams"] == facts(broken)["exams"]
+    assert told["quests"] == facts(broken)["quests"]
+    assert told["quests"][0][:2] == ("echo", "completed")
+    assert told["exams"] == facts(broken)["exams"]
     assert_same(expected, resumed)
 
 
