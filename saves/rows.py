@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 Json = Mapping[str, Any]
 JSON: Mapping[str, bool] = MappingProxyType({"json": True})
@@ -28,31 +29,52 @@ class Row:
 R = TypeVar("R", bound=Row)
 
 
-_SHAPES: dict[type, tuple[tuple[str, bool, bool], ...]] = {}
+class _Shape(NamedTuple):
+    """Fields of a kind of fact, in their order, and those that are not read as they are stored."""
+
+    names: tuple[str, ...]
+    bools: tuple[str, ...]
+    jsons: tuple[str, ...]
+    """Those decoded from ``<name>_json``."""
 
 
-def _shape(cls: type[Row]) -> tuple[tuple[str, bool, bool], ...]:
-    """Field name, is it a bool, is it decoded from ``<name>_json``."""
+_SHAPES: dict[type, _Shape] = {}
+
+
+def _shape(cls: type[Row]) -> _Shape:
+    """How facts of this kind are stored."""
     shape = _SHAPES.get(cls)
     if shape is None:
         columns = fields(cls)  # type: ignore[arg-type]  # every fact is a dataclass
-        shape = _SHAPES[cls] = tuple((f.name, f.type == "bool", "json" in f.metadata) for f in columns)
+        jsons = tuple(f.name for f in columns if "json" in f.metadata)
+        bools = tuple(f.name for f in columns if f.type == "bool" and f.name not in jsons)
+        shape = _SHAPES[cls] = _Shape(tuple(f.name for f in columns), bools, jsons)
     return shape
 
 
 def read(cls: type[R], row: sqlite3.Row) -> R:
     """The fact of type ``cls`` in a row that begins with its columns, in their order."""
-    values: dict[str, Any] = {}
-    for (name, is_bool, is_json), stored in zip(_shape(cls), row, strict=False):
-        value = stored
-        if is_json:
-            value = None if stored is None else json.loads(stored)
-            if isinstance(value, list):
-                value = tuple(value)
-        elif is_bool:
-            value = bool(stored)
-        values[name] = value
+    names, bools, jsons = _shape(cls)
+    values: dict[str, Any] = dict(zip(names, row, strict=False))
+    for name in bools:
+        values[name] = bool(values[name])
+    for name in jsons:
+        if values[name] is not None:
+            value = _decoded(values[name])
+            values[name] = tuple(value) if isinstance(value, list) else value
     return cls(**values)
+
+
+_decode_first = json.JSONDecoder().raw_decode
+
+
+def _decoded(text: str) -> Any:
+    """What JSON text says; the save's own is compact, so that nothing has to be skipped around it."""
+    with suppress(json.JSONDecodeError):
+        value, end = _decode_first(text)
+        if end == len(text):
+            return value
+    return json.loads(text)
 
 
 def encode(value: Any) -> str | None:
@@ -65,12 +87,13 @@ def encode(value: Any) -> str | None:
 def columns(fact: Row) -> dict[str, Any]:
     """The fact's values by column name, as they are stored."""
     out: dict[str, Any] = {}
-    for name, is_bool, is_json in _shape(type(fact)):
+    names, bools, jsons = _shape(type(fact))
+    for name in names:
         value = getattr(fact, name)
-        if is_json:
+        if name in jsons:
             out[name + "_json"] = encode(value)
         else:
-            out[name] = int(value) if is_bool else value
+            out[name] = int(value) if name in bools else value
     return out
 
 

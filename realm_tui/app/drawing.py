@@ -6,17 +6,21 @@ of the palette (`realm_tui.app.theme`), so a panel knows nothing of colours and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
+from rich.style import Style
+from textual.content import Content
 from textual.events import Resize
 from textual.geometry import Region
+from textual.markup import escape
 from textual.strip import Strip
 from textual.widget import Widget
 
 from lore.lexicon import Voice
+from realm_tui.app.kept import KeptLines
 from realm_tui.app.theme import REVERSED, palette_of
 
 Span = tuple[str, str]
@@ -106,9 +110,14 @@ class Drawing(Widget):
 
     def __init__(self, key: str, classes: str = "") -> None:
         super().__init__(id=key, classes=classes)
+        self._styles_cache = KeptLines()
         self._rows: list[Row] = []
         self._strips: list[Strip] = []
         self._width = 0
+        self._paper: Style | None = None
+        self._palette: Mapping[str, Style] = {}
+        self._inks: dict[str, Style] = {}
+        """Roles over this widget's own colours, for the palette and the paper they were mixed with."""
 
     def rows(self, width: int, height: int) -> Sequence[Row]:
         """The rows to draw now; longer ones are cut, missing ones are blank."""
@@ -123,21 +132,42 @@ class Drawing(Widget):
         rows.extend([fit((), width)] * (height - len(rows)))
         if fully or width != self._width or len(rows) != len(self._rows):
             self._rows, self._width = rows, width
+            self._mix()
             self._strips = [self._strip(row) for row in rows]
             self.refresh()
             return
         changed = [y for y, (old, new) in enumerate(zip(self._rows, rows, strict=True)) if old != new]
-        for y in changed:
-            self._rows[y], self._strips[y] = rows[y], self._strip(rows[y])
         if changed:
+            self._mix()
+            for y in changed:
+                self._rows[y], self._strips[y] = rows[y], self._strip(rows[y])
             self.refresh(*(Region(0, y, width, 1) for y in changed))
 
+    def entitle(self, top: str, bottom: str) -> None:
+        """Write plain words into the upper and the lower border; of the widget only these two lines are painted again."""
+        width, height = self.outer_size
+        here, there = self._border_title, self._border_subtitle
+        self._border_title, self._border_subtitle = self._words(top), self._words(bottom)
+        left, above = self.content_offset
+        lines = [(self._border_title != here, -above), (self._border_subtitle != there, height - above - 1)]
+        changed = [Region(-left, y, width, 1) for differs, y in lines if differs]
+        if changed:
+            self.refresh(*changed)
+
+    def _words(self, text: str) -> Content:
+        """Words as a border holds them."""
+        return self.render_str(escape(text)).expand_tabs(4).split()[0]
+
+    def _mix(self) -> None:
+        """Look up once, for all rows of a frame, what each role looks like here."""
+        palette, paper = palette_of(self.app), self.rich_style
+        if palette is not self._palette or paper != self._paper:
+            self._palette, self._paper = palette, paper
+            self._inks = {role: paper + ink for role, ink in palette.items()}
+
     def _strip(self, row: Row) -> Strip:
-        palette, base = palette_of(self.app), self.rich_style
-        return Strip(
-            [Segment(text, base + palette[role] if role in palette else base) for text, role in joined(row)],
-            self._width,
-        )
+        inks, paper = self._inks, self._paper
+        return Strip([Segment(text, inks.get(role, paper)) for text, role in joined(row)], self._width)
 
     def render_line(self, y: int) -> Strip:
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.content_size.width, self.rich_style)

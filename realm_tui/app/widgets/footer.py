@@ -77,8 +77,9 @@ class Footer(Drawing):
 
     def show(self, facts: Facts, look: Look) -> None:
         """Only the look matters here; keys do not change with the facts."""
-        self.look = look
-        self.redraw()
+        if look != self.look:
+            self.look = look
+            self.redraw()
 
     def rows(self, width: int, height: int) -> Sequence[Row]:
         row: list[tuple[str, str]] = [(" ", "")]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual.markup import escape
-
 from lore.lexicon import entry
 from realm_tui.app.drawing import Drawing, Look, Row
 from realm_tui.app.facts import Facts
@@ -34,7 +32,7 @@ class Panel(Drawing):
             titles = (self.title(facts, look), self.subtitle(facts, look))
             if titles != self._titles:
                 self._titles = titles
-                self.border_title, self.border_subtitle = (escape(text) for text in titles)
+                self.entitle(*titles)
         self.redraw()
 
     def title(self, facts: Facts, look: Look) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rich.cells import cell_len
-from textual.markup import escape
 
 from lore.lexicon import entry
 from realm_tui.app.drawing import Drawing, Look, Row, shorten
@@ -68,7 +67,7 @@ class Sheet(Drawing):
         titles = (title or (entry(self._word).named(look.names) if self._word else ""), subtitle)
         if titles != self._titles:
             self._titles = titles
-            self.border_title, self.border_subtitle = (escape(text) for text in titles)
+            self.entitle(*titles)
 
     def rows(self, width: int, height: int) -> Sequence[Row]:
         return self._paint(width, height) if self._paint is not None else ()

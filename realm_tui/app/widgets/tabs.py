@@ -45,8 +45,9 @@ class Tabs(Drawing):
 
     def show(self, look: Look) -> None:
         """Draw the tabs; only the voice changes them."""
-        self._look = look
-        self.redraw()
+        if look != self._look:
+            self._look = look
+            self.redraw()
 
     def rows(self, width: int, height: int) -> Sequence[Row]:
         row: list[tuple[str, str]] = []
