@@ -15,7 +15,7 @@ from lore.fold import Annals, Told
 from lore.health import OPEN
 from lore.lexicon import LABEL_CELLS, Voice
 from lore.own_file import InForce, Words, in_force
-from lore.watch import STREAM_TABLES, Change, Watch, Watching, dump, load, over_windows, take
+from lore.watch import STREAM_TABLES, Watch, Watching, dump, load, over_windows, take
 from saves.incidents import FIRST_STEP
 from saves.rows import Incident
 
@@ -96,12 +96,9 @@ class Bounties:
 
     def take(self, state: Watching, fact: Any, told: Told) -> None:
         """Take one fact in, and tell what was noticed or is gone."""
-
-        def tell(change: Change) -> None:
+        for change in take(self.watch, state, fact):
             kind = "system.incident_told" if change.kind == "applied" else "system.incident_gone"
             told.emit(kind, step=change.step, rule=change.rule, severity=self.rules[change.rule].severity)
-
-        take(self.watch, state, fact, tell)
 
     def dump(self, state: Watching) -> dict[str, Any]:
         """The state as JSON can hold it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -115,7 +114,7 @@ class Combat:
             multiplier: the skill's own multiplier times those of effects in force when the exam began.
             rules: the numbers; None for those in force.
         """
-        codes = sequence.encode("ascii", "replace").translate(_CODES, _NO_ANSWER)
+        codes = sequence.encode("ascii", "replace").translate(_CODES).replace(_NO_ANSWER, b"")
         payouts = _payouts(rules or lore_rules().combat, level, multiplier)
         standing = payouts[min(self.streak, len(payouts) - 1)]
         # One look-up for each answer, all of them outside Python's own loop: a long save has tens of millions.
@@ -131,8 +130,9 @@ class Combat:
 _ORDER: tuple[ResultName, ...] = ("crit", "hit", "glancing", "miss", "crit_miss")
 """Results by their codes, 0 to 4."""
 _LETTERS = "".join(RESULT_LETTERS[name] for name in _ORDER).encode()
-_CODES = bytes.maketrans(_LETTERS, bytes(range(len(_ORDER))))
-_NO_ANSWER = bytes(set(range(256)) - set(_LETTERS))
+_NO_ANSWER = bytes([len(_ORDER)])
+_CODES = bytes(_LETTERS.find(letter) if letter in _LETTERS else len(_ORDER) for letter in range(256))
+"""Turns letters into codes, and whatever is no result into one more."""
 _CRIT, _HIT = _ORDER.index("crit"), _ORDER.index("hit")
 _STREAKS = bytes(name not in KEEPS_STREAK for name in _ORDER) + bytes(range(len(_ORDER), 256))
 """Turns codes into 0 where a streak goes on and 1 where it ends."""
@@ -140,6 +140,7 @@ _PAID = itemgetter(len(_ORDER))
 _STREAKS_KNOWN = 1000
 """Standing successes beyond which the bonus is taken as it is there."""
 _PAYOUTS_KNOWN = 512
+_NUMBERS_KNOWN = 4
 
 Payout = list[Any]
 """By code the payout that an answer with this result leads to, and in the last place the XP paid on the way here."""
@@ -149,7 +150,8 @@ def _runs(marks: bytes, standing: int, best: int) -> tuple[int, int]:
     """The run of zeros that stands at the end, and the longest one, when ``standing`` of them came before."""
     size = len(marks)
     first = size - len(marks.lstrip(b"\0"))
-    best = max(best, standing + first)
+    if standing + first > best:
+        best = standing + first
     if first == size:
         return standing + size, best
     while best < size and bytes(best + 1) in marks:
@@ -159,38 +161,37 @@ def _runs(marks: bytes, standing: int, best: int) -> tuple[int, int]:
 
 def _payouts(numbers: CombatNumbers, level: int, multiplier: float) -> list[Payout]:
     """By standing streak, as far as it raises what is paid, where counting begins."""
-    key = (_digest(numbers), round(multiplier, 9), level)
-    known = _PAYOUTS.get(key)
-    if known is None:
-        bonus, most = numbers.streak_bonus, numbers.streak_cap
-        cap = 0 if bonus == 0 else min(_STREAKS_KNOWN, int(most / bonus) + 1)
-        known = [[None] * len(_ORDER) + [0] for _ in range(cap + 1)]
-        by_place: dict[tuple[int, int], Payout] = {}
-        for streak, start in enumerate(known):
-            for code, name in enumerate(_ORDER):
-                xp = answer_xp(name, level, skill_multiplier=multiplier, streak=streak, rules=numbers)
-                place = min(streak + 1, cap) if name in KEEPS_STREAK else 0
-                start[code] = by_place.setdefault((place, xp), [place, xp])
-        for (place, xp), payout in by_place.items():
-            payout[:] = [*known[place][:-1], xp]
-        if len(_PAYOUTS) >= _PAYOUTS_KNOWN:
+    kept = _PAYOUTS.get(id(numbers))
+    if kept is None or kept[0] is not numbers:
+        if len(_PAYOUTS) >= _NUMBERS_KNOWN:
             _PAYOUTS.clear()
-        _PAYOUTS[key] = known
-    return known
+        kept = _PAYOUTS[id(numbers)] = (numbers, {})
+    known = kept[1]
+    found = known.get((level, multiplier))
+    if found is None:
+        if len(known) >= _PAYOUTS_KNOWN:
+            known.clear()
+        found = known[level, multiplier] = _payouts_of(numbers, level, multiplier)
+    return found
 
 
-def _digest(numbers: CombatNumbers) -> str:
-    found = _DIGESTS.get(id(numbers))
-    if found is None or found[0] is not numbers:
-        text = json.dumps(numbers.model_dump(mode="json"), sort_keys=True)
-        if len(_DIGESTS) >= _PAYOUTS_KNOWN:
-            _DIGESTS.clear()
-        found = _DIGESTS[id(numbers)] = (numbers, text)
-    return found[1]
+def _payouts_of(numbers: CombatNumbers, level: int, multiplier: float) -> list[Payout]:
+    bonus, most = numbers.streak_bonus, numbers.streak_cap
+    cap = 0 if bonus == 0 else min(_STREAKS_KNOWN, int(most / bonus) + 1)
+    found: list[Payout] = [[None] * len(_ORDER) + [0] for _ in range(cap + 1)]
+    by_place: dict[tuple[int, int], Payout] = {}
+    for streak, start in enumerate(found):
+        for code, name in enumerate(_ORDER):
+            xp = answer_xp(name, level, skill_multiplier=multiplier, streak=streak, rules=numbers)
+            place = min(streak + 1, cap) if name in KEEPS_STREAK else 0
+            start[code] = by_place.setdefault((place, xp), [place, xp])
+    for (place, xp), payout in by_place.items():
+        payout[:] = [*found[place][:-1], xp]
+    return found
 
 
-_PAYOUTS: dict[tuple[str, float, int], list[Payout]] = {}
-_DIGESTS: dict[int, tuple[CombatNumbers, str]] = {}
+_PAYOUTS: dict[int, tuple[CombatNumbers, dict[tuple[int, float], list[Payout]]]] = {}
+"""By the identity of the numbers they belong to."""
 
 
 def combat(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -28,6 +29,10 @@ WindowReading = Literal["loss", "loss_rise", "grad_norm"]
 RESULT_LETTER: dict[ResultName, str] = {"crit": "C", "hit": "H", "glancing": "G", "miss": "M", "crit_miss": "X"}
 
 
+_NEAR = 1e-6
+"""More than rounding to nine decimals changes."""
+
+
 class _Bounds(Model):
     above: float | None = Field(None, description="the value must be above this")
     below: float | None = Field(None, description="the value must be below this")
@@ -41,18 +46,21 @@ class _Bounds(Model):
             raise ValueError("say `above`, `below` or `rises`")
         return self
 
-    def met(self, value: float, before: float | None) -> bool:
-        """Whether one reading is as asked; nine decimals, so that .80 − .65 counts as the .15 it stands for.
+    def test(self) -> Callable[[float, float | None], bool]:
+        """What tells whether a reading is as asked, by it and the one before it of the same subject (None: there is none)."""
+        above, below, rises = self.above, self.below, self.rises
 
-        Args:
-            value: the reading.
-            before: the reading before it, of the same subject; None: there is none.
-        """
-        if self.above is not None and not value > self.above:
-            return False
-        if self.below is not None and not value < self.below:
-            return False
-        return self.rises is None or (before is not None and round(value - before, 9) >= self.rises)
+        def met(value: float, before: float | None) -> bool:
+            if above is not None and not value > above:
+                return False
+            if below is not None and not value < below:
+                return False
+            if rises is None:
+                return True
+            # Nine decimals, so that .80 − .65 counts as the .15 it stands for; what is far from it need not be rounded.
+            return before is not None and value - before > rises - _NEAR and round(value - before, 9) >= rises
+
+        return met
 
 
 class Reading(_Bounds):

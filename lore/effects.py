@@ -15,7 +15,7 @@ from lore.fold import Annals, Told
 from lore.health import OPEN, Health, health
 from lore.lexicon import LABEL_CELLS, Voice
 from lore.own_file import Icon, InForce, Words, in_force
-from lore.watch import STREAM_TABLES, Change, Watch, Watching, dump, load, over_windows, take
+from lore.watch import STREAM_TABLES, Watch, Watching, dump, load, over_windows, take
 from saves.rows import Incident, Quest
 
 FILE = "effects.yaml"
@@ -86,6 +86,8 @@ class Effects:
         every = effect_rules() if rules is None else rules
         self.rules = {name: rule for name, rule in every.items() if _fits(rule, profile)}
         self.watch = Watch(_of(self.rules, "stream"))
+        self._xp = {name: rule.xp for name, rule in self.rules.items()}
+        self._buffs = frozenset(name for name, rule in self.rules.items() if rule.kind == "buff")
 
     def begin(self) -> Watching:
         """Nothing has struck."""
@@ -94,28 +96,19 @@ class Effects:
     def take(self, state: Watching, fact: Any, told: Told) -> None:
         """Take one fact in, and tell what set in or ended."""
 
-        def tell(change: Change) -> None:
-            rule = self.rules[change.rule]
-            if change.kind == "applied":
-                severity = state.struck[change.rule].severity
-                told.emit("hero.effect_applied", effect=change.rule, buff=rule.kind == "buff", severity=severity)
+        for name, kind, step, severity in take(self.watch, state, fact):
+            buff = name in self._buffs
+            if kind == "applied":
+                told.emit("hero.effect_applied", effect=name, buff=buff, severity=severity)
             else:
-                told.emit(
-                    "hero.effect_expired",
-                    step=change.step,
-                    effect=change.rule,
-                    buff=rule.kind == "buff",
-                    how=change.kind,
-                )
-
-        take(self.watch, state, fact, tell)
+                told.emit("hero.effect_expired", step=step, effect=name, buff=buff, how=kind)
 
     def multiplier(self, state: Watching, step: int) -> float:
         """The product of the XP multipliers in force at a step."""
         product = 1.0
         for name, struck in state.struck.items():
             if struck.until is None or step < struck.until:
-                product *= self.rules[name].xp
+                product *= self._xp[name]
         return product
 
     def dump(self, state: Watching) -> dict[str, Any]:

@@ -127,6 +127,9 @@ class ProgressPart:
         return "1"
 
 
+_ZONES = ("recovery", "productive", "stretch", "overload", "unknown")
+
+
 def _steps(state: Progress, window: WindowFact) -> None:
     state.steps += window.steps
     state.effort += window.strain_sum
@@ -134,31 +137,33 @@ def _steps(state: Progress, window: WindowFact) -> None:
         spent = state.effort_by_skill
         spent[window.skill] = spent.get(window.skill, 0.0) + window.strain_sum
     zones = state.zones
-    for name, count in (
-        ("recovery", window.zone_recovery),
-        ("productive", window.zone_productive),
-        ("stretch", window.zone_stretch),
-        ("overload", window.zone_overload),
-        ("unknown", window.zone_unknown),
-    ):
+    counts = (
+        *(window.zone_recovery, window.zone_productive, window.zone_stretch, window.zone_overload),
+        window.zone_unknown,
+    )
+    for name, count in zip(_ZONES, counts, strict=True):
         if count:
             zones[name] = zones.get(name, 0) + count
     state.new_bests += window.new_bests
     state.misses += window.misses
     state.nonfinite += window.nonfinite
-    state.longest_streak = max(state.longest_streak, window.longest_streak)
+    if window.longest_streak > state.longest_streak:
+        state.longest_streak = window.longest_streak
     state.trained_tokens += window.trained_tokens
     state.active_s += window.active_s
 
 
 def _answers(state: Progress, exam: ExamFact, told: Told) -> None:
     """The answers of an exam; effects are those in force when it began."""
-    discipline = state.disciplines.setdefault(exam.skill, Discipline())
-    skill, effects = told.setting.multipliers.get(exam.skill, 1.0), told.multiplier(exam.step)
-    numbers = told.setting.rules.combat
+    name, setting = exam.skill, told.setting
+    discipline = state.disciplines.get(name)
+    if discipline is None:
+        discipline = state.disciplines[name] = Discipline()
+    skill, effects = setting.multipliers.get(name, 1.0), told.multiplier(exam.step)
+    numbers = setting.rules.combat
     discipline.take(exam.sequence, exam.level, skill * effects, numbers)
     reached = rank(discipline.xp, numbers)
     while discipline.rank < reached:
         discipline.rank += 1
-        state.marks.append(Mark(exam.skill, discipline.rank, discipline.xp, exam.step))
-        told.emit("hero.rank_up", skill=exam.skill, rank=discipline.rank, xp=discipline.xp)
+        state.marks.append(Mark(name, discipline.rank, discipline.xp, exam.step))
+        told.emit("hero.rank_up", skill=name, rank=discipline.rank, xp=discipline.xp)

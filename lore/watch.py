@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from lore.combat import PAYING
 from lore.conditions import RESULT_LETTER, Answers, Reading, WatchRule, Window
-from lore.fold import KINDS, ExamFact
+from lore.fold import KINDS, AttemptFact, DriftFact, ExamFact, HoldFact, LevelUpFact, TrialFact
 from lore.plain import plain
 
 WIDEST_TAIL = 999
@@ -56,6 +56,8 @@ class Change(NamedTuple):
     kind: str
     """applied, cured or expired."""
     step: int
+    severity: str = ""
+    """With which it set in; empty where it ended."""
 
 
 Tell = Callable[[Change], None]
@@ -67,9 +69,18 @@ class _Asked(NamedTuple):
     """when, until or worse."""
     key: str
     condition: Any
-    marks: bytes = b""
-    """Of a condition on answers: turns each answer as asked into a one."""
-    stretch: bytes = b""
+    met: Callable[[float, float | None], bool]
+    """Of a condition on a reading: whether it is as asked, see `lore.conditions`."""
+
+
+class _AskedAnswers(NamedTuple):
+    rule: str
+    cooldown: int
+    idle: bool
+    """Whether being met again changes nothing while the rule is in force and cools down."""
+    marks: bytes
+    """Turns each answer as asked into a one."""
+    stretch: bytes
     """As many ones as it asks in a row."""
 
 
@@ -79,21 +90,24 @@ class Watch:
     def __init__(self, rules: Mapping[str, WatchRule]) -> None:
         self.rules = rules
         self._readings: dict[str, list[_Asked]] = {}
-        self._answers: list[_Asked] = []
+        self._answers: dict[str, list[_AskedAnswers]] = {"worse": [], "when": [], "until": []}
         for name, rule in rules.items():
+            idle = not any(isinstance(condition, Answers) for condition in (*rule.worse, *rule.until))
             for part in ("worse", "when", "until"):
                 for number, condition in enumerate(getattr(rule, part)):
-                    asked = _Asked(name, part, f"{name}/{part}/{number}", condition)
                     if isinstance(condition, (Reading, Window)):
+                        asked = _Asked(name, part, f"{name}/{part}/{number}", condition, condition.test())
                         self._readings.setdefault(condition.reading, []).append(asked)
                     elif isinstance(condition, Answers):
                         letters = condition.letters.encode()
-                        marks = bytes.maketrans(letters, b"\1" * len(letters))
-                        self._answers.append(asked._replace(marks=marks, stretch=b"\1" * condition.in_a_row))
+                        marks, stretch = bytes.maketrans(letters, b"\1" * len(letters)), b"\1" * condition.in_a_row
+                        self._answers[part].append(_AskedAnswers(name, rule.cooldown, idle, marks, stretch))
         self.reads = frozenset(self._readings)
         """The readings that its rules ask for."""
-        self.kinds = frozenset(KINDS[table] for table, given in _READINGS.items() if not self.reads.isdisjoint(given))
-        """The kinds of facts that give one of them."""
+        self.given = {
+            KINDS[table]: make for table, (make, names) in _READINGS.items() if not self.reads.isdisjoint(names)
+        }
+        """By kind of fact what makes readings of it, where one of them is asked for."""
         self._timed = {
             name: [
                 (f"{name}/until/{number}", condition)
@@ -103,15 +117,20 @@ class Watch:
             for name, rule in rules.items()
         }
         """By rule the key and the condition of what must have held for some steps to end it."""
-        self._tail = min(WIDEST_TAIL, max((a.condition.in_a_row for a in self._answers), default=0))
+        longest = max((len(asked.stretch) for part in self._answers.values() for asked in part), default=0)
+        self._tail = min(WIDEST_TAIL, longest)
 
     # ---------------------------------------------------------------- time
 
     def pass_to(self, state: Watching, step: int, tell: Tell) -> None:
         """End what ends by itself up to ``step``."""
-        if not state.struck:
-            return
-        for name in list(state.struck):
+        timed = self._timed
+        due = [
+            name
+            for name, struck in state.struck.items()
+            if (struck.until is not None and struck.until <= step) or timed[name]
+        ]
+        for name in due:
             ends = self.ends_at(state, name)
             if ends is not None and ends[0] <= step:
                 self._end(state, name, ends[1], ends[0], tell)
@@ -134,21 +153,29 @@ class Watch:
         asked = self._readings.get(reading)
         if not asked:
             return
-        known = state.values.setdefault(reading, {})
+        known = state.values.get(reading)
+        if known is None:
+            known = state.values[reading] = {}
         before, known[subject] = known.get(subject), value
-        worse: set[str] = set()
-        for rule, part, key, condition, *_ in asked:
-            runs = state.runs.setdefault(key, {})
-            if not condition.met(value, before):
-                runs.pop(subject, None)
+        worse: list[str] = []
+        for rule, part, key, condition, met in asked:
+            runs = state.runs.get(key)
+            if runs is None:
+                runs = state.runs[key] = {}
+            if not met(value, before):
+                if subject in runs:
+                    del runs[subject]
                 continue
-            run = runs.setdefault(subject, [0, step])
+            run = runs.get(subject)
+            if run is None:
+                run = runs[subject] = [0, step]
             run[0] += 1
             if part == "until":
-                self._cured(state, rule, condition, subject, run, step, tell)
+                if rule in state.struck:
+                    self._cured(state, rule, condition, subject, run, step, tell)
             elif self._holds(condition, runs, known, step):
                 if part == "worse":
-                    worse.add(rule)
+                    worse.append(rule)
                 else:
                     holding = sorted(s for s, r in runs.items() if self._long_enough(condition, r, step))
                     self._strike(state, rule, holding, (reading, value), step, at, rule in worse, tell)
@@ -170,8 +197,8 @@ class Watch:
     def _cured(
         self, state: Watching, rule: str, condition: Any, subject: str, run: list[int], step: int, tell: Tell
     ) -> None:
-        struck = state.struck.get(rule)
-        if struck is None or not self._long_enough(condition, run, step):
+        struck = state.struck[rule]
+        if not self._long_enough(condition, run, step):
             return
         if any(isinstance(c, Reading) and c.every for c in self.rules[rule].when):
             self._end(state, rule, "cured", step, tell)
@@ -191,22 +218,26 @@ class Watch:
     def answer(self, state: Watching, sequence: str, step: int, at: float, tell: Tell) -> None:
         """Take in the results of one exam's answers, in order."""
         new = sequence.replace("?", "")
-        if not new or not self._answers:
+        if not new or not self._tail:
             return
         text, old = state.tail + new, len(state.tail)
         codes = text.encode("ascii", "replace")
         hits: dict[str, int] = {}
-        for asked in self._answers:
-            rule, condition = asked.rule, asked.condition
-            end = _last_end(asked, codes, old) if asked.part == "when" else 0
+        for asked in self._answers["when"]:
+            rule, cooldown, idle, marks, stretch = asked
+            cools_down = step - state.last_struck.get(rule, -cooldown) < cooldown
+            if cools_down and (idle or rule not in state.struck):
+                continue
+            end = _last_end(marks, stretch, codes, old)
             if end:
                 hits[rule] = max(hits.get(rule, 0), end)
-                row = text[end - condition.in_a_row : end]
-                worse = any(a.part == "worse" and a.rule == rule and _last_end(a, codes, old) for a in self._answers)
+                row = text[end - len(stretch) : end]
+                worse = any(
+                    a.rule == rule and _last_end(a.marks, a.stretch, codes, old) for a in self._answers["worse"]
+                )
                 self._strike(state, rule, [], row, step, at, worse, tell)
-        for asked in self._answers:
-            rule = asked.rule
-            if asked.part == "until" and rule in state.struck and _last_end(asked, codes, old) > hits.get(rule, 0):
+        for rule, _, _, marks, stretch in self._answers["until"]:
+            if rule in state.struck and _last_end(marks, stretch, codes, old) > hits.get(rule, 0):
                 self._end(state, rule, "cured", step, tell)
         state.tail = text[-self._tail :]
 
@@ -238,7 +269,7 @@ class Watch:
             return
         severity = rule.worse_severity if worse else rule.severity
         state.struck[name] = Struck(step, at, until, severity, subjects, evidence)
-        tell(Change(name, "applied", step))
+        tell(Change(name, "applied", step, severity))
 
     def _end(self, state: Watching, name: str, kind: str, step: int, tell: Tell) -> None:
         del state.struck[name]
@@ -271,10 +302,10 @@ def _spelt(row: str) -> str:
     return ", ".join(f"{name} ×{row.count(letter)}" for name, letter in RESULT_LETTER.items() if letter in row)
 
 
-def _last_end(asked: _Asked, codes: bytes, old: int) -> int:
-    """Where the last stretch as asked ends in ``codes``, beyond the first ``old`` of them; 0 without one."""
-    many = len(asked.stretch)
-    place = codes.translate(asked.marks).rfind(asked.stretch, max(0, old + 1 - many))
+def _last_end(marks: bytes, stretch: bytes, codes: bytes, old: int) -> int:
+    """Where the last stretch of ones ends in ``codes`` by ``marks``, beyond the first ``old`` of them; 0 without one."""
+    many = len(stretch)
+    place = codes.translate(marks).rfind(stretch, max(0, old + 1 - many))
     return 0 if place < 0 else place + many
 
 
@@ -284,58 +315,73 @@ Read = tuple[str, str, float]
 """Reading, subject, value."""
 
 
-def readings_of(fact: Any) -> Iterator[Read]:
-    """The readings that one fact of the stream gives."""
-    kind = fact.table
-    if kind == "exams":
-        if fact.kind == "gate" and fact.items:
-            share = fact.correct / fact.items
-            yield "accuracy", f"{fact.skill}:{fact.level}", share
-            yield "training_accuracy", fact.skill, share
-            yield "unreadable", fact.skill, fact.format_failures / fact.items
-    elif kind == "holds":
-        yield "lost", f"{fact.skill}:{fact.level}", float(fact.lost)
-    elif kind == "level_ups":
-        yield "lost", f"{fact.skill}:{fact.to_level}", 0.0
-    elif kind == "drifts":
-        fallen = max(0.0, fact.baseline - fact.share) if fact.severity != "none" else 0.0
-        yield "drop", f"{fact.skill}:{fact.level}", round(fallen, 9)
-    elif kind == "trials":
-        yield "trial", fact.discipline, float(fact.passed)
-    elif kind == "quest_attempts":
-        if fact.state in ("completed", "failed"):
-            yield "failed", "", float(fact.state == "failed")
-        if fact.state == "completed" and fact.loss_after is not None:
-            if fact.loss_before is not None:
-                yield "gain", "", fact.loss_before - fact.loss_after
-            if fact.train_loss is not None:
-                yield "gap", "", fact.loss_after - fact.train_loss
+def _of_exam(fact: ExamFact) -> Sequence[Read]:
+    if fact.kind != "gate" or not fact.items:
+        return ()
+    skill, share = fact.skill, fact.correct / fact.items
+    return (
+        ("accuracy", f"{skill}:{fact.level}", share),
+        ("training_accuracy", skill, share),
+        ("unreadable", skill, fact.format_failures / fact.items),
+    )
 
 
-_READINGS: Mapping[str, tuple[str, ...]] = {
-    "exams": ("accuracy", "training_accuracy", "unreadable"),
-    "holds": ("lost",),
-    "level_ups": ("lost",),
-    "drifts": ("drop",),
-    "trials": ("trial",),
-    "quest_attempts": ("failed", "gain", "gap"),
+def _of_hold(fact: HoldFact) -> Sequence[Read]:
+    return (("lost", f"{fact.skill}:{fact.level}", float(fact.lost)),)
+
+
+def _of_level_up(fact: LevelUpFact) -> Sequence[Read]:
+    return (("lost", f"{fact.skill}:{fact.to_level}", 0.0),)
+
+
+def _of_drift(fact: DriftFact) -> Sequence[Read]:
+    fallen = max(0.0, fact.baseline - fact.share) if fact.severity != "none" else 0.0
+    return (("drop", f"{fact.skill}:{fact.level}", round(fallen, 9)),)
+
+
+def _of_trial(fact: TrialFact) -> Sequence[Read]:
+    return (("trial", fact.discipline, float(fact.passed)),)
+
+
+def _of_attempt(fact: AttemptFact) -> Sequence[Read]:
+    found: list[Read] = []
+    if fact.state in ("completed", "failed"):
+        found.append(("failed", "", float(fact.state == "failed")))
+    if fact.state == "completed" and fact.loss_after is not None:
+        if fact.loss_before is not None:
+            found.append(("gain", "", fact.loss_before - fact.loss_after))
+        if fact.train_loss is not None:
+            found.append(("gap", "", fact.loss_after - fact.train_loss))
+    return found
+
+
+_READINGS: Mapping[str, tuple[Callable[[Any], Sequence[Read]], tuple[str, ...]]] = {
+    "exams": (_of_exam, ("accuracy", "training_accuracy", "unreadable")),
+    "holds": (_of_hold, ("lost",)),
+    "level_ups": (_of_level_up, ("lost",)),
+    "drifts": (_of_drift, ("drop",)),
+    "trials": (_of_trial, ("trial",)),
+    "quest_attempts": (_of_attempt, ("failed", "gain", "gap")),
 }
-"""By table the readings that its facts give."""
+"""By table what makes readings of its facts, and their names."""
 STREAM_TABLES = frozenset({"exams", "holds", "level_ups", "drifts", "trials", "quest_attempts", "checkpoints"})
 """Tables with readings, and checkpoints, at which time passes."""
 
 
-def take(watch: Watch, state: Watching, fact: Any, tell: Tell) -> None:
-    """Take one fact of the stream in."""
+def take(watch: Watch, state: Watching, fact: Any) -> list[Change]:
+    """Take one fact of the stream in; what set in or ended by it."""
+    changes: list[Change] = []
+    step, kind = fact.step, type(fact)
     if state.struck:
-        watch.pass_to(state, fact.step, tell)
-    kind = type(fact)
-    if kind in watch.kinds:
-        for reading, subject, value in readings_of(fact):
+        watch.pass_to(state, step, changes.append)
+    given = watch.given.get(kind)
+    if given is not None:
+        for reading, subject, value in given(fact):
             if reading in watch.reads:
-                watch.read(state, reading, subject, value, fact.step, fact.at, tell)
+                watch.read(state, reading, subject, value, step, fact.at, changes.append)
     if kind is ExamFact and fact.kind in PAYING:
-        watch.answer(state, fact.sequence, fact.step, fact.at, tell)
+        watch.answer(state, fact.sequence, step, fact.at, changes.append)
+    return changes
 
 
 def over_windows(watch: Watch, windows: Iterable[Any]) -> Watching:

@@ -181,15 +181,15 @@ class WorldPart:
             text = exam.primitives_json
             # Most exams exercise none of them, and reading what they did exercise takes longer than all the rest.
             for name, asks in self._sides.items():
-                known = exam.primitives if any(key in text for key in asks) else {}
-                met = sum([known[key]["items"] for key in asks if key in known])
-                state.asked[f"{exam.skill}/{name}"] = met / exam.items
+                named = [key for key in asks if key in text]
+                known = exam.primitives if named else {}
+                state.asked[f"{exam.skill}/{name}"] = sum([known[k]["items"] for k in named if k in known]) / exam.items
         self._fight(state, exam, told)
         self._open(state, exam, told, self._by_exam.get(tier))
 
     def _fight(self, state: WorldState, fact: ExamFact | TrialFact, told: Told) -> None:
         for name, level, items, share in self._bosses:
-            if fact.level < level or name in state.bosses:
+            if name in state.bosses or fact.level < level:
                 continue
             if fact.items >= items and fact.correct >= share * fact.items:
                 state.bosses[name] = _deed(fact)

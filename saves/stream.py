@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -71,11 +71,8 @@ BY_ID = ("exams", "holds", "drifts")
 
 _AT_ONCE = 500
 """Rows of a table that are read at once."""
-_STEP, _ID = 2, 0
-"""Columns of every query."""
-
-Cell = tuple[tuple[int, int, int], Any]
-"""Where a fact stands, and the fact."""
+_STEP = itemgetter(2)
+"""The step of a fact, which every query has in the same column."""
 
 
 def stream(
@@ -110,14 +107,11 @@ def stream(
     ]
     while tables := [table for table in tables if table.fill()]:
         # What a table brings later stands behind its last row at hand, so up to there everything is known.
-        last = min((table.cells[-1][0] for table in tables if table.more), default=None)
-        ready = [cell for table in tables for cell in table.taken(last)]
-        ready.sort(key=_PLACE)  # the sorted rows of a few tables, which is what this sort is quickest at
-        for _, fact in ready:
-            yield fact
-
-
-_PLACE = itemgetter(0)
+        last = min(((_STEP(table.facts[-1]), table.rank) for table in tables if table.more), default=None)
+        ready = [fact for table in tables for fact in table.taken(last)]
+        # Each table's are in order and the tables in that of their ranks, so that facts of one step stay as they are.
+        ready.sort(key=_STEP)
+        yield from ready
 
 
 class _Table:
@@ -143,31 +137,32 @@ class _Table:
         else:
             where += " AND t.id > :past"
             order = f"t.{step}, t.id"
-        self._rank, self._make, self._numbered = rank, make, table != "step_windows"
+        self.rank, self._make = rank, make
         self._rows = conn.cursor()
         self._rows.row_factory = None
         values = {"campaign": campaign_id, "after": after, "upto": upto, "past": past_id}
         self._rows.execute(f"{sql} WHERE {where} ORDER BY {order}", values)
-        self.cells: list[Cell] = []
+        self.facts: list[Any] = []
+        """Those at hand, in their order."""
         self.more = True
         """Whether there may be rows that were not read yet."""
 
     def fill(self) -> bool:
         """Read on where nothing is at hand; whether anything is then."""
-        if self.more and not self.cells:
+        if self.more and not self.facts:
             rows = self._rows.fetchmany(_AT_ONCE)
             self.more = len(rows) == _AT_ONCE
-            rank, facts = self._rank, map(self._make, rows)
-            if self._numbered:
-                self.cells = [((fact[_STEP], rank, fact[_ID]), fact) for fact in facts]
-            else:  # windows of a campaign do not overlap
-                self.cells = [((fact[_STEP], rank, 0), fact) for fact in facts]
-        return bool(self.cells)
+            self.facts = list(map(self._make, rows))
+        return bool(self.facts)
 
-    def taken(self, last: tuple[int, int, int] | None) -> list[Cell]:
-        """The facts at hand up to a place, which are given away; None: all of them."""
-        end = len(self.cells) if last is None else bisect_right(self.cells, last, key=_PLACE)
-        found, self.cells = self.cells[:end], self.cells[end:]
+    def taken(self, last: tuple[int, int] | None) -> list[Any]:
+        """The facts at hand up to the last one of a step and a rank, which are given away; None: all of them."""
+        if last is None:
+            end = len(self.facts)
+        else:
+            step, rank = last
+            end = (bisect_right if self.rank <= rank else bisect_left)(self.facts, step, key=_STEP)
+        found, self.facts = self.facts[:end], self.facts[end:]
         return found
 
 
