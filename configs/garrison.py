@@ -15,6 +15,12 @@ class GroundsRules(Model):
     log_days: float = Field(30.0, gt=0, description="days that an old log stays")
     papers_days: float = Field(30.0, gt=0, description="days that papers stay which jobs wrote")
     leftover_days: float = Field(1.0, gt=0, description="age from which half-written files and folders are leftovers")
+    quest_days: float = Field(
+        7.0,
+        gt=0,
+        description="days that a done quest's file stays which no kept form can need; its history stays for good",
+    )
+    quest_files: int = Field(1000, ge=0, description="such files that stay at most; those done longest ago go first")
     looks_days: float = Field(7.0, gt=0, description="days that the Garrison's looks stay")
     history_days: float = Field(30.0, gt=0, description="days that ended alarms and runs of tasks stay")
     workers_days: float = Field(30.0, gt=0, description="days after which a worker that nobody saw is struck off")

@@ -13,6 +13,7 @@ from engine.quests.fileformat import FileReport, check_file
 from engine.quests.reader import reader_for
 from realm_tui.runtime.opened import OpenedSave, opened
 from saves import quests
+from saves.connection import transaction
 from saves.rows import Quest
 
 __all__ = ["PRIORITIES", "add", "again", "check", "listed", "move", "move_before", "one", "prioritise", "remove"]
@@ -192,7 +193,16 @@ def again(folder: SaveFolder, which: int | str) -> Quest:
 
     Raises:
         UsageError: there is no such quest.
-        BlockedError: it has not ended.
+        BlockedError: it has not ended, or its file was swept up (``QUEST_FILE_GONE``).
     """
-    with opened(folder, write=True) as save:
-        return quests.quest(save.conn, quests.again(save.conn, quests.quest(save.conn, which).id))
+    with opened(folder, write=True) as save, transaction(save.conn, durable=True):
+        found = quests.quest(save.conn, which)
+        made = quests.again(save.conn, found.id)
+        if not (folder.quests / found.file).is_file():
+            raise BlockedError(
+                f"the copy of {found.name} is gone",
+                why="the Groundskeeper lets go of files of quests that are long done (`garrison.grounds.quest_days`)",
+                fix="add your own file again (`realm quest add`)",
+                code="QUEST_FILE_GONE",
+            )
+        return quests.quest(save.conn, made)

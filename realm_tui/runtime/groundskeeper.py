@@ -1,7 +1,8 @@
 """The Groundskeeper sweeps what nobody needs any more; a dry run only says what that would be.
 
 Facts, forms and everything that training or the game is made of are the engine's to keep (`saves.retention`); here go leftovers: old
-logs and papers, half-written files, looks of the Garrison, workers that are gone, and the empty room in the save's file.
+logs and papers, half-written files, files of quests that are done, looks of the Garrison, workers that are gone, and the empty room in
+the save's file.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from saves import jobs, patrols, workers
 from saves.checkpoint_folder import PART, size_bytes
 from saves.connection import transaction
 from saves.database import open_save
+from saves.quest_files import spent_files
 from saves.upkeep import engine_holds
 
 DAY_S = 86_400.0
@@ -67,9 +69,25 @@ def sweep(folder: SaveFolder, rules: GroundsRules, *, dry: bool = False) -> list
         ),
     ]
     with opened(folder, write=not dry) as save:
+        swept.append(_quests(save.conn, folder, rules, now, dry=dry))
         swept += _rows(save.conn, rules, now, dry=dry)
     swept.append(_pack(folder, rules, now, dry=dry))
     return swept
+
+
+def _quests(conn: sqlite3.Connection, folder: SaveFolder, rules: GroundsRules, now: float, *, dry: bool) -> Swept:
+    """Let files of done quests go; whoever wants one once more, or goes back to an older form, comes before or after, never between."""
+    rule = f"done {rules.quest_days:g} days ago, or the {rules.quest_files} newest, and no kept form needs it"
+    with nullcontext() if dry else transaction(conn):
+        spent = [one for one in spent_files(conn) if (folder.quests / one.file).is_file()]
+        going = [
+            path
+            for place, one in enumerate(spent)
+            if place >= rules.quest_files or now - one.ended_at > rules.quest_days * DAY_S
+            for path in (folder.quests / one.file, folder.quests / f"{one.file}.meta.json")
+            if path.is_file()
+        ]
+        return _files("files of done quests", rule, going, dry=dry)
 
 
 def _rows(conn: sqlite3.Connection, rules: GroundsRules, now: float, *, dry: bool) -> Iterator[Swept]:
