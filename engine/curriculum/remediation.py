@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from random import Random
 from typing import Any
 
 from configs.catalogue import primitive_id, primitives
 from configs.curriculum import PrimitiveRules
-from configs.errors import UsageError
+from configs.errors import RealmError, UsageError
 from engine.curriculum.primitives import PrimitiveStanding
 from engine.curriculum.sampling import INDEX_BITS, Draw, stream_seed
 from engine.curriculum.state import CurriculumState
 from engine.statistics import shown_share
 from skills.contract import Problem, Skill
+from skills.judging import guarded
 
 DRILLS = "prim"
 """The skill whose operations are the catalogue's primitives."""
@@ -79,7 +80,10 @@ Trained = Mapping[str, tuple[Skill, CurriculumState]]
 
 
 def exercised_by(skill: Skill, mix: str, level: int) -> Mapping[str, tuple[str, ...]]:
-    """Primitive to the operations of a mix that exercise it at a level, learnt by looking at some problems of each."""
+    """Primitive to the operations of a mix that exercise it at a level, learnt by looking at some problems of each.
+
+    An operation whose problems cannot be made exercises nothing.
+    """
     return _exercised(skill, mix, level)  # type: ignore[arg-type]  # a skill is an object like any other
 
 
@@ -88,7 +92,12 @@ def _exercised(skill: Skill, mix: str, level: int) -> Mapping[str, tuple[str, ..
     found: dict[str, dict[str, None]] = {}
     for operation in skill.operations(level, mix):
         for index in range(LOOKS):
-            for name in skill.generate(level, index, "train", mix, operation=operation).primitives:
+            make = partial(skill.generate, level, index, "train", mix, operation=operation)
+            try:
+                problem = guarded(skill.config.id, f"a problem of {operation}", make)
+            except RealmError:
+                break
+            for name in problem.primitives:
                 found.setdefault(name, {})[operation] = None
     return {name: tuple(operations) for name, operations in found.items()}
 

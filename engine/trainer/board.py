@@ -19,7 +19,7 @@ from engine.trainer.practice import QuestPractice, Round
 from engine.trainer.values import QuestCursor
 from saves import incidents, journal, quests
 from saves.database import transaction
-from saves.rows import Quest
+from saves.rows import JournalEntry, Quest
 
 if TYPE_CHECKING:
     from engine.trainer.game import Game
@@ -108,7 +108,14 @@ class Board:
             elif entry.verb == ANSWERS:
                 game.outside.again(entry.args)
             else:
-                game.orders.again(entry)
+                self._order_again(entry)
+
+    def _order_again(self, entry: JournalEntry) -> None:
+        """Give an order once more; what cannot be ordered any more (another catalogue, other rules) is said and left out."""
+        try:
+            self._game.orders.again(entry)
+        except RealmError as error:
+            self._inexact(f"the order {entry.verb} after step {entry.step} cannot be repeated: {error.what}")
 
     def _draw(self) -> None:
         """Take a quest from the board; not before everything that is to be repeated was."""
@@ -222,6 +229,7 @@ class Board:
             practice = QuestPractice(
                 game.folder, quest, game.hero, game.rules, game.campaign.seed, game.forge, cursor.planned_at, say
             )
+            self._check_plan(practice, cursor)
         except RealmError as error:
             self._inexact(f"the quest in training could not be read again: {error.what}")
             game.values.quest = None
@@ -239,6 +247,22 @@ class Board:
         )
         quests.update_attempt(game.conn, cursor.attempt_id, tokens=practice.facts())
         self._install(practice)
+
+    def _check_plan(self, practice: QuestPractice, cursor: QuestCursor) -> None:
+        """Refuse to go on in the middle of a plan of another length, and say where one of the same length has changed: by another
+        file, or other rules of what is held out.
+        """
+        attempts = quests.attempts(self._game.conn, practice.quest.id)
+        before = next((a for a in attempts if a.id == cursor.attempt_id), None)
+        if before is None or before.steps_total != practice.steps_total:
+            raise RealmError(
+                f"{practice.quest.name} has other examples now",
+                why=f"it takes {practice.steps_total} steps, {before.steps_total if before else 'no number of'} before",
+                fix="nothing needs to be done; it is begun anew",
+                code="QUEST_CHANGED",
+            )
+        if before.tokens.get("plan") != practice.plan.digest:
+            self._inexact(f"the examples of {practice.quest.name}, or the rules that order them, are others now")
 
     def _install(self, practice: QuestPractice) -> None:
         self.quest = practice

@@ -209,11 +209,11 @@ class Course:
         found = prescribe(standing, rules, last=game.values.last_drilled)
         try:
             return None if found is None else self.drill_order(found[0].primitive, reason=found[1])
-        except UsageError:
+        except RealmError:
             return None
 
     def drill_order(self, primitive: str, *, reason: str, steps: int | None = None) -> DrillOrder:
-        """The drill for a primitive; `UsageError` where nothing drills it."""
+        """The drill for a primitive; `UsageError` where nothing drills it, `RealmError` where a skill's own code fails."""
         game = self._game
         trained = {skill: (game.forge.skills[skill][0], state) for skill, state in game.values.curricula.items()}
         return drill_for(primitive, trained, drills_skill(), game.rules.primitives, reason, steps=steps)
@@ -224,6 +224,8 @@ class Course:
         order = values.drills.pop(0) if values.drills else None
         if order is None and rules.remedy == "drill" and values.forged % rules.drill_every == 0:
             order = self.remedy()
+            if order is not None and order.primitive in values.undrillable:
+                order = None
         if order is not None:
             values.last_drilled = order.primitive
             if order.skill not in values.curricula and order.skill not in values.guests:

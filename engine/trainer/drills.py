@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from configs.errors import RealmError
 from engine.trainer.practice import describe, recipe
+from engine.trainer.unmade import report_left
 from engine.trainer.values import Drill
 from saves import forged
 
@@ -52,6 +54,17 @@ class Drills:
         if drill.order is not None and state == "interrupted" and left > 0:
             values.drills.insert(0, replace(drill.order, steps=left))
         values.drill = None
+
+    def give_up(self, error: RealmError) -> bool:
+        """Leave a drill of a primitive of which nothing could be made, and say so; False where none is under way."""
+        values = self._game.values
+        drill = values.drill
+        if drill is None or drill.order is None or values.quest is not None:
+            return False
+        values.undrillable = sorted({*values.undrillable, drill.order.primitive})
+        report_left(self._game, drill.skill, drill.name, error)
+        self.end("skipped")
+        return True
 
     def leave_level(self) -> None:
         """After a level-up: what was forged for the old level is done; a drill of a primitive goes on."""

@@ -192,7 +192,8 @@ class Game:
         except RealmError as error:
             if error.code not in UNMADE:
                 raise
-            nothing_made(self, skill, error)
+            if not self.board.drills.give_up(error):
+                nothing_made(self, skill, error)
             return
         if trained is None:
             return

@@ -290,6 +290,7 @@ class Orders:
             raise UsageError(f"{steps!r} is no number of steps", fix="choose 1 to 100000", code="BAD_ARGUMENT")
         drill = game.course.drill_order(name, reason="asked for by the player", steps=steps)
         game.values.drills.append(drill)
+        game.values.undrillable = [p for p in game.values.undrillable if p != drill.primitive]
         if game.values.quest is None and (game.values.drill is None or game.values.drill.order is None):
             game.board.drills.end("interrupted")
         return {"drill": drill.as_dict(), "text": drill.text, "waits": game.values.quest is not None}

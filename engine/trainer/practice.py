@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from configs.errors import BlockedError, RealmError
 from configs.paths import SaveFolder
@@ -32,8 +32,10 @@ from engine.quests.split import held_out
 from engine.trainer.packed import inspect_batches
 from saves.rows import Quest
 from skills.contract import Problem, Skill
-from skills.judging import guarded
+from skills.judging import LIMIT_S, guarded
 from skills.registry import get_skill
+
+T = TypeVar("T")
 
 HOPELESS = 3
 """Failures at the beginning of a round after which a skill is not tried further."""
@@ -112,7 +114,8 @@ class Forge:
         """
         seen = 0
         for times in REACH:
-            draws, encoded, names = self.forged(state, stream(times * count)[seen:])
+            drawn = self.asked_of(state.skill, f"{times * count} problems", partial(stream, times * count))
+            draws, encoded, names = self.forged(state, drawn[seen:])
             if draws:
                 return draws[:count], encoded[:count], names[:count]
             seen = times * count
@@ -131,35 +134,36 @@ class Forge:
         Raises:
             RealmError: the skill could make none of them (``GENERATOR_FAILED``).
         """
-        skill, mix = self.skills.get(state.skill) or (get_skill(state.skill), state.mix)
+        known = self.skills.get(state.skill)
+        skill, mix = known or (self.asked_of(state.skill, "itself", lambda: get_skill(state.skill)), state.mix)
         context = self._hero.context_length
         draws: list[Draw] = []
         encoded: list[Encoded] = []
         names: list[str] = []
-        for drawn, problem in self._made(skill, mix, drawn_items):
-            example = encode_messages(self._hero, self.messages(problem))
+        for drawn, problem, example in self._made(skill, mix, drawn_items):
             if len(example.ids) <= context:
                 draws.append(drawn)
                 encoded.append(example)
                 names.append(f"{problem.skill}:{problem.level}:{problem.operation}:{problem.digest[:12]}")
         return draws, encoded, names
 
-    def _made(self, skill: Skill, mix: str, drawn_items: Sequence[Draw]) -> list[tuple[Draw, Problem]]:
-        """Each draw with its problem; without those that the skill could not make, of which `failures` says why."""
+    def _made(self, skill: Skill, mix: str, drawn_items: Sequence[Draw]) -> list[tuple[Draw, Problem, Encoded]]:
+        """Each draw with its problem, encoded; without those that the skill could not make, of which `failures` says why."""
 
-        def make(drawn: Draw) -> Problem:
-            return skill.generate(drawn.level, drawn.index, "train", mix, operation=drawn.operation)
+        def make(drawn: Draw) -> tuple[Draw, Problem, Encoded]:
+            problem = skill.generate(drawn.level, drawn.index, "train", mix, operation=drawn.operation)
+            return drawn, problem, encode_messages(self._hero, self.messages(problem))
 
         self.failures = []
         skill_id = skill.config.id
         try:
-            whole = guarded(skill_id, "a round", lambda: [(d, make(d)) for d in drawn_items], limit_s=ROUND_LIMIT_S)
+            return guarded(skill_id, "a round", lambda: [make(d) for d in drawn_items], limit_s=ROUND_LIMIT_S)
         except RealmError:
-            made: list[tuple[Draw, Problem]] = []
+            made: list[tuple[Draw, Problem, Encoded]] = []
             for drawn in drawn_items:
                 what = f"{drawn.operation}, level {drawn.level}, problem {drawn.index}"
                 try:
-                    made.append((drawn, guarded(skill_id, what, partial(make, drawn))))
+                    made.append(self.asked_of(skill_id, what, partial(make, drawn), limit_s=LIMIT_S))
                 except RealmError as error:
                     self.failures.append(error.text())
                     if not made and len(self.failures) >= HOPELESS:
@@ -167,7 +171,25 @@ class Forge:
             if not made:
                 raise
             return made
-        return whole
+
+    @staticmethod
+    def asked_of(skill_id: str, what: str, make: Callable[[], T], *, limit_s: float = ROUND_LIMIT_S) -> T:
+        """What a skill's own code gives.
+
+        Raises:
+            RealmError: it raised, whatever it was, or did not end (``GENERATOR_FAILED``).
+        """
+        try:
+            return guarded(skill_id, what, make, limit_s=limit_s)
+        except RealmError as error:
+            if error.code == "GENERATOR_FAILED":
+                raise
+            raise RealmError(
+                f"skill {skill_id} could not make {what}",
+                why=f"{error.what.rstrip('.')}: {error.why}" if error.why else error.what,
+                fix=error.fix,
+                code="GENERATOR_FAILED",
+            ) from error
 
     @property
     def one_pass(self) -> bool:
@@ -194,9 +216,10 @@ class Forge:
         """A whole step of a drill's problems."""
         training = self._hero.config.training
         count = training.batch_size * training.accumulation
-        skill = get_skill(order.skill)
         draws, encoded, names = self._fitting(
-            state, lambda most: drill_draws(order, skill, seed=self._seed, step=step, count=most), count
+            state,
+            lambda most: drill_draws(order, get_skill(order.skill), seed=self._seed, step=step, count=most),
+            count,
         )
         title = f"{order.name} · {state.skill.upper()} level {draws[0].level}"
         return Round(self.passes(encoded), encoded[0], title, tuple(names), draws)
@@ -295,9 +318,26 @@ class QuestPractice:
         return len(self.plan.steps)
 
     def round(self, position: int, state: CurriculumState, step: int, replay_share: float | None = None) -> Round:
-        """Round number ``position`` of the quest, with its share of replay (None: the plan's)."""
-        skill, mix = self._forge.skills[state.skill]
-        items = step_items(
+        """Round number ``position`` of the quest, with its share of replay (None: the plan's); without it where none can be made."""
+        own = self.plan.steps[position]
+        mine = [self.train[i] for i in own]
+        named = [self._names[i] for i in own]
+        draws, encoded, names = self._replay(position, state, step, replay_share)
+        named += names
+        if self._forge.one_pass:
+            batches = self._forge.passes([*mine, *encoded])
+        else:
+            batches = self._forge.passes(mine) + (self._forge.passes(encoded) if encoded else [])
+        return Round(batches, self.train[own[0]], named[0], tuple(named), draws, len(own))
+
+    def _replay(
+        self, position: int, state: CurriculumState, step: int, share: float | None
+    ) -> tuple[list[Draw], list[Encoded], list[str]]:
+        """The forged problems beside a round's own examples, as `Forge.forged` gives them; `Forge.failures` says why there are none."""
+        forge = self._forge
+        skill, mix = forge.skills[state.skill]
+        choose = partial(
+            step_items,
             self.plan,
             position,
             state,
@@ -306,21 +346,14 @@ class QuestPractice:
             skill=skill,
             mix=mix,
             rules=self._rules.curriculum,
-            replay_share=replay_share,
+            replay_share=share,
         )
-        own = items.examples
-        mine = [self.train[i] for i in own]
-        named = [self._names[i] for i in own]
-        draws: list[Draw] = []
-        encoded: list[Encoded] = []
-        if items.draws:
-            draws, encoded, names = self._forge.forged(state, items.draws)
-            named += names
-        if self._forge.one_pass:
-            batches = self._forge.passes([*mine, *encoded])
-        else:
-            batches = self._forge.passes(mine) + (self._forge.passes(encoded) if encoded else [])
-        return Round(batches, self.train[own[0]], named[0], tuple(named), draws, len(own))
+        try:
+            drawn = forge.asked_of(state.skill, "replay", choose).draws
+            return forge.forged(state, drawn) if drawn else ([], [], [])
+        except RealmError as error:
+            forge.failures = [error.text()]
+            return [], [], []
 
     def inspect(self, practice: Round) -> MaskReport:
         """The mask checks over the very batches of a round."""

@@ -40,6 +40,21 @@ def report_unmade(game: Game, skill: str, failures: Sequence[str], *, blocks: bo
     )
 
 
+def report_left(game: Game, skill: str, name: str, error: RealmError) -> None:
+    """Say that a drill was left, because a skill made no problem of it for its hero; training goes on without it."""
+    incidents.raise_incident(
+        game.conn,
+        "generator_failed",
+        category="data",
+        severity="medium",
+        title=f"{name} was left: {error.what}",
+        fix=f"{error.fix}; then order it again (`realm primitive drill`)" if error.fix else MEND,
+        detail={"skill": skill, "failures": [error.text()]},
+        run_id=game.run_id,
+        step=game.values.step,
+    )
+
+
 def nothing_made(game: Game, skill: str, error: RealmError) -> None:
     """Block training, because a skill made no problem for its hero at all; `resume` tries again."""
     fix = MEND if error.code == "GENERATOR_FAILED" else f"{error.fix}; then resume"

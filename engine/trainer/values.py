@@ -77,6 +77,8 @@ class Values:
     """Records of skills that are drilled but not trained."""
     last_drilled: str | None = None
     """The primitive drilled last."""
+    undrillable: list[str] = field(default_factory=list)
+    """Primitives whose drill was left because nothing of it could be made; the course advises them no more."""
     forged: int = 0
     """Forged quests begun."""
     pass_tokens: int | None = None

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import engine.curriculum.questions
 import engine.trainer.examiner
-from configs.errors import BlockedError, RealmError
+from configs.errors import BlockedError, RealmError, UsageError
+from configs.loader import load_game
 from engine.curriculum.questions import Put
+from engine.curriculum.remediation import DrillOrder, _exercised
 from engine.link.protocol import Verb
+from engine.quests.board import import_quest
 from engine.trainer import orders
 from engine.trainer.game import Game
+from engine.trainer.values import Values
 from saves import incidents, ledger
+from saves.database import open_save
+from skills.contract import Problem
+from skills.registry import get_skill
+from tests.game.world import write_chats
 from tests.trainer.conftest import Script, World, command
 
 MakeWorld = Callable[..., World]
+BIN = get_skill("bin")
+
+
+def add_quest(world: World, path: Path) -> None:
+    conn = open_save(world.folder, write=True)
+    import_quest(conn, world.folder, path, load_game(world.rules).quests, epochs=2)
+    conn.close()
 
 
 def answers(game: Game) -> dict[str, Any]:
@@ -106,3 +123,163 @@ def test_nobody_is_crowned_for_an_exam_of_which_nothing_could_be_asked(
     told = answers(game)[spar.id][1]
     assert (told["asked"], told["errors"], told["failed"]) == (0, 3, [])
     assert ledger.champion(game.conn) is None and game.values.step == 6
+
+
+# ---------------------------------------------------------------- a skill's own code
+
+
+def stuck(*args: Any, **how: Any) -> Any:
+    raise RealmError(
+        "add of bin has no training problem at level 1", fix="leave it out of the mix", code="GENERATOR_STUCK"
+    )
+
+
+def no_such_level(*args: Any, **how: Any) -> Any:
+    raise UsageError("bin has no level 1", fix="choose another", code="UNKNOWN_LEVEL")
+
+
+def wordless(level: int, index: int, split: Any, *args: Any, **how: Any) -> Problem:
+    nothing: Any = 7
+    return Problem("bin", level, split, index, "add", "easy", nothing, nothing, "d" * 32, "e" * 32)
+
+
+def closed(game: Game) -> None:
+    game.recorder.close(game.recorder.state)
+    game.conn.close()
+
+
+@pytest.mark.parametrize(
+    ("part", "broken"), [("generate", stuck), ("generate", wordless), ("operations", no_such_level)]
+)
+def test_a_skill_that_makes_no_problem_blocks_by_name_however_it_fails(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, part: str, broken: Callable[..., Any]
+) -> None:
+    world = make_world()
+    world.train(4)
+    game = world.wake()
+    monkeypatch.setattr(BIN, part, broken)
+    assert game._boundary()
+    game._step()
+    assert game.values.step == 4 and game.blocked is not None and game.blocked.code == "GENERATOR_FAILED"
+    (incident,) = incidents.open_incidents(game.conn, blocking=True)
+    assert incident.rule == "generator_failed" and "bin" in incident.title and incident.fix
+    monkeypatch.undo()
+    game.orders._carry_out(command(Verb.RESUME))
+    assert game._boundary()
+    game._step()
+    assert game.values.step == 5
+    closed(game)
+
+
+def test_a_quest_is_trained_without_replay_while_its_skill_makes_none(
+    make_world: MakeWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world()
+    add_quest(world, write_chats(tmp_path / "chats.jsonl", 60))
+    game = world.wake()
+    assert game._boundary() and game.board.quest is not None
+    monkeypatch.setattr(BIN, "generate", stuck)
+    for _ in range(4):
+        game._step()
+    assert game.values.step == 4 and game.blocked is None and game.values.quest is not None
+    assert any(i.rule == "generator_failed" and not i.blocks for i in incidents.open_incidents(game.conn))
+    closed(game)
+
+
+def drilled(game: Game) -> DrillOrder | None:
+    return game.values.drill.order if game.values.drill else None
+
+
+@pytest.mark.parametrize("broken", [stuck, wordless])
+def test_a_drill_of_which_nothing_can_be_made_is_left_and_training_goes_on(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, broken: Callable[..., Any]
+) -> None:
+    whole = BIN.generate
+
+    def generate(level: int, index: int, split: Any, mix: str = "full", *, operation: str | None = None) -> Any:
+        make = whole if operation != "add" else broken
+        return make(level, index, split, mix, operation=operation)
+
+    game = make_world(primitives={"remedy": "drill", "drill_every": 2}).wake()
+    order = DrillOrder("plus_minus", "bin", "hatchling", ("add",), (1,), 5, "asked for")
+    game.values.drills.append(order)
+    monkeypatch.setattr(game.course, "remedy", lambda: order)
+    assert game._boundary() and drilled(game) == order
+    monkeypatch.setattr(BIN, "generate", generate)
+    game._step()
+    assert game.values.step == 0 and drilled(game) is None and game.blocked is None
+    (incident,) = incidents.open_incidents(game.conn)
+    assert incident.rule == "generator_failed" and "plus_minus was left" in incident.title and not incident.blocks
+    for _ in range(5):
+        assert game._boundary()
+        game._step()
+    assert game.values.step == 5 and drilled(game) is None
+    again = Values.from_dict(json.loads(json.dumps(game.values.as_dict())))
+    assert again.undrillable == ["plus_minus"], "a resumed run does not try it either"
+    closed(game)
+
+
+def test_a_primitive_is_looked_for_only_among_problems_that_can_be_made(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    game = make_world().wake()
+    _exercised.cache_clear()
+    monkeypatch.setattr(BIN, "generate", stuck)
+    with pytest.raises(UsageError) as refused:
+        game.course.drill_order("no_such_ability", reason="asked for")
+    assert refused.value.code == "NO_DRILL"
+    _exercised.cache_clear()
+    closed(game)
+
+
+# ---------------------------------------------------------------- a resume after something changed
+
+
+def inexact(game: Game) -> str:
+    (found,) = [i for i in incidents.open_incidents(game.conn) if i.rule == "inexact_resume"]
+    return str(found.detail["why"])
+
+
+def test_an_order_that_cannot_be_repeated_is_named_and_the_hero_trains_on(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world()
+    world.train(4)
+    world.train(8, [(6, command(Verb.SET, rate=0.5))], crash=True)
+
+    def refuses(*args: Any) -> None:
+        raise UsageError("set knows no 'rate'", fix="use another", code="BAD_ARGUMENT")
+
+    monkeypatch.setattr(orders, "steer", refuses)
+    game = world.train(10)
+    assert game.values.step == 10 and "the order set after step 6 cannot be repeated" in inexact(game)
+
+
+@pytest.mark.parametrize("count", [12, 400])
+def test_a_quest_whose_file_became_another_is_begun_anew_after_a_resume(
+    make_world: MakeWorld, tmp_path: Path, count: int
+) -> None:
+    world = make_world()
+    add_quest(world, write_chats(tmp_path / "chats.jsonl", 200))
+    game = world.train(9)
+    (file,) = world.folder.quests.glob("*.jsonl")
+    write_chats(file, count)
+    game = world.wake()
+    assert "has other examples now" in inexact(game)
+    assert game._boundary() and game.board.attempt_id is not None and game.board.position == 0
+    for _ in range(2):
+        game._step()
+        assert game._boundary()
+    assert game.values.step == 11
+    closed(game)
+
+
+def test_a_quest_whose_file_is_gone_fails_alone(make_world: MakeWorld, tmp_path: Path) -> None:
+    world = make_world()
+    add_quest(world, write_chats(tmp_path / "chats.jsonl", 200))
+    world.train(5)
+    (file,) = world.folder.quests.glob("*.jsonl")
+    file.unlink()
+    game = world.train(8)
+    assert game.values.step == 8 and game.values.quest is None
+    assert {"inexact_resume", "quest_failed"} <= {i.rule for i in incidents.open_incidents(game.conn)}
