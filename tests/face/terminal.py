@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-LIMIT_S = 20.0
+LIMIT_S = 90.0
 """Longest wait for anything; only a broken program takes it."""
 
 

@@ -39,7 +39,7 @@ def games(folder: SaveFolder) -> Iterator[GameThread]:
 
 
 def eventually(what: Callable[[], Any]) -> Any:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while True:
         try:
             return what()
@@ -56,7 +56,7 @@ class Held(GameReader):
     def read(self, save: OpenedSave, on_progress: Callable[[int], None] | None = None) -> Game:
         if on_progress is not None:
             on_progress(40_000)
-        assert self.let.wait(20)
+        assert self.let.wait(60)
         return super().read(save, on_progress)
 
 
@@ -79,7 +79,7 @@ def test_the_game_is_the_one_that_a_command_reads(folder: SaveFolder, games: Gam
 def test_a_long_first_fold_is_told_and_holds_nobody_up(folder: SaveFolder, games: GameThread, held: type[Held]) -> None:
     with opened(folder) as save:
         with pytest.raises(BlockedError) as told:
-            eventually_told = time.monotonic() + 20
+            eventually_told = time.monotonic() + 60
             while True:
                 try:
                     games.read(save)
@@ -96,7 +96,7 @@ def test_the_battle_screen_shows_what_it_knows_meanwhile(folder: SaveFolder, hel
         source.opening()
         assert source.read().hero.effects is None
         held.let.set()
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while source.read().hero.effects is None:
             assert time.monotonic() < end, "the game never came"
         assert source.read().hero.region == "inn"

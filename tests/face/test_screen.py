@@ -38,7 +38,7 @@ async def settle(pilot: Pilot[int]) -> None:
 
 async def until(pilot: Pilot[int], true: Callable[[], bool]) -> None:
     """Wait for what a thread of the app does."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not true():
         assert time.monotonic() < end, "it never came"
         await pilot.pause(0.02)

@@ -135,9 +135,9 @@ async def test_one_process_keeps_house_and_the_next_takes_over(folder: SaveFolde
         patrols.looked(conn, "moon", "healthy", {}, [patrols.Called("disk", "low", "it is full")])
     house = House(folder, boxes=boxes, look_s=0.01)
     keeping = asyncio.create_task(house.run())
-    await asyncio.wait_for(looked.wait(), 20)
+    await asyncio.wait_for(looked.wait(), 60)
     house.stop()
-    await asyncio.wait_for(keeping, 20)
+    await asyncio.wait_for(keeping, 60)
     with closing(open_save(folder, write=False)) as conn:
         assert list(patrols.newest_patrols(conn)) == ["arena"] and patrols.open_alerts(conn, box="moon") == []
 
@@ -157,9 +157,9 @@ async def test_a_place_that_answers_nonsense_does_not_end_the_keeping_of_the_hou
     house = House(folder, boxes=lambda: {"arena": Odd("arena", tmp_path)}, on_trouble=trouble, look_s=0.01)
     house._tasks = tasks.set  # type: ignore[method-assign]
     keeping = asyncio.create_task(house.run())
-    await asyncio.wait({keeping, asyncio.create_task(tasks.wait())}, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({keeping, asyncio.create_task(tasks.wait())}, timeout=60, return_when=asyncio.FIRST_COMPLETED)
     house.stop()
-    await asyncio.wait_for(keeping, 20)
+    await asyncio.wait_for(keeping, 60)
     assert tasks.is_set() and told == ["patrol: the program met a fault of its own: KeyError: 'disk'"]
     assert "Traceback" in (folder.logs / "jobs.log").read_text(encoding="utf-8")
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 
-async def until(what: str, true: Callable[[], Awaitable[bool]], most_s: float = 20.0) -> float:
+async def until(what: str, true: Callable[[], Awaitable[bool]], most_s: float = 60.0) -> float:
     """Ask again and again; returns the seconds it took."""
     began = time.monotonic()
     while not await true():

@@ -78,13 +78,13 @@ async def test_no_job_is_taken_from_a_save_that_was_replaced(folder: SaveFolder,
     there._on_change = lambda job, event: begun.set()
     jobs.submit(save, "report", {})
     working = asyncio.create_task(there.run())
-    await asyncio.wait_for(begun.wait(), 20)
+    await asyncio.wait_for(begun.wait(), 60)
     copy = folder.root / "copy.db"
     save.execute("VACUUM INTO ?", (str(copy),))
     copy.replace(folder.database)  # as `realm save restore` does
     left = jobs.submit(save, "report", {})
     with pytest.raises(RealmError) as replaced:
-        await asyncio.wait_for(working, 20)
+        await asyncio.wait_for(working, 60)
     assert replaced.value.code == "CHANGED_MEANWHILE"
     assert jobs.job(save, left.id).status == "pending"
 
@@ -313,7 +313,7 @@ def test_leaving_never_waits_for_an_engine_that_is_slow_to_answer(folder: SaveFo
         assert leaving.stdout is not None and leaving.stdout.readline() == b"begun\n"
         assert leaving.stdin is not None
         leaving.stdin.close()
-        assert leaving.wait(30) == 0
+        assert leaving.wait(60) == 0
     assert jobs.job(save, made.id).status == "pending"
 
 

@@ -219,13 +219,13 @@ def test_the_loop_of_the_inn_stops_what_is_cancelled_and_ends_in_good_order() ->
     async def plain() -> int:
         return 7
 
-    assert loop.run(plain()).result(timeout=10) == 7
+    assert loop.run(plain()).result(timeout=60) == 7
     one = loop.run(endless())
-    loop.run(plain()).result(timeout=10)
+    loop.run(plain()).result(timeout=60)
     one.cancel()
-    loop.run(plain()).result(timeout=10)
+    loop.run(plain()).result(timeout=60)
     loop.run(endless())
-    loop.run(plain()).result(timeout=10)
+    loop.run(plain()).result(timeout=60)
     loop.close()
     loop.close()
     assert ended == ["yes", "yes"]

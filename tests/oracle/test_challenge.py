@@ -143,5 +143,5 @@ async def test_the_house_asks(rivals: SaveFolder, village: Village, monkeypatch:
                     break
             await asyncio.sleep(0.02)
     house.stop()
-    await asyncio.wait_for(keeping, 20)
+    await asyncio.wait_for(keeping, 60)
     assert not troubles

@@ -215,7 +215,7 @@ def test_no_migration_while_an_engine_holds_the_save(folder: SaveFolder, monkeyp
     assert caught.value.code == "ENGINE_RUNNING" and "realm stop" in caught.value.fix
     engine.stdin.close()
     engine.stdout.close()
-    engine.wait(20)
+    engine.wait(60)
     open_save(folder, write=True).close()
     # Nothing stays locked behind the migration.
     assert FileLock(folder.trainer_lock).acquire()
@@ -330,7 +330,7 @@ def test_kill_minus_nine_of_a_writer_loses_no_durable_commit(folder: SaveFolder)
         os.kill(writer.pid, signal.SIGKILL)
         told = max([told, *(int(line) for line in writer.stdout if line.endswith("\n"))])
         writer.stdout.close()
-        assert writer.wait(20) == -signal.SIGKILL
+        assert writer.wait(60) == -signal.SIGKILL
         conn = open_save(folder, write=True)
         assert conn.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         seqs = [row[0] for row in conn.execute("SELECT seq FROM journal ORDER BY seq").fetchall()]

@@ -48,7 +48,7 @@ class Other:
     def end(self, sign: int = signal.SIGKILL) -> None:
         if self.process.poll() is None:
             self.process.send_signal(sign)
-        self.process.wait(20)
+        self.process.wait(60)
         for pipe in (self.process.stdin, self.process.stdout):
             assert pipe
             pipe.close()
@@ -120,7 +120,7 @@ def test_a_forked_child_that_lives_on_does_not_keep_the_lock(tmp_path: Path, oth
         assert (word, held, own) == ("child", "True", "False"), "the child sees its parent's lock, not one of its own"
         assert is_held(path)
         os.kill(owner.process.pid, signal.SIGKILL)
-        owner.process.wait(20)
+        owner.process.wait(60)
         os.kill(int(child), 0)
         assert not is_held(path)
         assert FileLock(path).acquire()

@@ -67,7 +67,7 @@ async def test_while_one_form_loads_health_and_other_forms_answer_and_two_who_wa
         loads.append(form.digest)
         if form.digest == slow:
             entered.set()
-            assert go.wait(30)
+            assert go.wait(60)
         return load(self, form)
 
     monkeypatch.setattr(Loader, "load", gated)
@@ -96,7 +96,7 @@ class Gate:
         def gated(batch: Batch) -> None:
             self.batches.append(len(batch.rows))
             self.reached.set()
-            assert self.open.wait(30)
+            assert self.open.wait(60)
             step(batch)
 
         monkeypatch.setattr(Batch, "step", gated)

@@ -62,7 +62,7 @@ def test_a_worker_is_private_and_polite_and_ends_cleanly(short: Path, tmp_path: 
             assert socket.exists()
         finally:
             process.send_signal(signal.SIGTERM)
-            code = process.wait(30)
+            code = process.wait(60)
     noted = [line[20:].split()[0] for line in log.read_text().splitlines()]
     assert (code, noted) == (0, ["listening", "loaded", "ended"])
     assert QUESTION not in log.read_text()
