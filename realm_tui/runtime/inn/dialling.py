@@ -7,7 +7,8 @@ import contextlib
 import getpass
 import logging
 import logging.handlers
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from configs.paths import realm_home
 from realm_tui.runtime.inn import refusals
 from realm_tui.runtime.inn.pins import Pin, parse
 
-LOST = (OSError, asyncssh.Error)
+LOST = (OSError, asyncssh.Error, refusals.JumpError)
 """What asyncssh raises when a line is lost or was never there."""
 _CIPHERS = (
     "aes128-gcm@openssh.com",
@@ -57,10 +58,19 @@ async def opened(host: Host, user: str, pins: Sequence[Pin], rules: InnRules) ->
         options["client_keys"] = [str(Path(key).expanduser()) for key in host.keys]
     if not host.ssh_config or host.user:
         options["username"] = user
+    async with _on_the_way(host, options, rules) as way:
+        conn = await _dialled(host.address, (keys, [], []), rules, **options)
+        if way is not None:
+            conn.set_tunnel(way)  # closed with it
+    return conn
+
+
+async def _dialled(address: str, known: Any, rules: InnRules, **options: Any) -> asyncssh.SSHClientConnection:
+    """A connection to a machine that holds a key that ``known`` has; ``()`` is the player's own ``~/.ssh/known_hosts``."""
     return await asyncssh.connect(
-        host.address,
+        address,
         **options,
-        known_hosts=(keys, [], []),
+        known_hosts=known,
         preferred_auth=("publickey",),
         encryption_algs=_CIPHERS,
         compression_algs=["none"],
@@ -69,6 +79,52 @@ async def opened(host: Host, user: str, pins: Sequence[Pin], rules: InnRules) ->
         login_timeout=rules.link.connect_s,
         agent_forwarding=False,
     )
+
+
+@contextlib.asynccontextmanager
+async def _on_the_way(
+    host: Host, options: dict[str, Any], rules: InnRules
+) -> AsyncIterator[asyncssh.SSHClientConnection | None]:
+    """The line to the last jump host that the player's SSH configuration names for a machine, as ``tunnel`` in ``options``; None: none.
+
+    Each is logged in to as plain ``ssh`` does it: its key has to be in the player's ``~/.ssh/known_hosts``. What fails within leaves
+    no line behind.
+    """
+    way: asyncssh.SSHClientConnection | None = None
+    try:
+        for jump in _jumps(host):
+            user, _, place = jump.rpartition("@")
+            address, colon, port = place.rpartition(":")
+            hop: dict[str, Any] = {"tunnel": way} if way is not None else {}
+            hop |= {"port": int(port)} if colon else {}
+            hop |= {"username": user} if user else {}
+            hop |= {} if host.agent else {"agent_path": None}
+            try:
+                conn = await _dialled(address if colon else place, (), rules, **hop)
+            except (*LOST, ValueError) as error:
+                raise refusals.JumpError(jump, error) from error
+            if way is not None:
+                conn.set_tunnel(way)
+            way = conn
+        if way is not None:
+            options["tunnel"] = way
+        yield way
+    except BaseException:
+        if way is not None:
+            way.abort()
+        raise
+
+
+def _jumps(host: Host) -> list[str]:
+    """The machines through which the player's SSH configuration leads, the first one first."""
+    own = Path("~/.ssh/config").expanduser()
+    if not host.ssh_config or not os.access(own, os.R_OK):
+        return []
+    found = asyncssh.SSHClientConnectionOptions(
+        host=host.address, config=[str(own)], client_keys=None, agent_path=None
+    ).tunnel
+    named = found.split(",") if isinstance(found, str) else []
+    return [jump.strip() for jump in named if jump.strip().lower() != "none"]
 
 
 async def offered_key(host_id: str, host: Host, rules: InnRules) -> Pin:
@@ -82,7 +138,10 @@ async def offered_key(host_id: str, host: Host, rules: InnRules) -> Pin:
     options.pop("agent_path", None)
     try:
         async with asyncio.timeout(rules.link.connect_s):
-            key = await asyncssh.get_server_host_key(host.address, **options)
+            async with _on_the_way(host, options, rules) as way:
+                key = await asyncssh.get_server_host_key(host.address, **options)
+                if way is not None:
+                    way.abort()
     except (*LOST, ValueError) as error:
         user = host.user or getpass.getuser()
         raise refusals.of_connecting(host_id, host, user, (), rules.link.connect_s, error) from error

@@ -27,6 +27,42 @@ class HostError(BlockedError):
         self.state: LinkName = state
 
 
+class JumpError(Exception):
+    """A machine on the way to the box, named by the player's SSH configuration, cannot be passed.
+
+    Args:
+        jump: how the configuration names it.
+        error: what went wrong there.
+    """
+
+    def __init__(self, jump: str, error: Exception) -> None:
+        self.jump, self.error = jump, error
+        super().__init__(f"{jump}: {error}")
+
+
+def no_way_through(host_id: str, found: JumpError) -> HostError:
+    """A jump host on the way lets nobody pass; it is as the player's own ``ssh`` finds it."""
+    jump, error = clean(found.jump), found.error
+    state: LinkName = "no_route"
+    why, fix = _reason(error), f"see whether `ssh {jump}` lets you in"
+    if isinstance(error, asyncssh.HostKeyNotVerifiable):
+        state, why = (
+            "unknown_key",
+            f"the key that {jump} shows is not the one in your ~/.ssh/known_hosts, or none is there",
+        )
+        fix = f"compare its fingerprint and confirm it with `ssh {jump}`; then try again"
+    elif isinstance(error, asyncssh.PermissionDenied):
+        state, why = "refused_key", f"{jump} takes none of the keys that your SSH configuration names for it"
+        fix = f"name a key for {jump} in ~/.ssh/config (IdentityFile) with which `ssh {jump}` lets you in"
+    return HostError(
+        state,
+        f"{host_id} is reached through {jump}, and nobody gets through there",
+        why=why,
+        fix=fix,
+        code="HOST_UNREACHABLE" if state == "no_route" else "HOST_JUMP_REFUSED",
+    )
+
+
 def unknown_key(host_id: str, host: Host) -> HostError:
     """Its key was never confirmed."""
     return HostError(
@@ -101,9 +137,10 @@ def timed_out(host_id: str, host: Host, seconds: float) -> HostError:
 def no_route(host_id: str, host: Host, error: Exception) -> HostError:
     """There is no way to it."""
     named = isinstance(error, socket.gaierror)
+    port = "" if host.ssh_config and host.port == 22 else f", port {host.port}"
     return HostError(
         "no_route",
-        f"{host_id} ({clean(host.address)}, port {host.port}) cannot be reached",
+        f"{host_id} ({clean(host.address)}{port}) cannot be reached",
         why="no machine of that name is known" if named else _reason(error),
         fix="look at its address and port, and whether the machine and its SSH server are on",
         code="HOST_UNREACHABLE",
@@ -136,6 +173,8 @@ def of_connecting(
     """The named error for what `asyncssh.connect` raised."""
     if isinstance(error, HostError):
         return error
+    if isinstance(error, JumpError):
+        return no_way_through(host_id, error)
     if isinstance(error, asyncssh.HostKeyNotVerifiable):
         return changed_key(host_id, host, pins)
     if isinstance(error, asyncssh.PermissionDenied):
