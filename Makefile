@@ -16,8 +16,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 QUIET := $(shell [ -t 2 ] || echo -q)
 comma := ,
 TESTS ?= tests
-# Tests run side by side, a file in one process: some play a real engine, which is shared by the tests of a file.
-WORKERS ?= 2
+# Tests run side by side, a file in one process: some play a real engine, which is shared by the tests of a file. Many wait
+# for a process of their own more than they compute, so that two cores have work for three.
+WORKERS ?= 3
 
 .PHONY: play test test-full lint bench clean
 
@@ -25,7 +26,7 @@ play: $(STAMPS)/play
 	@$(BIN)/realm play $(if $(SAVE),--save $(SAVE))
 
 test: $(STAMPS)/test
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not full and not gpu" $(TESTS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not full and not gpu" $(TESTS)
 
 test-full: $(STAMPS)/test
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "full and not gpu" $(TESTS)

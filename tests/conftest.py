@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +14,20 @@ settings.register_profile(
     "steady", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("steady")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that play a real engine come first: they are the longest, and one begun last would be waited for alone."""
+    played = {one.path for one in items if one.get_closest_marker("engine") and not one.get_closest_marker("full")}
+    items.sort(key=lambda one: one.path not in played)
+
+
+def pytest_collection_finish() -> None:
+    """This machine's arithmetic is timed once for all tests, so that two heroes of one test always compute alike."""
+    placement = sys.modules.get("engine.placement")
+    if placement is not None:
+        for name in ("_medium", "_half_is_faster"):
+            setattr(placement, name, cache(getattr(placement, name)))
 
 
 @pytest.fixture(autouse=True, scope="module")

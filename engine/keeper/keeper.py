@@ -46,6 +46,8 @@ class Patience:
 
     restart_s: float = 1.0
     """Before a trainer is started again; doubled each time within the window."""
+    restart_most_s: float = 60.0
+    """More than that is never waited before it is started again."""
     stop_now_s: float = 5.0
     """For a trainer told to stop at once, before it is killed."""
     silent_stop_s: float = 60.0
@@ -145,7 +147,7 @@ class Keeper:
             if not self._may_restart(ending):
                 return 1
             self._note = f"starting again: {ending.reason}"
-            pause = self._patience.restart_s * 2 ** (len(self._restarts) - 1)
+            pause = min(self._patience.restart_s * 2 ** (len(self._restarts) - 1), self._patience.restart_most_s)
             if await self._stop_within(pause):
                 return 0
 

@@ -20,7 +20,7 @@ from configs.paths import SaveFolder
 from engine.link.client import say_hello
 from saves.locks import is_held
 
-DEADLINE_S = 180.0
+DEADLINE_S = 240.0
 
 EASY: dict[str, Any] = {
     "exams": {

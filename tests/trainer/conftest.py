@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 import torch
 
-import engine.placement
 from configs.loader import load_game, load_hero
 from configs.paths import SaveFolder
 from configs.schema import HeroConfig
@@ -49,9 +47,6 @@ def tiny_hero() -> HeroConfig:
     data["model"]["shape"] |= {"hidden_size": 32, "layers": 2, "heads": 2, "intermediate_size": 64}
     data["training"] |= {"batch_size": 8, "warmup_steps": 5}
     return HeroConfig.model_validate(data)
-
-
-MEASURED = {name: cache(getattr(engine.placement, name)) for name in ("_medium", "_half_is_faster")}
 
 
 class Script(ControlChannel):
@@ -172,13 +167,6 @@ def one_thread() -> Iterator[None]:
     yield
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(products)
-
-
-@pytest.fixture(autouse=True)
-def measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This machine is measured once for all worlds, so that two of them always compute alike."""
-    for name, measured in MEASURED.items():
-        monkeypatch.setattr(engine.placement, name, measured)
 
 
 @pytest.fixture
