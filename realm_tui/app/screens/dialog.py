@@ -9,8 +9,8 @@ from textual import on
 from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Horizontal
-from textual.events import Key
+from textual.containers import Container, Horizontal, VerticalScroll
+from textual.events import Key, Resize
 from textual.markup import escape
 from textual.screen import ModalScreen
 from textual.widget import Widget
@@ -26,6 +26,8 @@ class Dialog(ModalScreen[T | None]):
         Binding("escape", "give_up", "close", show=False),
         Binding("right,down", "app.focus_next", show=False),
         Binding("left,up", "app.focus_previous", show=False),
+        Binding("pagedown", "turn(1)", show=False),
+        Binding("pageup", "turn(-1)", show=False),
     ]
     heading: ClassVar[str] = ""
     _over = False
@@ -39,6 +41,19 @@ class Dialog(ModalScreen[T | None]):
         with Container(classes="dialog") as box:
             box.border_title = escape(self.heading)
             yield from self.body()
+
+    def on_resize(self, event: Resize) -> None:
+        self.fit_question(event.size.height)
+
+    def fit_question(self, height: int) -> None:
+        """Keep what is below a long question on a screen of that height: the question scrolls."""
+        for asked in self.query(Asked):
+            asked.styles.max_height = max(1, height * 96 // 100 - asked.below)
+
+    def action_turn(self, by: int) -> None:
+        """Scroll a long question by so many pages."""
+        for asked in self.query(Asked):
+            (asked.scroll_page_down if by > 0 else asked.scroll_page_up)(animate=False)
 
     def action_give_up(self) -> None:
         self.dismiss(None)
@@ -56,6 +71,21 @@ def plain(text: str, key: str = "", *, classes: str = "") -> Static:
     return Static(text, markup=False, classes=classes, id=key or None)
 
 
+class Asked(VerticalScroll, can_focus=False):
+    """The words of a question; where they are too many, page keys and the wheel move them, and what answers them stays."""
+
+    DEFAULT_CSS = "Asked { height: auto; }"
+
+    def __init__(self, text: str, below: int) -> None:
+        """
+        Args:
+            text: the words.
+            below: rows that the box needs beside them: its border, its padding, and what answers.
+        """
+        super().__init__(plain(text))
+        self.below = below
+
+
 class Choice(Dialog[str]):
     """A question with a few answers; each has a key of its own."""
 
@@ -69,10 +99,15 @@ class Choice(Dialog[str]):
         super().__init__()
         self._heading, self._question, self._answers = heading, question, tuple(answers)
 
+    def above(self) -> Iterable[Widget]:
+        """What stands over the question."""
+        return ()
+
     def compose(self) -> ComposeResult:
         with Container(classes="dialog") as box:
             box.border_title = escape(self._heading)
-            yield plain(self._question)
+            yield from self.above()
+            yield Asked(self._question, 6)
             with Horizontal(classes="choices"):
                 for answer, key, words in self._answers:
                     yield Button(escape(f"{words} ({key})"), id=f"answer-{answer}")
@@ -107,7 +142,7 @@ class Line(Dialog[str]):
     def compose(self) -> ComposeResult:
         with Container(classes="dialog") as box:
             box.border_title = escape(self._heading)
-            yield plain(self._question)
+            yield Asked(self._question, 8)
             yield Input(value=self._value, placeholder=self._hint, id="line")
             yield plain("enter accepts, esc closes", classes="hint")
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from textual.app import App
+from textual.events import Resize
+from textual.widget import Widget
 
 from configs.loader import load_hero
 from realm_tui.app.driver import FrameDroppingDriver
-from realm_tui.app.screens.dialog import Choice
+from realm_tui.app.screens.dialog import Asked, Choice, plain
 from realm_tui.app.theme import THEMES
 from realm_tui.runtime.foreign import clean
 
@@ -43,18 +45,41 @@ class Welcome(Choice):
             portrait: lines of the hero's portrait.
             where: the folder in which the save lies.
         """
-        face = "\n".join(clean(line) for line in portrait)
         super().__init__(
             "Welcome to the Realm of Training",
-            f"{face}\n\n"
             f"{clean(hero)}, is a real language model. It trains from now on, also after you leave; what you see is measured.\n\n"
-            f"Its files lie in {clean(where)}.\n"
+            f"Its files lie in {clean(_short(where))}.\n"
             "Nothing leaves this machine by itself: no account, no telemetry. The network is used only to fetch the model of a "
             "hero that needs one, and to reach machines that you name.\n\n"
             "How shall the screen speak? In the tavern's words a checkpoint is an anchor and an exam a trial; plain names are "
             "the field's own. The numbers are the same, and `v` switches at any time. esc skips this.",
             (("tavern", "t", "tavern"), ("plain", "p", "plain")),
         )
+        self._portrait = [clean(line) for line in portrait]
+
+    def above(self) -> Iterable[Widget]:
+        yield plain("\n".join((*self._portrait, "")), "face")
+
+    def on_resize(self, event: Resize) -> None:
+        """The portrait stands where it takes no room from the words."""
+        rows = len(self._portrait) + 1
+        self.query_one("#face").display = bool(self._portrait)
+        self.query_one(Asked).below = 6 + (rows if self._portrait else 0)
+        super().on_resize(event)
+        self.call_after_refresh(self._give_way)
+
+    def _give_way(self) -> None:
+        asked = self.query_one(Asked)
+        if asked.max_scroll_y > 0 and self.query_one("#face").display:
+            self.query_one("#face").display = False
+            asked.below = 6
+            self.fit_question(self.size.height)
+
+
+def _short(path: str) -> str:
+    """``path`` with ``~`` for the player's home."""
+    home = str(Path.home())
+    return f"~{path[len(home) :]}" if path.startswith(home + os.sep) else path
 
 
 class HeroQuestion(App[str]):
