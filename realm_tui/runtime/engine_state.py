@@ -7,7 +7,7 @@ from configs.paths import SaveFolder
 from engine.link.ending import Crash
 from engine.link.snapshot import Snapshot
 from engine.link.state import LIVING, EngineState
-from saves.locks import is_held
+from saves.locks import holder, is_held
 from saves.rows import Run
 
 _FALLS = frozenset({"crashed", *(str(crash) for crash in Crash)}) - {str(Crash.STOPPED)}
@@ -41,5 +41,13 @@ def engine_state(
         trouble = None if error.code == "NO_RING" else error
         return EngineState.STARTING, None, trouble
     if snapshot is None or snapshot.state not in LIVING:
-        return EngineState.STARTING, None, None
+        return (EngineState.STOPPING if _ending(folder, run) else EngineState.STARTING), None, None
     return snapshot.state, snapshot, None
+
+
+def _ending(folder: SaveFolder, run: Run | None) -> bool:
+    """Whether the trainer that still lives is the one whose run is over: it goes, and no other has begun."""
+    if run is None or run.ended_at is None:
+        return False
+    found = holder(folder.trainer_lock)
+    return found is not None and found.pid == run.pid

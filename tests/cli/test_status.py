@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -14,11 +16,14 @@ from configs.paths import SaveFolder
 from engine.link.ring import RingWriter
 from engine.link.snapshot import Snapshot
 from engine.link.state import EngineState
+from realm_tui.runtime.engine_state import engine_state
+from realm_tui.runtime.opened import opened
 from realm_tui.runtime.status import STALE_AFTER_S, collect
 from realm_tui.runtime.status_text import status_line, status_text
 from saves import incidents
 from saves.database import create_save, open_save
 from saves.locks import FileLock
+from saves.runs import latest_run
 from tests.cli.conftest import Answer
 from tests.cli.story import NOW
 from tests.saves import facts
@@ -167,6 +172,17 @@ def test_an_engine_that_shows_nothing_yet_is_starting(realm: Realm, played: Save
     with living(played, None):
         told = realm("status", "--json").json
     assert (told["state"], told["step"], told["ages_s"]["heartbeat"]) == ("starting", 1250, None)
+
+
+def test_a_trainer_whose_run_is_over_is_stopping_and_not_starting_again(played: SaveFolder) -> None:
+    with opened(played) as save:
+        run = latest_run(save.conn, save.campaign.id)
+    assert run is not None
+    own = replace(run, pid=os.getpid(), ended_at=NOW, end_reason="stopped")
+    with living(played, None):
+        assert engine_state(played, own)[0] is EngineState.STOPPING
+        assert engine_state(played, replace(own, ended_at=None))[0] is EngineState.STARTING
+        assert engine_state(played, replace(own, pid=own.pid + 1))[0] is EngineState.STARTING
 
 
 def test_a_damaged_ring_is_a_blocker_not_a_traceback(realm: Realm, played: SaveFolder) -> None:

@@ -288,6 +288,20 @@ async def test_sparring_shows_the_wrong_answer_and_the_mended_one() -> None:
     assert "✗ ①⓪⓪" in shown and "✓ ⓪①①" in shown and "\x1b" not in shown
 
 
+async def test_the_way_out_of_a_long_round_of_sparring_is_in_sight_on_a_small_terminal() -> None:
+    class Losing(samples.FakeLink):
+        async def spar(self, on_progress: object) -> dict[str, Any]:
+            found = await super().spar(on_progress)  # type: ignore[arg-type]
+            return {**found, "failed": found["failed"] * 12}
+
+    app = samples.app(link=Losing())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("M")
+        await settle(pilot)
+        hints = [one.region for one in app.screen.query(".hint")]
+        assert len(hints) == 2 and all(one.height and one.bottom < 23 for one in hints)
+
+
 async def test_ask_from_the_palette_asks_at_once() -> None:
     link = samples.FakeLink()
     app = samples.app(link=link)

@@ -64,10 +64,12 @@ def _columns(name: str, texts: Sequence[str], tones: Sequence[str], width: int, 
 def board_empty_words(look: Look, inbox: str) -> str:
     """What is said on an empty board."""
     room = label("quest.inbox", look.names)
-    return (
-        f"Nothing hangs here; the hero forges its own exercises. `d` adds a JSONL file of yours, and files laid into the "
-        f"{room} come by themselves: {clean(inbox)}"
+    idle = (
+        "Nothing hangs here; the hero forges its own exercises."
+        if look.tavern
+        else "Nothing waits; drills are made meanwhile."
     )
+    return f"{idle} `d` adds a JSONL file of yours, and files laid into the {room} come by themselves: {clean(inbox)}"
 
 
 def board_summary(view: BoardView) -> str:

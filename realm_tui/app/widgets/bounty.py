@@ -100,7 +100,7 @@ def card_sheet(card: Card, look: Look, width: int) -> list[Row]:
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             rows += told(clean(key).replace("_", " "), shorten(clean(text), 400), width, "muted")
     if card.open and not card.told:
-        rows += [GAP, ((" x", "key"), (" settle it", "faint"), ("   X", "key"), (" leave it be", "faint"))]
+        rows += [GAP, ((" x", "key"), (" closes it as mended", "faint"), ("   X", "key"), (" as it is", "faint"))]
     elif card.told:
         rows += [GAP, ((" it is read off the facts, and goes when they say so", "faint"),)]
     return rows

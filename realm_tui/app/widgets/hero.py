@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lore.lexicon import entry, label
+from lore.titles import Title
 from realm_tui.app.drawing import Look, Row, shorten, spread, width_of
 from realm_tui.app.facts import Facts
 from realm_tui.app.pulse import Pulse
@@ -134,6 +135,10 @@ def _health(facts: Facts, look: Look) -> tuple[str, str]:
     return (f"{word.icon} {word.named(look.names)}", _HEALTH_TONES.get(facts.hero.health, "text"))
 
 
+def _warnings(facts: Facts) -> Sequence[Title]:
+    return facts.hero.titles.warnings[:1] if facts.hero.titles is not None else ()
+
+
 def hero_rows(facts: Facts, look: Look, width: int, height: int, pulse: Pulse = _STILL) -> list[Row]:
     """The full sheet; in two lines or fewer the short form of `hero_brief`."""
     if height <= 2:
@@ -141,23 +146,20 @@ def hero_rows(facts: Facts, look: Look, width: int, height: int, pulse: Pulse = 
     hero, status = facts.hero, facts.status
     face = [clean(line) for line in hero.portrait]
     face_width = max((len(line) for line in face), default=0)
+    warning: Row = tuple((f"{w.rule.icon} {w.named(look.names)}", "warn") for w in _warnings(facts))
+    fits = face_width + 5 + width_of(warning) + len(_title(facts, look)) <= width
+    beside: Row = (("  ", ""), *warning) if warning and fits else ()
     text: list[Row] = [
         ((clean(status.hero.name), "hero"), (f", {clean(status.hero.epithet)}", "strong")),
         ((_identity(facts, look), "text"),),
-        (
-            (_title(facts, look), "accent"),
-            *(
-                (f"  {w.rule.icon} {w.named(look.names)}", "warn")
-                for w in (hero.titles.warnings[:1] if hero.titles else ())
-            ),
-        ),
+        ((_title(facts, look), "accent"), *beside),
         won_words(pulse, look) or _level(facts, look),
     ]
     out: list[Row] = []
     for i in range(max(len(face), len(text))):
         left = (f" {face[i] if i < len(face) else '':<{face_width}}  ", "hero")
         out.append((left, *(text[i] if i < len(text) else ())))
-    out.append((("", ""),))
+    out.append(((" ", ""), *warning) if warning and not fits else (("", ""),))
     out.append(((" ", ""), *_xp(facts, look, width - 2, pulse.gained)))
     stats = _stats(facts, look)
     if width_of(_joined(stats)) <= width - 2:
@@ -178,12 +180,6 @@ def hero_rows(facts: Facts, look: Look, width: int, height: int, pulse: Pulse = 
 def hero_brief(facts: Facts, look: Look, width: int, pulse: Pulse = _STILL) -> list[Row]:
     """Two lines for a small terminal: name, title, health; level, bar and numbers."""
     status = facts.status
-    first: Row = (
-        (" ", ""),
-        (clean(status.hero.name), "hero"),
-        (f"  {shorten(_identity(facts, look, brief=True), 30)}", "text"),
-        (f"  {_title(facts, look)}", "accent"),
-    )
     skills: list[tuple[str, str]] = []
     for key, skill in status.skills.items():
         skills += [
@@ -203,7 +199,19 @@ def hero_brief(facts: Facts, look: Look, width: int, pulse: Pulse = _STILL) -> l
     )
     won = won_words(pulse, look)
     right: Row = (*won, (" ", "")) if won else (*skills, _health(facts, look), (" ", ""))
-    return [spread(first, right, width), second]
+    first = next((row for row in _names(facts, look) if width_of(row) + width_of(right) < width), None)
+    return [spread(first or _names(facts, look)[-1], right, width), second]
+
+
+def _names(facts: Facts, look: Look) -> list[Row]:
+    """Name, people and title in a row, and shorter ways to say it."""
+    name = ((" ", ""), (clean(facts.status.hero.name), "hero"))
+    people, title = _identity(facts, look, brief=True), (f"  {_title(facts, look)}", "accent")
+    return [
+        (*name, (f"  {shorten(people, 30)}", "text"), title),
+        (*name, (f"  {shorten(people.rpartition(' · ')[0] or people, 30)}", "text"), title),
+        (*name, title),
+    ]
 
 
 class HeroPanel(Panel):
