@@ -92,16 +92,18 @@ class Achievements:
 
     def __init__(self, rules: Mapping[str, AchievementRule] | None = None) -> None:
         self.rules = achievement_rules() if rules is None else rules
-        self._items = sorted({n.items for r in self.rules.values() for n in r.when if isinstance(n, BestExam)})
+        asked = sorted({n.items for r in self.rules.values() for n in r.when if isinstance(n, BestExam)})
+        self._items = [(items, str(items)) for items in asked]
+        """Fewest items that deeds ask of an exam, and under what its share is kept."""
         lasting = {name: rule for name, rule in self.rules.items() if rule.lasting}
         self._moved_by = {
             table: {name: rule for name, rule in lasting.items() if any(table in moved_by(n) for n in rule.when)}
             for table in self.tables
         }
         """By table the deeds that one of its facts may complete."""
-        self._known: tuple[Deeds, tuple[Any, ...], float] | None = None
-        """What deeds are made of, as it was when they were looked at last, and the step that the next of them waits for."""
-
+        self._known: tuple[Deeds, int, int, float] | None = None
+        """Of when deeds were looked at last: the state, how often effects had ended, the longest row of exact answers, and
+        the step that the next deed waits for."""
         self._asked: tuple[Setting, list[int]] | None = None
 
     def begin(self) -> Deeds:
@@ -111,17 +113,22 @@ class Achievements:
     def take(self, state: Deeds, fact: Any, told: Told) -> None:
         """Take one fact in, and tell what it earned."""
         if isinstance(fact, ExamFact):
-            if fact.kind == "gate" and fact.items:
-                share = fact.correct / fact.items
-                for items in self._items:
-                    if fact.items >= items and share > state.shares.get(str(items), -1.0):
-                        state.shares[str(items)] = share
+            better = False
+            if fact.kind == "gate" and (size := fact.items):
+                share, shares = fact.correct / size, state.shares
+                for items, key in self._items:
+                    if size >= items and share > shares.get(key, -1.0):
+                        shares[key], better = share, True
+            if not better and not self._news(state, fact, told):
+                return
         elif isinstance(fact, LevelUpFact):
             state.levels[fact.skill] = max(state.levels.get(fact.skill, 0), fact.to_level)
         elif isinstance(fact, TrialFact):
             state.trials_passed += fact.passed
-        if not self._news(state, fact.step, told):
-            return
+        self._look(state, fact, told)
+
+    def _look(self, state: Deeds, fact: Any, told: Told) -> None:
+        """Tell of the deeds that a fact completes."""
         earned, setting = state.earned, told.setting
         totals: LastingTotals | None = None
         for name, rule in self._moved_by[fact.table].items():
@@ -134,22 +141,24 @@ class Achievements:
                 earned[name] = [step, fact.at, f"{fact.table}:{fact.id}"]
                 told.emit("hero.achievement", step=step, achievement=name)
 
-    def _news(self, state: Deeds, step: int, told: Told) -> bool:
-        """Whether anything that deeds are made of changed since this was asked last."""
-        progress, known = told.state("progress"), self._known
-        now = (
-            *(progress.checkpoints, progress.quests_completed, state.trials_passed),
-            *told.state("effects").ended.values(),
-            *state.levels.values(),
-            *state.shares.values(),
-            *[d.best_crit_run for d in progress.disciplines.values()],
+        disciplines, later = told.state("progress").disciplines, self._steps_asked(setting)
+        row = max((one.best_crit_run for one in disciplines.values()), default=0)
+        next_one = bisect_right(later, fact.step)
+        waits = later[next_one] if next_one < len(later) else math.inf
+        self._known = state, sum(told.state("effects").ended.values()), row, waits
+
+    def _news(self, state: Deeds, exam: ExamFact, told: Told) -> bool:
+        """Whether an exam that was no better than the best may complete a deed all the same."""
+        if self._known is None:
+            return True
+        known, ended, row, waits = self._known
+        mine = told.state("progress").disciplines.get(exam.skill)
+        return (
+            known is not state
+            or exam.step >= waits
+            or (mine is not None and mine.best_crit_run > row)
+            or sum(told.state("effects").ended.values()) != ended
         )
-        if known is not None and known[0] is state and known[1] == now and step < known[2]:
-            return False
-        later = self._steps_asked(told.setting)
-        next_one = bisect_right(later, step)
-        self._known = state, now, later[next_one] if next_one < len(later) else math.inf
-        return True
 
     def _steps_asked(self, setting: Setting) -> list[int]:
         """The steps of the campaign at which a deed of steps is done, in order."""

@@ -15,7 +15,7 @@ from lore.fold import Annals, Told
 from lore.health import OPEN
 from lore.lexicon import LABEL_CELLS, Voice
 from lore.own_file import InForce, Words, in_force
-from lore.watch import STREAM_TABLES, Watch, Watching, dump, load, over_windows, take
+from lore.watch import Watch, Watching, dump, load, over_windows, take
 from saves.incidents import FIRST_STEP
 from saves.rows import Incident
 
@@ -84,11 +84,11 @@ class Bounties:
     """The part of the fold that notices what is only told."""
 
     id = "bounties"
-    tables = STREAM_TABLES
 
     def __init__(self, rules: Mapping[str, BountyRule] | None = None) -> None:
         self.rules = bounty_rules() if rules is None else rules
         self.watch = Watch(_of(self.rules, "stream"))
+        self.tables = self.watch.tables
 
     def begin(self) -> Watching:
         """Nothing was noticed."""

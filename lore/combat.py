@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
+from binascii import unhexlify
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
-from operator import getitem, itemgetter
 from typing import Any
 
 from lore.rules import CombatNumbers, ResultName
@@ -114,52 +113,55 @@ class Combat:
             multiplier: the skill's own multiplier times those of effects in force when the exam began.
             rules: the numbers; None for those in force.
         """
-        codes = sequence.encode("ascii", "replace").translate(_CODES).replace(_NO_ANSWER, b"")
+        digits = sequence.encode("ascii", "replace").translate(_DIGITS).replace(_NO_ANSWER, b"")
         payouts = _payouts(rules or lore_rules().combat, level, multiplier)
-        standing = payouts[min(self.streak, len(payouts) - 1)]
-        # One look-up for each answer, all of them outside Python's own loop: a long save has tens of millions.
-        self.xp += sum(map(_PAID, accumulate(codes, getitem, initial=standing)))
-        crits = codes.count(_CRIT)
-        self.answers += len(codes)
-        self.correct += crits + codes.count(_HIT)
+        after, paid = payouts[min(self.streak, len(payouts) - 1)], 0
+        # Two answers at a time, one look-up for both: a long save has tens of millions.
+        for pair in unhexlify(digits + _NO_ANSWER if len(digits) % 2 else digits):
+            after, xp = after[pair]
+            paid += xp
+        self.xp += paid
+        crits = digits.count(_CRIT)
+        self.answers += len(digits)
+        self.correct += crits + digits.count(_HIT)
         self.crits += crits
-        self.streak, self.best_streak = _runs(codes.translate(_STREAKS), self.streak, self.best_streak)
-        self.crit_run, self.best_crit_run = _runs(codes, self.crit_run, self.best_crit_run)
+        self.streak, self.best_streak = _runs(digits.translate(_STREAKS), self.streak, self.best_streak)
+        self.crit_run, self.best_crit_run = _runs(digits, self.crit_run, self.best_crit_run)
 
 
 _ORDER: tuple[ResultName, ...] = ("crit", "hit", "glancing", "miss", "crit_miss")
-"""Results by their codes, 0 to 4."""
+"""Results by the digits that stand for them, 0 to 4; two of them in hexadecimal make a byte."""
+_CRIT, _HIT, _NO_ANSWER = (b"%d" % digit for digit in (_ORDER.index("crit"), _ORDER.index("hit"), len(_ORDER)))
 _LETTERS = "".join(RESULT_LETTERS[name] for name in _ORDER).encode()
-_NO_ANSWER = bytes([len(_ORDER)])
-_CODES = bytes(_LETTERS.find(letter) if letter in _LETTERS else len(_ORDER) for letter in range(256))
-"""Turns letters into codes, and whatever is no result into one more."""
-_CRIT, _HIT = _ORDER.index("crit"), _ORDER.index("hit")
-_STREAKS = bytes(name not in KEEPS_STREAK for name in _ORDER) + bytes(range(len(_ORDER), 256))
-"""Turns codes into 0 where a streak goes on and 1 where it ends."""
-_PAID = itemgetter(len(_ORDER))
+_DIGITS = b"".join(b"%d" % _LETTERS.find(letter) if letter in _LETTERS else _NO_ANSWER for letter in range(256))
+_STREAKS = bytes.maketrans(
+    b"".join(b"%d" % digit for digit in range(len(_ORDER))),
+    b"".join(b"0" if name in KEEPS_STREAK else b"1" for name in _ORDER),
+)
+"""Turns digits into 0 where a streak goes on and 1 where it ends."""
 _STREAKS_KNOWN = 1000
 """Standing successes beyond which the bonus is taken as it is there."""
-_PAYOUTS_KNOWN = 512
+_PAYOUTS_KNOWN = 200
 _NUMBERS_KNOWN = 4
 
-Payout = list[Any]
-"""By code the payout that an answer with this result leads to, and in the last place the XP paid on the way here."""
+Payouts = list[Any]
+"""By the byte of two answers the payouts after them and the XP paid for both."""
 
 
 def _runs(marks: bytes, standing: int, best: int) -> tuple[int, int]:
-    """The run of zeros that stands at the end, and the longest one, when ``standing`` of them came before."""
+    """The run of zero digits that stands at the end, and the longest one, when ``standing`` of them came before."""
     size = len(marks)
-    first = size - len(marks.lstrip(b"\0"))
+    first = size - len(marks.lstrip(b"0"))
     if standing + first > best:
         best = standing + first
     if first == size:
         return standing + size, best
-    while best < size and bytes(best + 1) in marks:
+    while best < size and b"0" * (best + 1) in marks:
         best += 1
-    return size - len(marks.rstrip(b"\0")), best
+    return size - len(marks.rstrip(b"0")), best
 
 
-def _payouts(numbers: CombatNumbers, level: int, multiplier: float) -> list[Payout]:
+def _payouts(numbers: CombatNumbers, level: int, multiplier: float) -> list[Payouts]:
     """By standing streak, as far as it raises what is paid, where counting begins."""
     kept = _PAYOUTS.get(id(numbers))
     if kept is None or kept[0] is not numbers:
@@ -175,22 +177,32 @@ def _payouts(numbers: CombatNumbers, level: int, multiplier: float) -> list[Payo
     return found
 
 
-def _payouts_of(numbers: CombatNumbers, level: int, multiplier: float) -> list[Payout]:
+def _payouts_of(numbers: CombatNumbers, level: int, multiplier: float) -> list[Payouts]:
     bonus, most = numbers.streak_bonus, numbers.streak_cap
     cap = 0 if bonus == 0 else min(_STREAKS_KNOWN, int(most / bonus) + 1)
-    found: list[Payout] = [[None] * len(_ORDER) + [0] for _ in range(cap + 1)]
-    by_place: dict[tuple[int, int], Payout] = {}
-    for streak, start in enumerate(found):
-        for code, name in enumerate(_ORDER):
-            xp = answer_xp(name, level, skill_multiplier=multiplier, streak=streak, rules=numbers)
-            place = min(streak + 1, cap) if name in KEEPS_STREAK else 0
-            start[code] = by_place.setdefault((place, xp), [place, xp])
-    for (place, xp), payout in by_place.items():
-        payout[:] = [*found[place][:-1], xp]
+    # By standing streak and digit the streak after it, and the XP.
+    single = [
+        [
+            (
+                min(streak + 1, cap) if name in KEEPS_STREAK else 0,
+                answer_xp(name, level, skill_multiplier=multiplier, streak=streak, rules=numbers),
+            )
+            for name in _ORDER
+        ]
+        + [(streak, 0)]
+        for streak in range(cap + 1)
+    ]
+    found: list[Payouts] = [[None] * (17 * len(_ORDER) + 1) for _ in single]
+    same: dict[tuple[int, int], tuple[Payouts, int]] = {}
+    for payouts, answers in zip(found, single, strict=True):
+        for first, (between, paid) in enumerate(answers):
+            for second, (streak, more) in enumerate(single[between]):
+                xp = paid + more
+                payouts[16 * first + second] = same.setdefault((streak, xp), (found[streak], xp))
     return found
 
 
-_PAYOUTS: dict[int, tuple[CombatNumbers, dict[tuple[int, float], list[Payout]]]] = {}
+_PAYOUTS: dict[int, tuple[CombatNumbers, dict[tuple[int, float], list[Payouts]]]] = {}
 """By the identity of the numbers they belong to."""
 
 

@@ -15,7 +15,7 @@ from lore.fold import Annals, Told
 from lore.health import OPEN, Health, health
 from lore.lexicon import LABEL_CELLS, Voice
 from lore.own_file import Icon, InForce, Words, in_force
-from lore.watch import STREAM_TABLES, Watch, Watching, dump, load, over_windows, take
+from lore.watch import Watch, Watching, dump, load, over_windows, take
 from saves.rows import Incident, Quest
 
 FILE = "effects.yaml"
@@ -75,7 +75,6 @@ class Effects:
     """The part of the fold that keeps the effects of answers, exams, screenings, trials and quests."""
 
     id = "effects"
-    tables = STREAM_TABLES
 
     def __init__(self, rules: Mapping[str, EffectRule] | None = None, *, profile: str | None = None) -> None:
         """
@@ -86,6 +85,7 @@ class Effects:
         every = effect_rules() if rules is None else rules
         self.rules = {name: rule for name, rule in every.items() if _fits(rule, profile)}
         self.watch = Watch(_of(self.rules, "stream"))
+        self.tables = self.watch.tables
         self._xp = {name: rule.xp for name, rule in self.rules.items()}
         self._buffs = frozenset(name for name, rule in self.rules.items() if rule.kind == "buff")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from lore.combat import PAYING, Combat, rank
+from lore.combat import PAYING, Combat
 from lore.fold import AttemptFact, CheckpointFact, ExamFact, LevelUpFact, Told, WindowFact
 from lore.plain import plain
 
@@ -162,8 +162,8 @@ def _answers(state: Progress, exam: ExamFact, told: Told) -> None:
     skill, effects = setting.multipliers.get(name, 1.0), told.multiplier(exam.step)
     numbers = setting.rules.combat
     discipline.take(exam.sequence, exam.level, skill * effects, numbers)
-    reached = rank(discipline.xp, numbers)
-    while discipline.rank < reached:
+    thresholds = numbers.thresholds
+    while discipline.rank < len(thresholds) and thresholds[discipline.rank] <= discipline.xp:
         discipline.rank += 1
         state.marks.append(Mark(name, discipline.rank, discipline.xp, exam.step))
         told.emit("hero.rank_up", skill=name, rank=discipline.rank, xp=discipline.xp)

@@ -119,6 +119,14 @@ class Watch:
         """By rule the key and the condition of what must have held for some steps to end it."""
         longest = max((len(asked.stretch) for part in self._answers.values() for asked in part), default=0)
         self._tail = min(WIDEST_TAIL, longest)
+        self.tables = self._tables()
+        """The tables whose facts it must see."""
+
+    def _tables(self) -> frozenset[str]:
+        if any(self._timed.values()) or any(rule.lasts is not None for rule in self.rules.values()):
+            return STREAM_TABLES  # what ends as time passes is noticed at the first fact after it
+        read = {table for table, (_, names) in _READINGS.items() if not self.reads.isdisjoint(names)}
+        return frozenset(read | {"exams"} if self._tail else read)
 
     # ---------------------------------------------------------------- time
 
@@ -371,16 +379,17 @@ STREAM_TABLES = frozenset({"exams", "holds", "level_ups", "drifts", "trials", "q
 def take(watch: Watch, state: Watching, fact: Any) -> list[Change]:
     """Take one fact of the stream in; what set in or ended by it."""
     changes: list[Change] = []
-    step, kind = fact.step, type(fact)
+    tell, kind, step, at = changes.append, type(fact), fact.step, fact.at
     if state.struck:
-        watch.pass_to(state, step, changes.append)
+        watch.pass_to(state, step, tell)
     given = watch.given.get(kind)
     if given is not None:
+        reads = watch.reads
         for reading, subject, value in given(fact):
-            if reading in watch.reads:
-                watch.read(state, reading, subject, value, step, fact.at, changes.append)
+            if reading in reads:
+                watch.read(state, reading, subject, value, step, at, tell)
     if kind is ExamFact and fact.kind in PAYING:
-        watch.answer(state, fact.sequence, step, fact.at, changes.append)
+        watch.answer(state, fact.sequence, step, at, tell)
     return changes
 
 

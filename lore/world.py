@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from lore.fold import ExamFact, Fact, LevelUpFact, Told, TrialFact
-from lore.world_rules import Gate, RegionRule, WorldRules, world_rules
+from lore.world_rules import Gate, WorldRules, world_rules
 
 LADDER_TOP = 10
 """Level from which on the map knows no higher place."""
@@ -94,15 +94,12 @@ class WorldPart:
         self._rules = rules or world_rules()
         self._answers = max((r.opens.answers for r in self._rules.regions.values()), default=1)
         self._by_steps = {n: r.opens.steps for n, r in self._rules.regions.items() if _asks_only_steps(r.opens)}
+        self._gates = {n: _Gate.of(r.opens) for n, r in self._rules.regions.items()}
         self._by_exam = {
-            tier: {
-                n: r
-                for n, r in self._rules.regions.items()
-                if not _asks_only_steps(r.opens) and _may_open(r.opens, tier)
-            }
+            tier: {n: gate for n, gate in self._gates.items() if n not in self._by_steps and _may_open(gate, tier)}
             for tier in self._rules.tiers
         }
-        """By tier of an exam the regions that it can open."""
+        """By tier of an exam the gates that it can open."""
         self._sides = {name: region.asks for name, region in self._rules.regions.items() if region.side}
         self._bosses = [(name, b.level, b.items, b.share) for name, b in self._rules.bosses.items()]
         self._tiers: dict[int, str] = {}
@@ -121,10 +118,11 @@ class WorldPart:
         done = fact.step - start
         if done > state.steps:
             state.steps = done
+            regions = state.regions
             for name, steps in self._by_steps.items():
                 # How windows were merged must not show, so what steps alone open carries their number and is not told.
-                if name not in state.regions and done >= max(1, steps):
-                    state.regions[name] = [start + steps, None, ""]
+                if name not in regions and done >= max(1, steps):
+                    regions[name] = [start + steps, None, ""]
         if isinstance(fact, ExamFact):
             if fact.kind not in NOT_COUNTED and fact.items:
                 self._exam(state, fact, told)
@@ -168,12 +166,17 @@ class WorldPart:
     # ------------------------------------------------------------ facts
 
     def _exam(self, state: WorldState, exam: ExamFact, told: Told) -> None:
-        tier = self._tiers.get(exam.level)
+        level, size = exam.level, exam.items
+        tier = self._tiers.get(level)
         if tier is None:
-            tier = self._tiers[exam.level] = self._rules.tier(exam.level)
-        newest = state.tiers.setdefault(tier, [])
-        newest.append([exam.correct, exam.items])
-        asked = sum([items for _, items in newest]) - newest[0][1]
+            tier = self._tiers[level] = self._rules.tier(level)
+        newest = state.tiers.get(tier)
+        if newest is None:
+            newest = state.tiers[tier] = []
+        newest.append([exam.correct, size])
+        asked = -newest[0][1]
+        for _, items in newest:
+            asked += items
         while asked >= self._answers:
             newest.pop(0)
             asked -= newest[0][1]
@@ -183,8 +186,9 @@ class WorldPart:
             for name, asks in self._sides.items():
                 named = [key for key in asks if key in text]
                 known = exam.primitives if named else {}
-                state.asked[f"{exam.skill}/{name}"] = sum([known[k]["items"] for k in named if k in known]) / exam.items
-        self._fight(state, exam, told)
+                state.asked[f"{exam.skill}/{name}"] = sum([known[k]["items"] for k in named if k in known]) / size
+        if len(state.bosses) < len(self._bosses):
+            self._fight(state, exam, told)
         self._open(state, exam, told, self._by_exam.get(tier))
 
     def _fight(self, state: WorldState, fact: ExamFact | TrialFact, told: Told) -> None:
@@ -214,45 +218,45 @@ class WorldPart:
         state: WorldState,
         fact: ExamFact | LevelUpFact | TrialFact,
         told: Told,
-        some: Mapping[str, RegionRule] | None = None,
+        some: Mapping[str, _Gate] | None = None,
     ) -> None:
-        for name, region in (self._rules.regions if some is None else some).items():
-            if name not in state.regions and self._opens(state, region.opens):
+        for name, gate in (self._gates if some is None else some).items():
+            if name not in state.regions and self._opens(state, gate):
                 state.regions[name] = _deed(fact)
                 told.emit("world.region", region=name)
 
-    def _opens(self, state: WorldState, gate: Gate) -> bool:
+    def _opens(self, state: WorldState, gate: _Gate) -> bool:
         """Whether all of a gate's conditions are met; the cheap ones are looked at first."""
-        if state.steps < gate.steps or (gate.boss and gate.boss not in state.bosses):
+        steps, boss, level, categories, tier, answers, share = gate
+        if state.steps < steps or (boss and boss not in state.bosses):
             return False
-        if gate.level and self._best_known(state, gate) < gate.level:
+        if level and self._best_known(state, categories) < level:
             return False
-        if not gate.tier:
+        if not tier:
             return True
-        correct, items = _pooled(state.tiers.get(gate.tier, []))
-        return items >= max(1, gate.answers) and correct >= gate.share * items
+        correct, items = _pooled(state.tiers.get(tier, []))
+        return items >= max(1, answers) and correct >= share * items
 
-    def _best_known(self, state: WorldState, gate: Gate) -> int:
+    def _best_known(self, state: WorldState, categories: tuple[str, ...]) -> int:
         """`_best`, remembered while facts of one stream come in."""
         if self._bests_of is not state:
             self._bests_of = state
             self._bests.clear()
-        best = self._bests.get(gate.categories)
+        best = self._bests.get(categories)
         if best is None:
-            best = self._bests[gate.categories] = self._best(state, gate)
+            best = self._bests[categories] = self._best(state, categories)
         return best
 
     @staticmethod
-    def _best(state: WorldState, gate: Gate) -> int:
-        """The highest level won in a skill of the gate's categories."""
-        kinds = gate.categories
+    def _best(state: WorldState, kinds: tuple[str, ...]) -> int:
+        """The highest level won in a skill of these categories; of any where none is named."""
         return max((n for s, n in state.levels.items() if not kinds or state.categories[s] in kinds), default=0)
 
     def _conditions(self, state: WorldState, gate: Gate) -> Iterator[Condition]:
         if gate.steps:
             yield Condition("steps", state.steps, gate.steps, state.steps >= gate.steps)
         if gate.level:
-            best = self._best(state, gate)
+            best = self._best(state, gate.categories)
             yield Condition("level", best, gate.level, best >= gate.level, " ".join(gate.categories))
         if gate.tier:
             correct, items = _pooled(state.tiers.get(gate.tier, []))
@@ -282,7 +286,23 @@ class WorldPart:
         return place
 
 
-def _may_open(gate: Gate, tier: str) -> bool:
+class _Gate(NamedTuple):
+    """The conditions of a `lore.world_rules.Gate`, quick to look at."""
+
+    steps: int
+    boss: str
+    level: int
+    categories: tuple[str, ...]
+    tier: str
+    answers: int
+    share: float
+
+    @classmethod
+    def of(cls, gate: Gate) -> _Gate:
+        return cls(gate.steps, gate.boss, gate.level, gate.categories, gate.tier, gate.answers, gate.share)
+
+
+def _may_open(gate: _Gate, tier: str) -> bool:
     """Whether an exam of a tier can be the last thing that a gate waited for."""
     return gate.tier == tier or bool(gate.boss) or gate.steps > 0
 
@@ -292,7 +312,11 @@ def _asks_only_steps(gate: Gate) -> bool:
 
 
 def _pooled(newest: list[list[int]]) -> tuple[int, int]:
-    return sum([correct for correct, _ in newest]), sum([items for _, items in newest])
+    correct = items = 0
+    for right, of in newest:
+        correct += right
+        items += of
+    return correct, items
 
 
 def _deed(fact: ExamFact | LevelUpFact | TrialFact) -> list[Any]:

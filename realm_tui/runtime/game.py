@@ -243,9 +243,10 @@ def _dumped(fold: Fold) -> str:
 
 
 def _told(facts: Iterator[Fact], on_progress: Callable[[int], None] | None) -> Iterator[Fact]:
-    if on_progress is None:
-        yield from facts
-        return
+    return facts if on_progress is None else _counted(facts, on_progress)
+
+
+def _counted(facts: Iterator[Fact], on_progress: Callable[[int], None]) -> Iterator[Fact]:
     for number, fact in enumerate(facts, 1):
         if number % _TOLD_EVERY == 0:
             on_progress(number)
