@@ -39,7 +39,6 @@ class WindowFact(NamedTuple):
     active_s: float
     skill: str | None
     steps: int
-    loss_sum: float
     strain_sum: float
     zone_recovery: int
     zone_productive: int
@@ -51,7 +50,6 @@ class WindowFact(NamedTuple):
     nonfinite: int
     longest_streak: int
     trained_tokens: int
-    grad_norm_max: float | None
 
     @property
     def step(self) -> int:
@@ -78,9 +76,6 @@ class ExamFact(NamedTuple):
     items: int
     correct: int
     sequence: str
-    won_level: bool
-    apprentice: bool
-    plan: str
     primitives_json: str
     format_failures: int
     at: float
@@ -104,8 +99,6 @@ class HoldFact(NamedTuple):
     step: int
     skill: str
     level: int
-    items: int
-    correct: int
     lost: bool
     at: float
 
@@ -192,7 +185,6 @@ class DriftFact(NamedTuple):
     id: int
     run_id: int
     step: int
-    plan: str
     skill: str
     level: int
     baseline: float

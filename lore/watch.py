@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from lore.combat import PAYING
 from lore.conditions import RESULT_LETTER, Answers, Reading, WatchRule, Window
-from lore.fold import KINDS, AttemptFact, DriftFact, ExamFact, HoldFact, LevelUpFact, TrialFact
+from lore.fold import KINDS, ExamFact
 from lore.plain import plain
+from lore.readings import READINGS
 
 WIDEST_TAIL = 999
 """Answers that are remembered for conditions on answers in a row."""
@@ -105,9 +106,14 @@ class Watch:
         self.reads = frozenset(self._readings)
         """The readings that its rules ask for."""
         self.given = {
-            KINDS[table]: make for table, (make, names) in _READINGS.items() if not self.reads.isdisjoint(names)
+            KINDS[table]: make for table, (make, names) in READINGS.items() if not self.reads.isdisjoint(names)
         }
         """By kind of fact what makes readings of it, where one of them is asked for."""
+        self._keys = {
+            name: [f"{name}/{part}/{n}" for part in ("worse", "when", "until") for n in range(len(getattr(rule, part)))]
+            for name, rule in rules.items()
+        }
+        """By rule what the readings of its conditions are counted under."""
         self._timed = {
             name: [
                 (f"{name}/until/{number}", condition)
@@ -125,7 +131,7 @@ class Watch:
     def _tables(self) -> frozenset[str]:
         if any(self._timed.values()) or any(rule.lasts is not None for rule in self.rules.values()):
             return STREAM_TABLES  # what ends as time passes is noticed at the first fact after it
-        read = {table for table, (_, names) in _READINGS.items() if not self.reads.isdisjoint(names)}
+        read = {table for table, (_, names) in READINGS.items() if not self.reads.isdisjoint(names)}
         return frozenset(read | {"exams"} if self._tail else read)
 
     # ---------------------------------------------------------------- time
@@ -283,8 +289,8 @@ class Watch:
         del state.struck[name]
         state.ended[name] = state.ended.get(name, 0) + 1
         # What it stood on must show itself anew, or one old reading would bring it back at once.
-        for key in [k for k in state.runs if k.startswith(f"{name}/")]:
-            del state.runs[key]
+        for key in self._keys[name]:
+            state.runs.pop(key, None)
         tell(Change(name, kind, step))
 
     def progress(self, state: Watching, name: str) -> tuple[int, int] | None:
@@ -317,61 +323,8 @@ def _last_end(marks: bytes, stretch: bytes, codes: bytes, old: int) -> int:
     return 0 if place < 0 else place + many
 
 
-# ---------------------------------------------------------------- facts to readings
+# ---------------------------------------------------------------- facts
 
-Read = tuple[str, str, float]
-"""Reading, subject, value."""
-
-
-def _of_exam(fact: ExamFact) -> Sequence[Read]:
-    if fact.kind != "gate" or not fact.items:
-        return ()
-    skill, share = fact.skill, fact.correct / fact.items
-    return (
-        ("accuracy", f"{skill}:{fact.level}", share),
-        ("training_accuracy", skill, share),
-        ("unreadable", skill, fact.format_failures / fact.items),
-    )
-
-
-def _of_hold(fact: HoldFact) -> Sequence[Read]:
-    return (("lost", f"{fact.skill}:{fact.level}", float(fact.lost)),)
-
-
-def _of_level_up(fact: LevelUpFact) -> Sequence[Read]:
-    return (("lost", f"{fact.skill}:{fact.to_level}", 0.0),)
-
-
-def _of_drift(fact: DriftFact) -> Sequence[Read]:
-    fallen = max(0.0, fact.baseline - fact.share) if fact.severity != "none" else 0.0
-    return (("drop", f"{fact.skill}:{fact.level}", round(fallen, 9)),)
-
-
-def _of_trial(fact: TrialFact) -> Sequence[Read]:
-    return (("trial", fact.discipline, float(fact.passed)),)
-
-
-def _of_attempt(fact: AttemptFact) -> Sequence[Read]:
-    found: list[Read] = []
-    if fact.state in ("completed", "failed"):
-        found.append(("failed", "", float(fact.state == "failed")))
-    if fact.state == "completed" and fact.loss_after is not None:
-        if fact.loss_before is not None:
-            found.append(("gain", "", fact.loss_before - fact.loss_after))
-        if fact.train_loss is not None:
-            found.append(("gap", "", fact.loss_after - fact.train_loss))
-    return found
-
-
-_READINGS: Mapping[str, tuple[Callable[[Any], Sequence[Read]], tuple[str, ...]]] = {
-    "exams": (_of_exam, ("accuracy", "training_accuracy", "unreadable")),
-    "holds": (_of_hold, ("lost",)),
-    "level_ups": (_of_level_up, ("lost",)),
-    "drifts": (_of_drift, ("drop",)),
-    "trials": (_of_trial, ("trial",)),
-    "quest_attempts": (_of_attempt, ("failed", "gain", "gap")),
-}
-"""By table what makes readings of its facts, and their names."""
 STREAM_TABLES = frozenset({"exams", "holds", "level_ups", "drifts", "trials", "quest_attempts", "checkpoints"})
 """Tables with readings, and checkpoints, at which time passes."""
 

@@ -17,25 +17,25 @@ _LIVE = "r.campaign_id = :campaign AND t.{step} <= coalesce(r.superseded_after, 
 
 QUERIES: dict[str, tuple[str, str]] = {
     "step_windows": (
-        """SELECT t.run_id, t.first_step, t.last_step, t.last_at, t.active_s, t.skill, t.steps, t.loss_sum, t.strain_sum,
+        """SELECT t.run_id, t.first_step, t.last_step, t.last_at, t.active_s, t.skill, t.steps, t.strain_sum,
             t.zone_recovery, t.zone_productive, t.zone_stretch, t.zone_overload, t.zone_unknown, t.new_bests, t.misses,
-            t.nonfinite, t.longest_streak, t.trained_tokens, t.grad_norm_max
+            t.nonfinite, t.longest_streak, t.trained_tokens
            FROM runs r CROSS JOIN step_windows t ON t.run_id = r.id AND t.first_step > :after""",
         "last_step",
     ),
     "exams": (
-        """SELECT t.id, t.run_id, t.step, t.skill, t.level, t.kind, t.items, t.correct, t.sequence, t.won_level,
-            t.apprentice, t.plan, t.primitives_json, t.format_failures, t.at
+        """SELECT t.id, t.run_id, t.step, t.skill, t.level, t.kind, t.items, t.correct, t.sequence,
+            t.primitives_json, t.format_failures, t.at
            FROM exams t CROSS JOIN runs r ON r.id = t.run_id""",
         "step",
     ),
     "holds": (
-        """SELECT t.id, t.run_id, t.step, t.skill, t.level, t.items, t.correct, t.lost, t.at
+        """SELECT t.id, t.run_id, t.step, t.skill, t.level, t.lost, t.at
            FROM holds t CROSS JOIN runs r ON r.id = t.run_id""",
         "step",
     ),
     "drifts": (
-        """SELECT t.id, t.run_id, t.step, t.plan, t.skill, t.level, t.baseline, t.share, t.severity, t.at
+        """SELECT t.id, t.run_id, t.step, t.skill, t.level, t.baseline, t.share, t.severity, t.at
            FROM drifts t CROSS JOIN runs r ON r.id = t.run_id""",
         "step",
     ),
@@ -69,8 +69,8 @@ _ONLY = {
 BY_ID = ("exams", "holds", "drifts")
 """Tables that grow with every exam: what is new among them is found by id."""
 
-_AT_ONCE = 500
-"""Rows of a table that are read at once."""
+_AT_ONCE = 100
+"""Rows of a table that are read at once: so few that they stay near the processor and are gone before garbage is looked for."""
 _STEP = itemgetter(2)
 """The step of a fact, which every query has in the same column."""
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from configs.errors import RealmError
-from lore.fold import KINDS, Annals, Fact, Fold, Game, LevelUpFact, Setting, WindowFact, fingerprint, order
+from lore.fold import KINDS, Annals, Fact, Fold, Game, Setting, WindowFact, fingerprint, order
 from lore.parts import parts
 from lore.rules import rules as lore_rules
 from realm_tui.runtime.opened import OpenedSave
@@ -148,8 +148,7 @@ class GameReader:
         facts = [f for f in found if isinstance(f, WindowFact) or (f.table, f.id) not in head.others]
         if not facts:
             return head
-        # A level-up marks exams that were told before it as those that won it.
-        if any(isinstance(f, LevelUpFact) or order(f) <= head.last for f in facts):
+        if any(order(f) <= head.last for f in facts):
             return None
         fold = Fold(like.parts, like.setting)
         fold.go_on(json.loads(head.states), head.game)

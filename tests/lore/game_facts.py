@@ -31,8 +31,8 @@ def exam(step: int, sequence: str = "", *, skill: str = "bin", level: int = 1, *
     """A gate exam with these results (C H G M X)."""
     base: dict[str, Any] = {
         "id": step, "run_id": 1, "step": step, "skill": skill, "level": level, "kind": "gate", "items": len(sequence),
-        "correct": sequence.count("C") + sequence.count("H"), "sequence": sequence, "won_level": False,
-        "apprentice": False, "plan": "", "primitives_json": "{}", "format_failures": sequence.count("X"), "at": float(step),
+        "correct": sequence.count("C") + sequence.count("H"), "sequence": sequence,
+        "primitives_json": "{}", "format_failures": sequence.count("X"), "at": float(step),
     }  # fmt: skip
     return ExamFact(**(base | over))
 
@@ -48,7 +48,7 @@ def right(step: int, correct: int, items: int = 64, **over: Any) -> ExamFact:
 
 
 def hold(step: int, level: int, *, lost: bool, skill: str = "bin") -> HoldFact:
-    return HoldFact(step, 1, step, skill, level, 16, 9 if lost else 15, lost, float(step))
+    return HoldFact(step, 1, step, skill, level, lost, float(step))
 
 
 def level_up(step: int, level: int, skill: str = "bin") -> LevelUpFact:
@@ -56,7 +56,7 @@ def level_up(step: int, level: int, skill: str = "bin") -> LevelUpFact:
 
 
 def drift(step: int, share: float, baseline: float = 0.9, severity: str = "warning") -> DriftFact:
-    return DriftFact(step, 1, step, "passives", "arithmetic", 1, baseline, share, severity, float(step))
+    return DriftFact(step, 1, step, "arithmetic", 1, baseline, share, severity, float(step))
 
 
 def trial(step: int, *, passed: bool) -> TrialFact:
@@ -82,8 +82,8 @@ def steps(last: int, count: int = 100, zone: str = "stretch") -> WindowFact:
     zones[f"zone_{zone}"] = count
     base: dict[str, Any] = {
         "run_id": 1, "first_step": last - count + 1, "last_step": last, "last_at": float(last), "active_s": 1.0,
-        "skill": "bin", "steps": count, "loss_sum": 1.0, "strain_sum": 1.0, "new_bests": 0, "misses": 0, "nonfinite": 0,
-        "longest_streak": count, "trained_tokens": 10, "grad_norm_max": 0.5,
+        "skill": "bin", "steps": count, "strain_sum": 1.0, "new_bests": 0, "misses": 0, "nonfinite": 0,
+        "longest_streak": count, "trained_tokens": 10,
     }  # fmt: skip
     return WindowFact(**(base | zones))
 

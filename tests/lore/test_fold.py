@@ -19,8 +19,10 @@ from lore.progress import ProgressPart
 from realm_tui.runtime.game import GameReader, annals_of, read_game
 from realm_tui.runtime.opened import OpenedSave, ensure_save, opened
 from saves import retention
+from saves.connection import transaction
 from saves.database import open_save
-from saves.exams import recent_exams
+from saves.exams import mark_won, recent_exams
+from saves.rows import LevelUp, insert
 from saves.runs import go_back
 from saves.stream import settled_step
 from tests.saves import facts
@@ -90,6 +92,27 @@ def test_bit_by_bit_and_in_one_go(save: SaveFolder) -> None:
     assert plain(game_of(save, GameReader())) == plain(bit_by_bit), "another face goes on from the cache"
     cache.unlink()
     assert plain(game_of(save, GameReader())) == plain(bit_by_bit)
+
+
+def test_a_level_won_is_put_on_top_of_the_exams_that_won_it(save: SaveFolder) -> None:
+    reader = GameReader()
+    with closing(open_save(save, write=True)) as conn:
+        run = facts.begin(conn)
+        live(conn, run, 1, 650)
+        assert game_of(save, reader).part("progress").transitions == []
+        won = [exam.id for exam in recent_exams(conn, CAMPAIGN, limit=3)]
+        mark_won(conn, won)
+        form = _checkpoints(conn)[0]
+        with transaction(conn):
+            insert(conn, LevelUp(
+                run_id=run, step=650, skill="bin", from_level=0, to_level=1, exam_ids=tuple(won), steps=650, effort=100.0,
+                start_loss=1.2, end_loss=0.2, checkpoint_id=form.id, at=650.0,
+            ))  # fmt: skip
+        on_top = game_of(save, reader)
+        assert [t.to_level for t in on_top.part("progress").transitions] == [1]
+        assert plain(on_top) == plain(game_of(save))
+        live(conn, run, 651, 900)
+        assert plain(game_of(save, reader)) == plain(game_of(save))
 
 
 def test_how_many_rows_are_read_at_once_does_not_show(save: SaveFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,13 +27,13 @@ def setting(start: int = 0) -> Setting:
 
 def steps(last: int) -> WindowFact:
     n = 10
-    return WindowFact(1, last - n + 1, last, float(last), 1.0, "bin", n, 1.0, 1.0, 0, 0, n, 0, 0, 0, 0, 0, n, 10, 0.5)
+    return WindowFact(1, last - n + 1, last, float(last), 1.0, "bin", n, 1.0, 0, 0, n, 0, 0, 0, 0, 0, n, 10)
 
 
 def exam(number: int, step: int, level: int, correct: int, items: int = 64, **over: Any) -> ExamFact:
     base: dict[str, Any] = {
         "id": number, "run_id": 1, "step": step, "skill": "bin", "level": level, "kind": "gate", "items": items,
-        "correct": correct, "sequence": "", "won_level": False, "apprentice": False, "plan": "", "primitives_json": "{}",
+        "correct": correct, "sequence": "", "primitives_json": "{}",
         "format_failures": 0, "at": float(step),
     }  # fmt: skip
     return ExamFact(**(base | over))
