@@ -33,6 +33,7 @@ def look(save: SaveOption = None, as_json: JsonOption = False) -> None:
     from realm_tui.runtime.garrison import patrol
     from realm_tui.runtime.house import every_box
     from realm_tui.runtime.opened import opened
+    from saves.patrols import only
 
     folder = SaveFolder.named(save)
     with opened(folder):
@@ -40,6 +41,8 @@ def look(save: SaveOption = None, as_json: JsonOption = False) -> None:
 
     async def go() -> dict[str, str]:
         boxes = every_box()
+        with opened(folder, write=True) as found:
+            only(found.conn, boxes)
         try:
             return await patrol(folder, boxes, load_game().garrison)
         finally:
@@ -58,7 +61,7 @@ def sweep(
     save: SaveOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let go of old logs, papers, leftovers and looks; facts and forms are never among them."""
+    """Let go of old logs, papers, leftovers, files of done quests; facts and forms are never among them."""
     from configs.loader import load_game
     from configs.paths import SaveFolder
     from realm_tui.runtime.figures import size

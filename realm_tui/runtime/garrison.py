@@ -59,6 +59,8 @@ class Look:
     """Workers there that do not answer as they should: their state (`saves.workers`) and why."""
     servers: Mapping[str, bool] | None = None
     """This realm's servers there, and whether they live; without those that ended as somebody wanted."""
+    ends: Mapping[str, str] | None = None
+    """How those ended that do not live, in words."""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -100,11 +102,13 @@ async def look_at(box: Box, rules: GarrisonRules) -> Look:
             }
             kept = await sync.forms(box)
             facts["forms"], facts["form_bytes"] = len(kept), sum(form.bytes for form in kept)
-            facts["servers"] = {
-                name: isinstance(found, supervisor.Running)
+            servers = {
+                name: None if isinstance(found, supervisor.Running) else found.why
                 for name, found in (await supervisor.own(box)).items()
                 if isinstance(found, supervisor.Running) or found.why not in WANTED_ENDS
             }
+            facts["servers"] = {name: why is None for name, why in servers.items()}
+            facts["ends"] = {name: supervisor.ENDS.get(why, why) for name, why in servers.items() if why is not None}
     except TimeoutError:
         trouble = RealmError(
             f"{box.label} did not answer within {rules.link_s:g} s",
@@ -177,6 +181,7 @@ def judged(label: str, look: Look, rules: GarrisonRules, link: LinkRules) -> tup
                 f"server:{name}",
                 "medium",
                 f"the server {name} at {label} has ended",
+                (look.ends or {}).get(name, ""),
                 fix="see `realm worker logs`, then start it again: `realm worker start`",
             )
         )

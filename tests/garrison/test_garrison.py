@@ -173,3 +173,11 @@ def test_the_command_line_looks_and_tells(folder: SaveFolder) -> None:
     code, told = realm("garrison", "look")
     assert code in (0, 1) and told["places"]["arena"]["disk"] > 0
     assert realm("garrison", "status")[1]["places"]["arena"]["at"] == told["places"]["arena"]["at"]
+
+
+def test_a_look_forgets_places_that_were_taken_out_of_the_players_files(folder: SaveFolder) -> None:
+    with closing(open_save(folder, write=True)) as conn:
+        patrols.looked(conn, "moon", "critical", {}, [patrols.Called("disk", "critical", "it is full")])
+    code, told = realm("garrison", "look")
+    assert code in (0, 1) and "moon" not in told["places"]
+    assert all(alert["box"] != "moon" for alert in told["alerts"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import errno
 import signal
 import socket
 import sys
@@ -296,6 +297,30 @@ async def test_a_disk_that_fills_up_on_the_way_is_said_and_given_back(
     assert error.value.code == "DISK_FULL_THERE"
     store = Path(await box.inn()) / "store"
     assert len(list((store / "ckpt").iterdir())) == 1 and list((store / "blobs").glob("*.part*")) == []
+
+
+async def test_a_disk_that_is_full_from_the_start_is_said_and_leaves_no_half_file(
+    small: SshBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await small.write(f"{small.base}/there", b"x")
+    room = {"free": 0}
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def vfs(*_: object) -> asyncssh.SFTPVFSAttrs:
+        return asyncssh.SFTPVFSAttrs(bsize=1, frsize=1, bavail=room["free"])
+
+    monkeypatch.setattr(asyncssh.SFTPServer, "write", full)
+    monkeypatch.setattr(asyncssh.SFTPServer, "statvfs", vfs)
+    with pytest.raises(BlockedError) as error:
+        await small.write(f"{small.base}/script.py", b"pass")
+    assert error.value.code == "DISK_FULL_THERE" and error.value.fix
+    room["free"] = 1 << 30
+    with pytest.raises(RealmError) as other:
+        await small.write(f"{small.base}/script.py", b"pass")
+    assert other.value.code == "BOX_FAILED"  # it has room, so something else is wrong
+    assert (await small.run(["ls", "-A", small.base])).text.split() == ["there"]
 
 
 async def test_clocks_that_differ_are_told_and_change_nothing(far: SshBox, form: MakeForm) -> None:

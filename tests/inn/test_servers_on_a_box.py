@@ -15,7 +15,7 @@ import pytest
 
 from configs.errors import RealmError
 from configs.garrison import GarrisonRules
-from realm_tui.runtime.garrison import look_at
+from realm_tui.runtime.garrison import judged, look_at
 from realm_tui.runtime.inn import supervisor
 from realm_tui.runtime.inn.box import LocalBox
 from realm_tui.runtime.inn.supervisor import Ended, Running
@@ -179,7 +179,12 @@ async def test_the_garrison_calls_out_only_what_ended_against_our_wish(
     await supervisor.stop(here, "own")
     await over("idle")
     await over("brief")
-    assert (await look_at(here, GarrisonRules.model_validate({}))).servers == {"brief": False}
+    rules = GarrisonRules.model_validate({})
+    look = await look_at(here, rules)
+    assert look.servers == {"brief": False} and look.ends == {"brief": "it ended by itself"}
+    assert [one.why for one in judged("here", look, rules, here.rules.link)[1] if one.rule == "server:brief"] == [
+        "it ended by itself"
+    ]
 
 
 async def test_a_deep_folder_still_gets_a_socket(tmp_path: Path) -> None:

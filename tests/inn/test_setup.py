@@ -108,11 +108,18 @@ async def test_this_machine_needs_nothing_but_folders(here: LocalBox) -> None:
     assert all(step.state == "done" for step in await setup.plan(here, local))
 
 
-async def test_nothing_is_removed_while_a_server_runs(here: LocalBox) -> None:
+async def test_nothing_is_removed_while_a_server_runs(
+    here: LocalBox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     await supervisor.start(here, "own", [sys.executable, "-c", "import time; time.sleep(600)"])
     with pytest.raises(BlockedError) as error:
         await setup.remove_all(here)
     assert error.value.code == "SERVER_RUNS"
+    assert not error.value.why
+    with monkeypatch.context() as patch:
+        patch.setenv("REALM_HOME", str(tmp_path / "elsewhere"))
+        with pytest.raises(BlockedError, match="another realm"):
+            await setup.remove_all(here)
     await supervisor.stop(here, "own")
     await setup.remove_all(here)
     assert not (here.base / "inn").exists()

@@ -331,9 +331,11 @@ async def remove_all(box: Box) -> None:
     """
     running = [name for name, found in (await supervisor.servers(box)).items() if found is not None]
     if running:
+        theirs = [name for name in running if not name.startswith(f"{supervisor.realm_id()}.")]
         raise BlockedError(
             f"{box.label} still runs {', '.join(running)}",
-            fix="stop the servers first (`realm worker stop`)",
+            why=f"{', '.join(theirs)} belongs to another realm, whose forms lie there, too" if theirs else "",
+            fix="stop the servers first (`realm worker stop`), each in its own realm",
             code="SERVER_RUNS",
         )
     await box.remove_tree(await box.inn())

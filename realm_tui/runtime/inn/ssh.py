@@ -30,11 +30,14 @@ from realm_tui.runtime.inn.dialling import LOST, file_transfer, logs_to_file, op
 from realm_tui.runtime.inn.pins import pins_of
 from realm_tui.runtime.inn.pipe import END_S, SshPipe, command_text
 from realm_tui.runtime.inn.records import remember
+from realm_tui.runtime.inn.supervisor import refused
 from saves.locks import start_ticks
 
 if TYPE_CHECKING:
     from realm_tui.runtime.inn.sync import Progress, Pushed
 
+_FULL_BYTES = 64 << 10
+"""Room beside a small file below which a disk counts as full: a folder or two, and what its file system keeps back."""
 _SESSIONS = 6
 """Commands at a time on one connection; OpenSSH allows ten sessions and one of them is the file transfer's."""
 _LOOK_S = 15.0
@@ -389,7 +392,19 @@ class SshBox:
             await sftp.chmod(beside, mode)
             await sftp.posix_rename(beside, there)
 
-        await self._over_sftp(writing())
+        try:
+            await self._over_sftp(writing())
+        except LinkLostError:
+            raise
+        except RealmError as error:
+            # SFTP has no word for a full disk, so what failed is asked about.
+            free = await self.free_bytes(str(folder))
+            with contextlib.suppress(RealmError, FileNotFoundError):
+                await self._over_sftp(sftp.remove(beside))
+            if free < len(data) + _FULL_BYTES:
+                told = {"code": "DISK_FULL_THERE", "free": free, "need": len(data) + _FULL_BYTES}
+                raise refused(self, told) from error
+            raise
 
     async def exists(self, path: str) -> bool:
         """See `Box.exists`."""

@@ -24,6 +24,14 @@ _SCRIPTS = ("__init__", "processes", "place", "watch", "supervisor", "store", "a
 _DOOR = "import sys\nsys.path.insert(0, __file__.rpartition('/')[0])\nfrom there.main import main\nsys.exit(main())\n"
 _QUICK = frozenset({"find", "renew", "list", "logs", "uses", "forms", "whole"})
 """Questions that are answered at once and may be put twice; over SSH one process answers all of them."""
+ENDS = {
+    "lease": "nobody asked for it for a whole lease, so the box ended it",
+    "ended": "it ended by itself",
+    "killed": "it was killed",
+    "rebooted": "its box was restarted",
+    "removed": "it was removed there",
+}
+"""How a server ended, in words."""
 LOG_BYTES = 16 << 20
 """Size at which a server's log begins anew, with its end kept beside it."""
 

@@ -356,9 +356,13 @@ class Fleet:
 
     async def _over(self, worker: Worker, box: Box, name: str) -> Worker:
         ended = await supervisor.how_ended(box, name)
-        why = "" if ended is None or ended.why == "stopped" else _ENDS.get(ended.why, ended.why)
+        why = "" if ended is None or ended.why == "stopped" else supervisor.ENDS.get(ended.why, ended.why)
         if ended is not None and ended.why == "ended" and ended.code is not None:
-            why = f"{why} (exit code {ended.code})" if ended.code >= 0 else f"{_ENDS['killed']} (signal {-ended.code})"
+            why = (
+                f"{why} (exit code {ended.code})"
+                if ended.code >= 0
+                else f"{supervisor.ENDS['killed']} (signal {-ended.code})"
+            )
         state = "stopped" if not why else "ended"
         return replace(worker, state=state, why=why, pid=None, ticks=None, digest=None, stopped_at=clock.now())
 
@@ -409,15 +413,6 @@ class Fleet:
     def _forget(self, name: str) -> None:
         with closing(open_save(self.folder, write=True)) as conn:
             workers.forget(conn, name)
-
-
-_ENDS = {
-    "lease": "nobody asked for it for a whole lease, so the box ended it",
-    "ended": "it ended by itself",
-    "killed": "it was killed",
-    "rebooted": "its box was restarted",
-    "removed": "it was removed there",
-}
 
 
 async def tend(fleet: Fleet) -> None:
