@@ -101,9 +101,9 @@ class Achievements:
             for table in self.tables
         }
         """By table the deeds that one of its facts may complete."""
-        self._known: tuple[Deeds, int, int, float] | None = None
-        """Of when deeds were looked at last: the state, how often effects had ended, the longest row of exact answers, and
-        the step that the next deed waits for."""
+        self._known: tuple[Deeds, int | None, int, float] | None = None
+        """Of when deeds were looked at last: the state, how often effects had ended (None: no deed asks for that any more), the
+        longest row of exact answers, and the step that the next deed waits for."""
         self._asked: tuple[Setting, list[int]] | None = None
 
     def begin(self) -> Deeds:
@@ -135,29 +135,31 @@ class Achievements:
             if name in earned:
                 continue
             if totals is None:
-                totals = LastingTotals(state, fact.step, setting, told.state("progress"), told.state("effects"))
+                totals = LastingTotals(state, fact.step, setting, told.states["progress"], told.states["effects"])
             if all(is_met(need, totals, state, (), None) for need in rule.when):
                 step = min(fact.step, self.exact_step(rule, setting) or fact.step)
                 earned[name] = [step, fact.at, f"{fact.table}:{fact.id}"]
                 told.emit("hero.achievement", step=step, achievement=name)
 
-        disciplines, later = told.state("progress").disciplines, self._steps_asked(setting)
+        disciplines, later = told.states["progress"].disciplines, self._steps_asked(setting)
         row = max((one.best_crit_run for one in disciplines.values()), default=0)
         next_one = bisect_right(later, fact.step)
         waits = later[next_one] if next_one < len(later) else math.inf
-        self._known = state, sum(told.state("effects").ended.values()), row, waits
+        waiting = (rule for name, rule in self._moved_by["exams"].items() if name not in earned)
+        cures = any(isinstance(n, Total) and n.total == "debuffs_cleared" for rule in waiting for n in rule.when)
+        self._known = state, sum(told.states["effects"].ended.values()) if cures else None, row, waits
 
     def _news(self, state: Deeds, exam: ExamFact, told: Told) -> bool:
         """Whether an exam that was no better than the best may complete a deed all the same."""
         if self._known is None:
             return True
         known, ended, row, waits = self._known
-        mine = told.state("progress").disciplines.get(exam.skill)
+        mine = told.states["progress"].disciplines.get(exam.skill)
         return (
             known is not state
             or exam.step >= waits
             or (mine is not None and mine.best_crit_run > row)
-            or sum(told.state("effects").ended.values()) != ended
+            or (ended is not None and sum(told.states["effects"].ended.values()) != ended)
         )
 
     def _steps_asked(self, setting: Setting) -> list[int]:

@@ -284,28 +284,39 @@ class Told:
 
     def __init__(self, setting: Setting, states: Mapping[str, Any]) -> None:
         self.setting = setting
-        self._states = states
+        self.states = states
+        """Of every part, by its id."""
         self.fact: Fact | None = None
         """The fact in hand: everything emitted is because of it."""
-        self.happenings: list[Happening] = []
         self.counts: dict[str, int] = {}
+        self._before: tuple[Happening, ...] = ()
+        self._emitted: list[tuple[str, int, Fact, dict[str, Any]]] = []
+        """What a long history tells is soon forgotten, so it is only put into words where it is asked for."""
         self.multiplier: Callable[[int], float] = _no_effect
         """Product of the XP multipliers in force at a step; the part of the effects puts its own here."""
 
-    def state(self, part: str) -> Any:
-        """The state of a part, by its id."""
-        return self._states[part]
+    @property
+    def happenings(self) -> tuple[Happening, ...]:
+        """The newest, oldest first."""
+        return (*self._before, *(_happening(*emitted) for emitted in self._emitted))[-HAPPENINGS_KEPT:]
+
+    def go_on(self, happenings: tuple[Happening, ...], counts: Mapping[str, int]) -> None:
+        """Go on after what was told before."""
+        self._before, self._emitted, self.counts = happenings, [], dict(counts)
 
     def emit(self, kind: str, *, step: int | None = None, **data: Any) -> None:
         """Tell that something happened at the fact in hand, or at an earlier ``step`` it stands for."""
         fact = self.fact
         assert fact is not None, "something happens because of a fact"
-        key = f"{fact.run_id}-{fact.last_step}" if isinstance(fact, WindowFact) else str(fact.id)
-        source = f"{fact.table}:{key}"
-        self.happenings.append(Happening(kind, fact.step if step is None else step, fact.at, source, data))
+        self._emitted.append((kind, fact.step if step is None else step, fact, data))
         self.counts[kind] = self.counts.get(kind, 0) + 1
-        if len(self.happenings) >= 2 * HAPPENINGS_KEPT:
-            del self.happenings[:-HAPPENINGS_KEPT]
+        if len(self._emitted) >= 2 * HAPPENINGS_KEPT:
+            del self._emitted[:-HAPPENINGS_KEPT]
+
+
+def _happening(kind: str, step: int, fact: Fact, data: Mapping[str, Any]) -> Happening:
+    key = f"{fact.run_id}-{fact.last_step}" if isinstance(fact, WindowFact) else str(fact.id)
+    return Happening(kind, step, fact.at, f"{fact.table}:{key}", data)
 
 
 def _no_effect(_: int) -> float:
@@ -373,7 +384,7 @@ class Fold:
         return {
             "step": self.step,
             "states": self.dump_states(),
-            "happenings": [h.as_dict() for h in self.told.happenings[-HAPPENINGS_KEPT:]],
+            "happenings": [h.as_dict() for h in self.told.happenings],
             "counts": dict(self.told.counts),
         }
 
@@ -390,12 +401,11 @@ class Fold:
         """Go on from a game and the states that `dump_states` gave with it; the game itself stays as it is."""
         self.step = game.step
         self.states.update({part.id: part.load(states[part.id]) for part in self.parts})
-        self.told.happenings, self.told.counts = list(game.happenings), dict(game.counts)
+        self.told.go_on(game.happenings, game.counts)
 
     def game(self) -> Game:
         """What the facts so far make."""
-        kept = tuple(self.told.happenings[-HAPPENINGS_KEPT:])
-        return Game(self.step, dict(self.states), kept, dict(self.told.counts))
+        return Game(self.step, dict(self.states), self.told.happenings, dict(self.told.counts))
 
 
 @runtime_checkable

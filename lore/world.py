@@ -94,6 +94,8 @@ class WorldPart:
         self._rules = rules or world_rules()
         self._answers = max((r.opens.answers for r in self._rules.regions.values()), default=1)
         self._by_steps = {n: r.opens.steps for n, r in self._rules.regions.items() if _asks_only_steps(r.opens)}
+        self._last_by_steps = max((1, *self._by_steps.values()))
+        """Steps after which they are all open."""
         self._gates = {n: _Gate.of(r.opens) for n, r in self._rules.regions.items()}
         self._by_exam = {
             tier: {n: gate for n, gate in self._gates.items() if n not in self._by_steps and _may_open(gate, tier)}
@@ -117,12 +119,12 @@ class WorldPart:
         start = told.setting.starting_step
         done = fact.step - start
         if done > state.steps:
+            if state.steps < self._last_by_steps:
+                for name, steps in self._by_steps.items():
+                    # How windows were merged must not show, so what steps alone open carries their number and is not told.
+                    if name not in state.regions and done >= max(1, steps):
+                        state.regions[name] = [start + steps, None, ""]
             state.steps = done
-            regions = state.regions
-            for name, steps in self._by_steps.items():
-                # How windows were merged must not show, so what steps alone open carries their number and is not told.
-                if name not in regions and done >= max(1, steps):
-                    regions[name] = [start + steps, None, ""]
         if isinstance(fact, ExamFact):
             if fact.kind not in NOT_COUNTED and fact.items:
                 self._exam(state, fact, told)
@@ -185,8 +187,11 @@ class WorldPart:
             # Most exams exercise none of them, and reading what they did exercise takes longer than all the rest.
             for name, asks in self._sides.items():
                 named = [key for key in asks if key in text]
-                known = exam.primitives if named else {}
-                state.asked[f"{exam.skill}/{name}"] = sum([known[k]["items"] for k in named if k in known]) / size
+                met = 0
+                if named:
+                    known = exam.primitives
+                    met = sum([known[key]["items"] for key in named if key in known])
+                state.asked[f"{exam.skill}/{name}"] = met / size
         if len(state.bosses) < len(self._bosses):
             self._fight(state, exam, told)
         self._open(state, exam, told, self._by_exam.get(tier))
