@@ -291,12 +291,17 @@ def note(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What happened.")],
     campaign: Annotated[str | None, typer.Option("--campaign", help="Which [default: the active one].")] = None,
     save: SaveOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Note a moment of a campaign; it stands among its milestones."""
     from configs.paths import SaveFolder
     from realm_tui.runtime.campaigns import remember
 
     remember(SaveFolder.named(save), text, campaign)
+    if as_json:
+        data({"noted": text, "campaign": campaign})
+    else:
+        say("noted; it stands among the milestones")
 
 
 @app.command("next")

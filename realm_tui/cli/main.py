@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from configs.errors import RealmError
 from configs.version import __version__
-from realm_tui.cli.output import fault, refuse
+from realm_tui.cli.output import fault, refuse, refused_outside
 
 # Looking for pydantic's plugins reads the metadata of every installed package, a tenth of a command's time.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
@@ -90,11 +90,13 @@ class RealmGroup(TyperGroup):
         if name not in self.commands:
             module, attribute = COMMANDS[name]
             found = getattr(import_module(module), attribute)
-            if not isinstance(found, typer.Typer):
+            command: Any
+            if isinstance(found, typer.Typer):
+                command = typer.main.get_group(found)
+            else:
                 one = typer.Typer(add_completion=False, rich_markup_mode=None)
                 one.command(name)(found)
-                found = one
-            command = typer.main.get_command(found)
+                command = typer.main.get_command(one)
             command.name = name
             self.commands[name] = command
         return self.commands[name]
@@ -114,8 +116,9 @@ class RealmGroup(TyperGroup):
         except _TYPERS_OWN:
             raise
         except Exception as error:
-            refuse(fault(error), as_json=ctx.meta["realm.json"])
-            raise typer.Exit(1) from error
+            told = refused_outside(error) or fault(error)
+            refuse(told, as_json=ctx.meta["realm.json"])
+            raise typer.Exit(told.exit_code) from error
 
 
 app = typer.Typer(

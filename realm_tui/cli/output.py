@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import traceback
@@ -11,13 +12,28 @@ from typing import Annotated, Any
 import typer
 
 from configs.clock import now, utc
-from configs.errors import RealmError
+from configs.errors import RealmError, UsageError
 from configs.paths import realm_home
 
 SaveOption = Annotated[
     str | None, typer.Option("--save", metavar="NAME", help="The save to use [default: $REALM_SAVE, or main].")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer for machines.")]
+
+
+_OUTSIDE = {
+    errno.ENAMETOOLONG: "take a shorter name",
+    errno.EACCES: "see that you may read and write there",
+    errno.EPERM: "see that you may read and write there",
+    errno.EROFS: "take a place that can be written to",
+    errno.ENOSPC: "free some disk space",
+    errno.EDQUOT: "free some disk space",
+    errno.ENOTDIR: "part of the way there is a file; take another place",
+    errno.EISDIR: "name a file, not a folder",
+    errno.ELOOP: "its links lead in a circle; take another place",
+}
+"""What a machine may refuse about a file, and the way out."""
+_LONGEST_NAME = 200
 
 
 def data(value: Any) -> None:
@@ -62,6 +78,19 @@ def fault(error: Exception) -> RealmError:
     return RealmError(
         "the program met a fault of its own", why=summary, fix=f"please report it with {path}", code="FAULT"
     )
+
+
+def refused_outside(error: Exception) -> RealmError | None:
+    """What the machine, and no fault of the program, refused: a file, or a number that no row can have; None for all else."""
+    if isinstance(error, OverflowError) and "SQLite" in str(error):
+        return UsageError("no row has so large a number", fix="take one that a list shows", code="NUMBER_TOO_LARGE")
+    if isinstance(error, OSError) and error.errno in _OUTSIDE and error.filename is not None:
+        name = str(error.filename)
+        place = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+        return RealmError(
+            f"{place!r} cannot be used", why=str(error.strerror), fix=_OUTSIDE[error.errno], code="FILE_REFUSED"
+        )
+    return None
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> None:

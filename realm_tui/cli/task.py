@@ -56,7 +56,7 @@ def list_tasks(save: SaveOption = None, as_json: JsonOption = False) -> None:
 
 @app.command()
 def run(
-    name: Annotated[str, typer.Argument(help="The task, as `realm task list` names it.")],
+    name: Annotated[str, typer.Argument(metavar="TASK", help="The task, as `realm task list` names it.")],
     wait: WaitOption = False,
     save: SaveOption = None,
     as_json: JsonOption = False,

@@ -141,6 +141,26 @@ def test_a_fault_of_the_program_goes_to_a_file(
     assert "Traceback" in log.read_text()
 
 
+@pytest.mark.parametrize("command", ["quest show", "exam show", "job show", "incident resolve"])
+def test_a_number_beyond_all_rows_is_refused_like_any_other(realm: Realm, fresh: SaveFolder, command: str) -> None:
+    answer = realm(*command.split(), "9" * 21, "--json")
+    assert answer.code == 2 and json.loads(answer.err)["error"]["code"] == "NUMBER_TOO_LARGE"
+
+
+def test_a_file_that_the_machine_refuses_is_no_fault_of_the_program(
+    realm: Realm, home: Path, fresh: SaveFolder, tmp_path: Path
+) -> None:
+    answer = realm("campaign", "export", str(tmp_path / ("a" * 5000)), "--json")
+    told = json.loads(answer.err)["error"]
+    assert (answer.code, told["code"], told["fix"]) == (1, "FILE_REFUSED", "take a shorter name")
+    assert len(told["what"]) < 300 and not (home / "faults.log").exists()
+
+
+@pytest.mark.parametrize("group", ["quest", "campaign", "lore", "saga"])
+def test_shell_completion_is_offered_by_the_program_and_not_by_its_commands(realm: Realm, group: str) -> None:
+    assert "--install-completion" not in realm(group, "--help").out
+
+
 def test_a_near_name_is_proposed(realm: Realm) -> None:
     assert "'status'" in realm("statsu").err
 
