@@ -20,6 +20,7 @@ from starlette.routing import Route
 from configs.errors import BlockedError, RealmError, UsageError
 from configs.facilities import Facilities
 from configs.paths import SaveFolder
+from realm_tui.runtime.inn import reach as reach_module
 from realm_tui.runtime.inn import supervisor
 from realm_tui.runtime.inn.forms import Speaker
 from realm_tui.runtime.inn.oracle import Ready
@@ -34,6 +35,7 @@ from realm_tui.runtime.inn.servers.contract import (
     ServerError,
     ServerSilentError,
 )
+from realm_tui.runtime.inn.turns import seat
 from saves import places
 from saves.checkpoint_folder import sha256
 from saves.database import open_save
@@ -150,6 +152,26 @@ async def test_a_form_with_another_tokenizer_gets_a_server_started_anew_and_only
         assert (await said(ready, other)).digest == other.digest
         assert reach.fleet.worker("inn-vllm").pid != pid
         assert any("tokenizer.json" in line for line in told)
+
+
+async def test_a_form_that_answers_questions_is_not_swapped_by_another_process(
+    save: SaveFolder, places_here: Facilities, form: MakeForm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reach_module, "SEATS_S", 0.0)
+    first, second = speaker(form("checkpoint-1-a", seed=1)), speaker(form("checkpoint-2-b", seed=2))
+    other = speaker(form("checkpoint-3-c", seed=3, tokenizer="other"))
+    async with reaching(save, places_here) as reach, reaching(save, places_here) as elsewhere:
+        ready = await reach.ready("inn", first)
+        leave = seat("inn")
+        assert leave is not None
+        for displacing in (second, other):  # by a swap, and by a start anew
+            with pytest.raises(BlockedError) as busy:
+                await elsewhere.ready("inn", displacing, displace=True)
+            assert busy.value.code == "SERVER_BUSY"
+        assert (await said(ready, first)).digest == first.digest
+        leave()
+        ready = await elsewhere.ready("inn", second, displace=True)
+        assert (await said(ready, second)).digest == second.digest
 
 
 async def test_a_server_known_to_be_broken_stays_so_and_is_started_anew_when_it_is_needed(

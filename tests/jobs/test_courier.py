@@ -15,6 +15,7 @@ from configs.paths import SaveFolder, config_dir
 from realm_tui.runtime.inn.forms import Speaker
 from realm_tui.runtime.inn.oracle import Brought, Ready, Tell, system_turn
 from realm_tui.runtime.inn.servers.contract import Answer, Ask, Health, Served, ServerGoneError
+from realm_tui.runtime.inn.turns import cleared
 from realm_tui.runtime.jobs import desk as desk_module
 from realm_tui.runtime.jobs.desk import InnDesk
 from realm_tui.runtime.jobs.dispatcher import Dispatcher
@@ -49,12 +50,14 @@ class Clerk:
     kind: Literal["own", "vllm", "sglang", "openai"] = "vllm"
     strict: bool = True
     asked: list[Ask] = field(default_factory=list)
+    holds: str | None = None
+    """What it says it holds; None: it does not say."""
 
     async def health(self) -> Health:
         return Health("up")
 
     async def models(self) -> tuple[Served, ...]:
-        return ()
+        return () if self.holds is None else (Served("m", self.holds, True),)
 
     async def ask(self, ask: Ask) -> AsyncIterator[str | Answer]:
         yield (await self.ask_all([ask]))[0]
@@ -198,6 +201,30 @@ async def test_a_server_of_one_form_is_not_swapped_while_it_answers_for_another(
             await seat(other)
         assert wait.value.wait_s < desk_module.AGAIN_S
     assert await seat(other) == "hub/w1"
+
+
+async def test_a_seat_holds_against_other_processes_and_what_they_swapped_meanwhile_is_asked_later(
+    folder: SaveFolder, save: SaveConnection, form: Checkpoint
+) -> None:
+    roads = Roads(Clerk(form.digest), cut={"outpost": ServerGoneError("outpost")})
+    desk = InnDesk(folder, facilities=PLACES, reach=roads)
+
+    async def swap() -> None:
+        async with cleared("hub", within_s=0):
+            with pytest.raises(NotYetError):  # and while another swaps, nobody sits down
+                await desk.seat(None, digest=form.digest, strict=True, tell=print)
+
+    with await desk.seat(None, digest=form.digest, strict=True, tell=print), pytest.raises(BlockedError):
+        await swap()
+    await swap()
+    assert roads.clerk is not None
+    roads.clerk.holds = "f" * 64
+    with pytest.raises(NotYetError) as taken:
+        await desk.seat(None, digest=form.digest, strict=True, tell=print)
+    assert "outpost" in taken.value.why
+    roads.clerk.holds = form.digest
+    with await desk.seat(None, digest=form.digest, strict=True, tell=print) as sat:
+        assert sat.worker == "hub/w1"
 
 
 async def test_a_champion_at_work_is_not_turned_out_for_an_exam(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,13 @@ from realm_tui.runtime.inn.servers.contract import SHOWN, FormDamagedError, Heal
 from realm_tui.runtime.inn.servers.fleet import Fleet, tend
 from realm_tui.runtime.inn.servers.ways import OpenBox
 from realm_tui.runtime.inn.servers.weights import RestartNeededError
-from realm_tui.runtime.inn.turns import turn
+from realm_tui.runtime.inn.turns import cleared, turn
 from saves import campaigns, ledger, places
 from saves.database import open_save
 from saves.workers import Worker
 
+SEATS_S = 60.0
+"""How long a form that is answering questions may go on before another one, which is to take its place, gives up."""
 LATELY_S = 15.0
 """How long a form that was brought counts as lying there; a server verifies what it loads in any case."""
 
@@ -127,25 +129,36 @@ class InnReach:
             tell("waking it")
             await server.wake()
         holds = {each.digest for each in await server.models() if each.loaded}
-        if held.digest not in holds and held.base not in holds:
+        other = held.digest not in holds and held.base not in holds
+        if other:
             self._may_displace(worker, holds, displace)
-        try:
-            if held.base is not None and worker.kind != "own":
-                await server.take(held.base_directory, held.base, None)
-            if held.digest not in holds or worker.kind != "own":
-                tell("loading the form")
-                await server.take(held.directory, held.digest, held.base)
-        except RestartNeededError as error:
-            return await self._anew(worker, held, error.why, displace=displace, tell=tell)
-        except ServerBrokenError as error:
-            await self.fleet.mark(worker, "broken", error.why)
-            return await self._anew(worker, held, error.why, displace=True, tell=tell)
-        except ServerError as error:
-            # A server that was started without adapters, for one that needs them.
-            if error.code != "SERVER_CANNOT" or held.base is None:
-                raise
-            return await self._anew(worker, held, error.what, displace=displace, tell=tell)
-        return await self.fleet.holds(worker, server)
+        async with self._alone(worker, swaps=other and any(holds)):
+            try:
+                if held.base is not None and worker.kind != "own":
+                    await server.take(held.base_directory, held.base, None)
+                if held.digest not in holds or worker.kind != "own":
+                    tell("loading the form")
+                    await server.take(held.directory, held.digest, held.base)
+            except RestartNeededError as error:
+                why = error.why
+            except ServerBrokenError as error:
+                await self.fleet.mark(worker, "broken", error.why)
+                return await self._anew(worker, held, error.why, displace=True, tell=tell)
+            except ServerError as error:
+                # A server that was started without adapters, for one that needs them.
+                if error.code != "SERVER_CANNOT" or held.base is None:
+                    raise
+                why = error.what
+            else:
+                return await self.fleet.holds(worker, server)
+        async with self._alone(worker, swaps=any(holds)):
+            return await self._anew(worker, held, why, displace=displace, tell=tell)
+
+    def _alone(self, worker: Worker, *, swaps: bool) -> AbstractAsyncContextManager[None]:
+        """Nobody asks the server for the length of the block, where another form takes the place of the one it holds."""
+        if not swaps or worker.kind == "own":
+            return contextlib.nullcontext()
+        return cleared(worker.box, within_s=SEATS_S)
 
     async def _anew(self, worker: Worker, held: Held, why: str, *, displace: bool, tell: Tell) -> Worker:
         if worker.origin == "adopted":

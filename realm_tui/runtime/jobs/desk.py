@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import RealmError
@@ -11,19 +11,29 @@ from configs.facilities import Facilities, load_facilities
 from configs.paths import SaveFolder
 from realm_tui.runtime.aside import on_thread
 from realm_tui.runtime.inn.forms import Speaker, default_form, of_checkpoint, speaker
+from realm_tui.runtime.inn.turns import seat
 from realm_tui.runtime.jobs.kinds import JobError, NotYetError, Seat, Tell, error_class_of
 from realm_tui.runtime.opened import OpenedSave, opened
 from saves import ceremonies, ledger
 
 if TYPE_CHECKING:
-    from realm_tui.runtime.inn.oracle import Reach
+    from realm_tui.runtime.inn.oracle import Reach, Ready
 
 AGAIN_S = 60.0
 """Rest before a job looks again for a server that was not to be reached."""
 SOON_S = 5.0
 """Rest before it looks again at one that answers for another form."""
 _NOT_NOW = frozenset(
-    {"SERVER_TAKEN", "HOST_UNREACHABLE", "HOST_TIMEOUT", "LINK_LOST", "SERVER_GONE", "SERVER_LOST", "SERVER_SILENT"}
+    {
+        "SERVER_TAKEN",
+        "SERVER_BUSY",
+        "HOST_UNREACHABLE",
+        "HOST_TIMEOUT",
+        "LINK_LOST",
+        "SERVER_GONE",
+        "SERVER_LOST",
+        "SERVER_SILENT",
+    }
 )
 """Codes of errors after which another place is tried, and later this one again."""
 
@@ -54,22 +64,23 @@ class InnDesk:
             if any(digest != who.digest for digest in self._asked.get(place, ())):
                 why, wait_s = f"{place}: another form is being asked there", SOON_S
                 continue
-            leave = self._enter(place, who.digest)
-            try:
-                ready = await self._way().ready(place, who, displace=strict and not champion, tell=tell)
-            except RealmError as error:
-                leave()
-                if error.code not in _NOT_NOW and error_class_of(error) != "connection_refused":
-                    raise
-                why = f"{place}: {error.what}"
-                continue
-            except BaseException:
-                leave()
-                raise
-            if strict and not ready.server.strict:
-                leave()
-                why = f"{place}: its server cannot prove who answers"
-                continue
+            with ExitStack() as sat:
+                sat.callback(self._enter(place, who.digest))
+                try:
+                    ready = await self._way().ready(place, who, displace=strict and not champion, tell=tell)
+                    if strict and not ready.server.strict:
+                        why = f"{place}: its server cannot prove who answers"
+                        continue
+                    sat.callback(await self._sat(place, ready, who.digest))
+                except NotYetError as error:
+                    why, wait_s = f"{place}: {error.why}", error.wait_s
+                    continue
+                except RealmError as error:
+                    if error.code not in _NOT_NOW and error_class_of(error) != "connection_refused":
+                        raise
+                    why = f"{place}: {error.what}"
+                    continue
+                leave = sat.pop_all().close
             return Seat(ready.server, f"{place}/{ready.worker}", who.digest, ready.server.strict, leave)
         raise NotYetError(why, wait_s=wait_s)
 
@@ -100,6 +111,29 @@ class InnDesk:
             return lambda: None
         self._asked.setdefault(place, []).append(digest)
         return lambda: self._asked[place].remove(digest)
+
+    async def _sat(self, place: str, ready: Ready, digest: str) -> Callable[[], None]:
+        """A seat at a server that holds one form at a time, which other processes honour as well; what gives it back.
+
+        Raises:
+            NotYetError: another process lets it change its form, or did so just now.
+            RealmError: the server does not answer.
+        """
+        server = self._places().facility(place).server
+        if server is None or server.kind not in ("vllm", "sglang"):
+            return lambda: None
+        leave = seat(place)
+        if leave is None:
+            raise NotYetError("another process swaps its form just now", wait_s=SOON_S)
+        try:
+            held = {each.digest for each in await ready.server.models() if each.loaded and each.digest}
+        except BaseException:
+            leave()
+            raise
+        if held and digest not in held:
+            leave()
+            raise NotYetError("another form took its place meanwhile", wait_s=SOON_S)
+        return leave
 
     def _way(self) -> Reach:
         if self._reach is None:
