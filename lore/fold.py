@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from configs.schema import ExamRules
 from lore.rules import LoreRules
@@ -324,7 +324,10 @@ def _no_effect(_: int) -> float:
 
 
 class Part(Protocol[S]):
-    """One aspect of the game."""
+    """One aspect of the game.
+
+    One whose state multiplies the XP of answers also has ``multiplier(state, step)``: the product in force at a step.
+    """
 
     id: str
     tables: frozenset[str]
@@ -356,11 +359,12 @@ class Fold:
         self.step = setting.starting_step
         self._takers = self._by_table()
         for part in self.parts:
-            if isinstance(part, Multiplies):
-                self.told.multiplier = partial(self._multiplier, part)
+            multiplier = getattr(part, "multiplier", None)
+            if multiplier is not None:
+                self.told.multiplier = partial(self._multiplied, part.id, multiplier)
 
-    def _multiplier(self, part: Multiplies, step: int) -> float:
-        return part.multiplier(self.states[part.id], step)
+    def _multiplied(self, part: str, multiplier: Callable[[Any, int], float], step: int) -> float:
+        return multiplier(self.states[part], step)
 
     def _by_table(self) -> dict[type, list[Part[Any]]]:
         return {kind: [part for part in self.parts if name in part.tables] for name, kind in KINDS.items()}
@@ -406,16 +410,6 @@ class Fold:
     def game(self) -> Game:
         """What the facts so far make."""
         return Game(self.step, dict(self.states), self.told.happenings, dict(self.told.counts))
-
-
-@runtime_checkable
-class Multiplies(Protocol):
-    """A part whose state multiplies the XP of answers."""
-
-    id: str
-
-    def multiplier(self, state: Any, step: int) -> float:
-        """The product of the multipliers in force at a step."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from configs.errors import RealmError
-from lore.fold import KINDS, Annals, Fact, Fold, Game, Setting, WindowFact, fingerprint, order
-from lore.parts import parts
+from lore.fold import KINDS, Annals, Fact, Fold, Game, Part, Setting, WindowFact, fingerprint, order
+from lore.parts import made_of, parts
 from lore.rules import rules as lore_rules
 from realm_tui.runtime.opened import OpenedSave
 from saves import campaigns, decisions, incidents, ledger, milestones, quests, runs, sparring
@@ -81,6 +81,8 @@ class GameReader:
         self._keep = keep
         self._base: _Base | None = None
         self._head: _Head | None = None
+        self._like: tuple[tuple[Any, ...], tuple[Part[Any], ...], str] | None = None
+        """What the parts were made of, the parts, and the fingerprint of both."""
         self._print = ""
         self._campaign = ""
         self._seen: tuple[OpenedSave, int] | None = None
@@ -102,8 +104,7 @@ class GameReader:
 
     def _read(self, save: OpenedSave, on_progress: Callable[[int], None] | None) -> Game:
         conn, campaign = save.conn, save.campaign.id
-        fold = Fold(parts(save.hero.data.profile), setting_of(save))
-        known = fingerprint(fold.parts, fold.setting)
+        known, fold = self._anew(save)
         if known != self._print or campaign != self._campaign:
             self._print, self._campaign, self._base, self._head = known, campaign, None, None
         settled = settled_step(conn, campaign)
@@ -121,6 +122,16 @@ class GameReader:
         self._base = base
         self._head = self._gone_on(save, base, fold) or self._from_base(save, base, fold)
         return replace(self._head.game)  # a new one, because the small tables may have changed
+
+    def _anew(self, save: OpenedSave) -> tuple[str, Fold]:
+        """A fold without facts, and the fingerprint of its rules; made of the same parts as long as the rules are the same."""
+        by = save.hero.data.profile, setting_of(save), made_of()
+        if self._like is None or self._like[0] != by:
+            profile, setting, _ = by
+            found = parts(profile)
+            self._like = by, found, fingerprint(found, setting)
+        (_, setting, _), found, known = self._like
+        return known, Fold(found, setting)
 
     # ------------------------------------------------------------------ beyond the base
 
