@@ -23,7 +23,7 @@ from realm_tui.runtime.opened import opened
 from realm_tui.runtime.study import ways
 from tests.face import samples
 from tests.face.test_screen import drawn, settle, until
-from tests.halls.town import ODD, forge_skill
+from tests.halls.town import ODD, forge_skill, lay_quest_files
 
 Compare = Callable[..., bool]
 SMALL, WIDE = (80, 24), (120, 40)
@@ -56,6 +56,7 @@ def states(town: SaveFolder) -> dict[str, tuple[str, str]]:
 
 
 async def test_the_board_moves_quests_takes_them_again_and_takes_them_down(town: SaveFolder) -> None:
+    lay_quest_files(town)
     running = app(town)
     async with running.run_test(size=WIDE) as pilot:
         await gone(pilot, running, "board")
@@ -113,6 +114,7 @@ async def test_the_board_moves_a_quest_up_and_down_within_its_priority(town: Sav
 
 
 async def test_the_cursor_stays_on_its_quest_while_the_board_changes(town: SaveFolder) -> None:
+    lay_quest_files(town)
     running = app(town)
     async with running.run_test(size=WIDE) as pilot:
         await gone(pilot, running, "board")

@@ -25,6 +25,7 @@ from saves.database import open_save
 from saves.exams import latest_exam
 from saves.quests import add_quest, next_quest
 from tests.cli.story import NOW
+from tests.halls.town import lay_quest_files
 from tests.saves import facts
 
 
@@ -163,6 +164,7 @@ def test_failures_from_sparring_go_before_what_waits_with_the_same_priority(fold
 
 
 def test_a_quest_that_ended_is_taken_again_and_its_history_stays(folder: SaveFolder) -> None:
+    lay_quest_files(folder)
     made = board.again(folder, "chats")
     assert (made.name, made.state, made.priority, made.failures) == ("chats-again", "queued", "high", 0)
     with opened(folder) as save:
@@ -183,6 +185,7 @@ def test_a_quest_that_failed_for_good_is_tried_again(folder: SaveFolder) -> None
             tried = quests.start_attempt(conn, number, 1, first_step=1200)
             quests.finish_attempt(conn, tried, "failed", last_step=1200, reason="the mask is wrong")
         assert quests.next_quest(conn) is None
+    lay_quest_files(folder)
     made = board.again(folder, "later")
     with closing(open_save(folder, write=False)) as conn:
         waiting = quests.next_quest(conn)

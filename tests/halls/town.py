@@ -89,6 +89,13 @@ def _quests(conn: object, folder: SaveFolder) -> None:
         quests.finish_attempt(conn, tried, "failed", last_step=1203, reason="the loss was not finite\x1b[31m")
 
 
+def lay_quest_files(folder: SaveFolder) -> None:
+    """Put the files of the story's quests where the board keeps its copies."""
+    folder.quests.mkdir(exist_ok=True)
+    for name in ("chats.jsonl", "later.jsonl"):
+        (folder.quests / name).write_text('{"text": "a line"}\n', encoding="utf-8")
+
+
 def forge_skill(folder: Path) -> str:
     """A skill that the Skill Forge proposed from sums; its id."""
     from skills.forge.proposal import propose
