@@ -23,11 +23,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """This machine's arithmetic is timed once for all tests, so that two heroes of one test always compute alike."""
+    """What is timed is made alike for all tests."""
+    # The machine's arithmetic is timed once, so that two heroes of one test always compute alike.
     placement = sys.modules.get("engine.placement")
     if placement is not None:
         for name in ("_medium", "_half_is_faster"):
             setattr(placement, name, cache(getattr(placement, name)))
+    # After each key the pilot sleeps at least this long, twice, to see whether the app is at rest; it sees that in a quarter too.
+    pilots = sys.modules.get("textual._wait")
+    if pilots is not None:
+        vars(pilots).update(SLEEP_GRANULARITY=1 / 200, SLEEP_IDLE=1 / 4000)
 
 
 @pytest.fixture(autouse=True, scope="module")
