@@ -221,7 +221,12 @@ class EngineRules(Model):
     pause_on_battery: bool = Field(True, description="pause while the machine runs on battery")
     window_steps: int = Field(50, ge=1, le=10_000, description="steps summed into one row of history")
     battle_interval_s: float = Field(0.5, ge=0.1, le=60, description="how often the text in training is shown")
-    max_restarts: int = Field(3, ge=0, le=100, description="restarts within the window before the keeper gives up")
+    max_restarts: int = Field(
+        3,
+        ge=0,
+        le=100,
+        description="restarts within the window, or without a new checkpoint, before the keeper gives up",
+    )
     restart_window_s: float = Field(300.0, gt=0, description="the window of `max_restarts`")
     min_free_gb: float = Field(1.0, ge=0, description="free disk below which training pauses")
     idle_stop_steps: int | None = Field(

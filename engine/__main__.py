@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _trainer(folder: SaveFolder, control_fd: int | None, *, tied: bool) -> int:
     """Train; every end gets the exit code by which the keeper understands it."""
-    from engine.link.ending import exit_code_of
+    from engine.link.ending import exit_code_of, last_line
 
     try:
         from engine.trainer.main import main as train
@@ -78,8 +78,8 @@ def _trainer(folder: SaveFolder, control_fd: int | None, *, tied: bool) -> int:
         code: int = train(folder, control_fd, tied=tied)
         return code
     except RealmError as error:
-        sys.stderr.write(error.text() + "\n")
-        return exit_code_of(error)
+        sys.stderr.write(last_line(error) + "\n")
+        return exit_code_of(error, awake=False)
     except Exception as error:
         traceback.print_exc()
         return exit_code_of(error)

@@ -100,6 +100,16 @@ def open_incidents(
     return [read(Incident, row) for row in found.fetchall()]
 
 
+def newest_open(conn: sqlite3.Connection, rule: str, *, since: float) -> Incident | None:
+    """The newest incident of a rule that struck after ``since`` and that nobody resolved; None: there is none."""
+    row = conn.execute(
+        """SELECT * FROM incidents WHERE rule = ? AND status IN ('open', 'investigating') AND last_at >= ?
+           ORDER BY last_at DESC LIMIT 1""",
+        (rule, since),
+    ).fetchone()
+    return None if row is None else read(Incident, row)
+
+
 def incidents(conn: sqlite3.Connection, *, since: float = 0.0, campaign_id: str | None = None) -> list[Incident]:
     """Every incident that struck after ``since``, oldest first; with ``campaign_id`` none of another campaign's runs."""
     found = conn.execute(

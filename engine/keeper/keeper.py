@@ -93,6 +93,10 @@ class Keeper:
         self._forced = False
         self._last_step: int | None = None
         self._restarts: deque[float] = deque()
+        self._saved: int | None = None
+        """Step of the newest checkpoint when a trainer ended badly."""
+        self._fruitless = 0
+        """Restarts since then."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def run(self) -> int:
@@ -144,7 +148,7 @@ class Keeper:
                 return self._stopped(ending, last)
             self._say(f"the trainer ended: {ending.reason}")
             record_crash(self._folder, ending, last, self._say)
-            if not self._may_restart(ending):
+            if not self._may_restart(ending, last):
                 return 1
             self._note = f"starting again: {ending.reason}"
             pause = min(self._patience.restart_s * 2 ** (len(self._restarts) - 1), self._patience.restart_most_s)
@@ -185,16 +189,22 @@ class Keeper:
         record_crash(self._folder, ending, last, self._say)
         return 1
 
-    def _may_restart(self, ending: Ending) -> bool:
+    def _may_restart(self, ending: Ending, last: Snapshot | None) -> bool:
+        """Whether another trainer is started: not beyond the rules' number within their window, nor without a new checkpoint."""
         now = clock.monotonic()
+        saved = last.last_checkpoint_step if last is not None else None
+        if saved is not None and saved != self._saved:
+            self._saved, self._fruitless = saved, 0
         while self._restarts and now - self._restarts[0] > self._rules.restart_window_s:
             self._restarts.popleft()
-        if ending.restartable and len(self._restarts) < self._rules.max_restarts:
+        count = max(len(self._restarts), self._fruitless)
+        if ending.restartable and count < self._rules.max_restarts:
             self._restarts.append(now)
+            self._fruitless += 1
             return True
         self._state, self._note = EngineState.CRASHED, ending.reason
-        self._say(f"giving up after {len(self._restarts)} restarts: {ending.reason}")
-        record_given_up(self._folder, ending, len(self._restarts), self._say)
+        self._say(f"giving up after {count} restarts: {ending.reason}")
+        record_given_up(self._folder, ending, count, self._say)
         return False
 
     async def _older_trainer_gone(self) -> bool:

@@ -19,7 +19,7 @@ from saves.runs import close_run, latest_run, repair
 
 Say = Callable[[str], None]
 
-_CATEGORY = {Crash.DATA: "data", Crash.NAN: "training", Crash.CONFIG: "logic"}
+_CATEGORY = {Crash.DATA: "data", Crash.NAN: "training", Crash.CONFIG: "logic", Crash.REFUSED: "logic"}
 _CRITICAL = frozenset({Crash.OOM, Crash.NAN})
 
 

@@ -25,6 +25,7 @@ class ExitCode(IntEnum):
     DISK = 13
     DATA = 14
     CONFIG = 15
+    REFUSED = 16
 
 
 class Crash(StrEnum):
@@ -37,6 +38,8 @@ class Crash(StrEnum):
     DISK = "disk"
     DATA = "data"
     CONFIG = "config"
+    REFUSED = "refused"
+    """Something it needs is missing or broken, and stays so until the player mends it."""
     KILLED = "killed"
     UNKNOWN = "unknown"
 
@@ -49,14 +52,28 @@ _BY_LOG: tuple[tuple[Crash, re.Pattern[str]], ...] = (
         Crash.CUDA,
         re.compile(r"CUDA (?:driver )?error|cuDNN error|CUBLAS_STATUS|NCCL error|device-side assert", re.IGNORECASE),
     ),
-    (Crash.DISK, re.compile(r"No space left on device|Disk quota exceeded|database or disk is full", re.IGNORECASE)),
+    (
+        Crash.DISK,
+        re.compile(
+            r"No space left on device|Disk quota exceeded|database or disk is full|disk I/O error|readonly database|"
+            r"Read-only file system|Input/output error",
+            re.IGNORECASE,
+        ),
+    ),
     (Crash.NAN, re.compile(r"non-finite|(?:loss|gradient)\S* (?:is|became) nan", re.IGNORECASE)),
 )
 
+WAY_OUT = " Way out: "
+"""What comes before the way out in the text of a `RealmError`."""
 LAST_WORDS = 200
 """Most characters told of the last line of a trainer that failed for a reason of its own."""
 
-_DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
+_TOLD = (Crash.UNKNOWN, Crash.CONFIG, Crash.REFUSED)
+"""Ends whose reason is in the last line of the trainer's log."""
+_PASSES = frozenset({"SAVE_BUSY"})
+"""Codes of errors that may be gone at the next start."""
+
+_DISK_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
 
 _WORDS: dict[Crash, tuple[str, str]] = {
     Crash.STOPPED: ("it stopped when it was told to", ""),
@@ -72,6 +89,7 @@ _WORDS: dict[Crash, tuple[str, str]] = {
     Crash.DISK: ("the disk is full or cannot be written", "free some disk space"),
     Crash.DATA: ("a quest could not be read", "check it with `realm quest check`, or skip it"),
     Crash.CONFIG: ("the configuration cannot work", "mend it: `realm config check`"),
+    Crash.REFUSED: ("it cannot begin", "read `realm log`, mend what it names"),
     Crash.KILLED: ("the system or somebody killed it", "look at the system's log; memory may have run out"),
     Crash.UNKNOWN: ("it ended in a way that is not known", "read `realm log`, and report it if it comes again"),
 }
@@ -96,8 +114,8 @@ class Ending:
 
     @property
     def restartable(self) -> bool:
-        """Whether starting it again can help; a configuration that cannot work stays so."""
-        return self.crash not in (Crash.STOPPED, Crash.CONFIG)
+        """Whether starting it again can help; a configuration that cannot work, and what is missing or broken, stay so."""
+        return self.crash not in (Crash.STOPPED, Crash.CONFIG, Crash.REFUSED)
 
 
 def classify(return_code: int, log_tail: str = "") -> Ending:
@@ -114,22 +132,36 @@ def classify(return_code: int, log_tail: str = "") -> Ending:
     if crash is None:
         crash = Crash.KILLED if name in ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT") else Crash.UNKNOWN
     reason, fix = _WORDS[crash]
-    if crash is Crash.UNKNOWN and name is None and (last := log_tail.strip().rpartition("\n")[2].strip()):
-        reason = f"it failed: {last if len(last) <= LAST_WORDS else last[: LAST_WORDS - 1] + '…'}"
+    if crash in _TOLD and name is None and (last := log_tail.strip().rpartition("\n")[2].strip()):
+        said, way_out = last.partition(WAY_OUT)[0], last.rpartition(WAY_OUT)[2] if WAY_OUT in last else ""
+        cut = said if len(said) <= LAST_WORDS else said[: LAST_WORDS - 1] + "…"
+        reason = f"{'it failed' if crash is Crash.UNKNOWN else reason}: {cut}"
+        fix = way_out.strip().rstrip(".")[:LAST_WORDS] or fix
     how = f"signal {name}" if name else f"exit code {return_code}"
     return Ending(crash, None if name else return_code, name, f"{reason} ({how})", fix)
 
 
-def exit_code_of(error: BaseException) -> int:
+def last_line(error: RealmError) -> str:
+    """What a trainer that ends of ``error`` writes into its log, from which `classify` tells reason and way out."""
+    return " ".join(error.text().split())
+
+
+def exit_code_of(error: BaseException, *, awake: bool = True) -> int:
     """The exit code with which a trainer announces ``error``; 1 for what has no class of its own.
 
     Of a `RealmError` the first word of its code decides (``DISK_FULL``), and what only the player can clear is ``config``.
     Knows torch's errors by name, so that nothing here has to import it.
+
+    Args:
+        error: what ended it.
+        awake: it was training; what keeps it from waking keeps the next one from it, too.
     """
     if isinstance(error, RealmError):
         named = next((code for code in ExitCode if code and error.code.split("_")[0] == code.name), None)
         if named is None and isinstance(error, UsageError | BlockedError):
             named = ExitCode.CONFIG
+        if named is None and not awake and error.code not in _PASSES:
+            named = ExitCode.REFUSED
         return int(named) if named is not None else 1
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return int(ExitCode.OOM)

@@ -35,10 +35,14 @@ PIECES = "pieces"
 """Key of the list of tensors that belong to a state."""
 
 
-class DiskFullError(RealmError):
-    """There is no room for another checkpoint; what was there before is untouched."""
+class UnsavedError(RealmError):
+    """A checkpoint could not be written; what was there before is untouched."""
 
     exit_code = 3
+
+
+class DiskFullError(UnsavedError):
+    """There is no room for another checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,15 @@ class WrittenCheckpoint:
 
 
 def check_room(parent: Path, name: str, size: int) -> None:
-    """`DiskFullError` when the disk under ``parent`` has less room than the ``size`` bytes that are to be written."""
-    free = shutil.disk_usage(parent).free
+    """`DiskFullError` when the disk under ``parent`` has less room than the ``size`` bytes that are to be written.
+
+    A folder that somebody removed is made again; `UnsavedError` where it cannot be.
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(parent).free
+    except OSError as error:
+        raise _unwritable(name, parent, error) from error
     if free < size:
         raise DiskFullError(
             f"no room to save {name}",
@@ -87,6 +98,7 @@ def write_checkpoint(
 
     Raises:
         DiskFullError: the disk is full; nothing was changed.
+        UnsavedError: the disk or the folder cannot be written; nothing was changed.
     """
     final, part = parent / name, parent / f"{PART}{name}"
     shutil.rmtree(part, ignore_errors=True)
@@ -123,7 +135,7 @@ def write_checkpoint(
                 fix="free some space, then resume; the previous checkpoint is untouched",
                 code="DISK_FULL",
             ) from error
-        raise
+        raise _unwritable(name, parent, error) from error
     except (RuntimeError, SafetensorError) as error:
         # safetensors and torch wrap the system's error in one of their own and keep only its message.
         shutil.rmtree(part, ignore_errors=True)
@@ -134,8 +146,19 @@ def write_checkpoint(
                 fix="free some space, then resume; the previous checkpoint is untouched",
                 code="DISK_FULL",
             ) from error
+        if "os error" in str(error).lower():
+            raise _unwritable(name, parent, error) from error
         raise
     return WrittenCheckpoint(name, final, digest, size_bytes(final))
+
+
+def _unwritable(name: str, parent: Path, error: Exception) -> UnsavedError:
+    return UnsavedError(
+        f"{name} could not be saved",
+        why=" ".join(str(error).split()),
+        fix=f"see that {parent} is there and can be written, then resume; the previous checkpoint is untouched",
+        code="DISK_UNWRITABLE",
+    )
 
 
 def read_state(path: Path) -> TrainerState:

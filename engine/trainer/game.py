@@ -123,7 +123,7 @@ class Game:
         """Train until told to stop; returns why it ended.
 
         Raises:
-            DiskFullError: there was no room for the last checkpoint.
+            UnsavedError: the last checkpoint could not be written.
         """
         self.course.begin()
         self.show_curriculum()

@@ -8,13 +8,14 @@ import sqlite3
 import sys
 import traceback
 from contextlib import suppress
+from threading import Event
 
 from configs.errors import RealmError
 from configs.loader import load_game
 from configs.paths import SaveFolder
 from configs.schema import GameConfig
 from engine.link.control import ControlChannel
-from engine.link.ending import ExitCode, exit_code_of
+from engine.link.ending import ExitCode, exit_code_of, last_line
 from engine.link.ring import RingWriter
 from engine.link.snapshot import Snapshot
 from engine.link.state import EngineState
@@ -44,14 +45,15 @@ def main(folder: SaveFolder, control_fd: int | None, *, tied: bool = False) -> i
         return follow(place)
     lock = FileLock(folder.trainer_lock)
     if not lock.acquire():
-        print("another trainer holds this save", file=sys.stderr)  # noqa: T201 - the trainer's log
+        print("another trainer holds this save. Way out: end it first", file=sys.stderr)  # noqa: T201 - the trainer's log
         return int(ExitCode.CONFIG)
     channel = ControlChannel(control_fd)
+    awake = Event()
     try:
-        return _train(folder, channel, kept=control_fd is not None)
+        return _train(folder, channel, kept=control_fd is not None, awake=awake)
     except RealmError as error:
-        print(error.text(), file=sys.stderr)  # noqa: T201 - the trainer's log
-        return exit_code_of(error)
+        print(last_line(error), file=sys.stderr)  # noqa: T201 - the trainer's log
+        return exit_code_of(error, awake=awake.is_set())
     except Exception as error:
         traceback.print_exc()
         return exit_code_of(error)
@@ -60,7 +62,7 @@ def main(folder: SaveFolder, control_fd: int | None, *, tied: bool = False) -> i
         lock.release()
 
 
-def _train(folder: SaveFolder, channel: ControlChannel, *, kept: bool) -> int:
+def _train(folder: SaveFolder, channel: ControlChannel, *, kept: bool, awake: Event) -> int:
     conn = open_save(folder, write=True)
     runs.repair(conn)
     ring = RingWriter(folder.ring, run_id=0)
@@ -73,7 +75,7 @@ def _train(folder: SaveFolder, channel: ControlChannel, *, kept: bool) -> int:
     if launch.seat() == launch.ALONE and rules.engine.processes > 1:
         others = launch.Others(folder, rules.engine.processes)
     try:
-        code = _play(folder, conn, rules, campaign, ring, channel, kept=kept)
+        code = _play(folder, conn, rules, campaign, ring, channel, kept=kept, awake=awake)
     except BaseException:
         if others is not None:
             others.abandon()
@@ -93,10 +95,12 @@ def _play(
     channel: ControlChannel,
     *,
     kept: bool,
+    awake: Event,
 ) -> int:
     from engine.trainer.start import wake
 
     game = wake(folder, conn, rules, campaign, ring, channel)
+    awake.set()
 
     def terminate(number: int, frame: object) -> None:
         game.stopping = game.stopping or "terminated"

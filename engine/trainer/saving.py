@@ -17,7 +17,7 @@ from configs.errors import RealmError
 from engine.hero.model import save_folder
 from engine.link.state import EngineState
 from engine.trainer.background import Background
-from engine.trainer.checkpoints import DiskFullError, TrainerState
+from engine.trainer.checkpoints import TrainerState, UnsavedError
 from engine.trainer.identity import identity_of
 from engine.trainer.snapshot import HostRoom, bytes_of, fits_beside, nothing_to_wait_for
 from engine.trainer.vault import Saved
@@ -76,7 +76,7 @@ class Saving:
     def save(self, *reasons: str, landed: Landed | None = None) -> None:
         """Save the hero as it is now; returns as soon as its state is copied.
 
-        Without room on the disk training blocks with an incident, and what was pending stays so.
+        Where it cannot be written training blocks with an incident, and what was pending stays so.
 
         Args:
             reasons: why; two saves at one step are one checkpoint with both reasons.
@@ -131,7 +131,7 @@ class Saving:
         size = bytes_of(weights, tensors)
         try:
             draft = game.vault.begin(game.values.step, reasons, game.facts(), size)
-        except DiskFullError as error:
+        except UnsavedError as error:
             self._failed(error, reasons, self._take_pending(), [landed] if landed else [])
             return
         # Written out now: what the counters hold changes with the next step.
@@ -209,7 +209,7 @@ class Saving:
         self._writing = None
         try:
             saved = writing.work.result()
-        except DiskFullError as error:
+        except UnsavedError as error:
             self._failed(error, tuple(writing.reasons), writing.finals, writing.waiting)
             return
         with transaction(game.conn, durable=True):
@@ -224,7 +224,7 @@ class Saving:
         self._keep_house()
 
     def _failed(
-        self, error: DiskFullError, reasons: tuple[str, ...], finals: list[Final], waiting: list[Landed]
+        self, error: UnsavedError, reasons: tuple[str, ...], finals: list[Final], waiting: list[Landed]
     ) -> None:
         game = self._game
         self.pending = [*finals, *self.pending]

@@ -99,7 +99,8 @@ def watch(
     """Keep engine, jobs and house going, without a face.
 
     Tells what happens, one event a line; Ctrl-C leaves the hero training and gives back the jobs under way.
-    An engine that falls is started again, as often as `engine.max_restarts` allows; one that is told to stop ends the watch.
+    An engine that falls is started again, as often as `engine.max_restarts` allows, and no oftener without a further step; one that
+    is told to stop ends the watch.
     """
     from configs import clock
     from configs.loader import load_game
@@ -112,14 +113,18 @@ def watch(
     folder = SaveFolder.named(save)
     if ensure_save(folder, hero):
         say(f"began a new save: {folder.name}")
-    rules, falls = load_game().engine, list[float]()
+    rules, falls, fruitless, furthest = load_game().engine, list[float](), 0, -1
     house = JobService(folder, make=lambda: House(folder, on_trouble=say), on_trouble=say)
     with JobService(folder, on_change=partial(_tell_job, as_json), on_trouble=say), house:
         while True:
             outcome = _play(folder, Goal(), leave=True, as_json=as_json)
             now = clock.monotonic()
             falls = [*(at for at in falls if now - at < rules.restart_window_s), now]
-            if outcome.reached or outcome.hangup or outcome.interrupted or len(falls) > rules.max_restarts:
+            step = outcome.step or 0
+            fruitless = fruitless + 1 if step <= furthest else 0
+            furthest = max(step, furthest)
+            often = max(len(falls), fruitless) > rules.max_restarts
+            if outcome.reached or outcome.hangup or outcome.interrupted or often:
                 break
             say(f"realm: {outcome.reason}; starting it again")
     _finish(outcome)

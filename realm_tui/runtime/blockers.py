@@ -10,7 +10,7 @@ from engine.link.snapshot import Snapshot
 from engine.link.state import LIVING, EngineState
 from realm_tui.runtime.opened import OpenedSave
 from realm_tui.runtime.status import Blocker
-from saves.rows import Run
+from saves.rows import Incident, Run
 
 
 def blockers(
@@ -47,13 +47,15 @@ def blockers(
             "the engine lives, but has not reported for a while",
             f"see `realm log{option}`; `realm stop{option}` ends it",
         )
-    if state is EngineState.CRASHED:
+    given_up = None if state in LIVING else _given_up(save, state, run)
+    if state is EngineState.CRASHED or given_up is not None:
         where = f"the engine ended without finishing run {run.id}" if run is not None else "the engine crashed"
-        yield Blocker(
-            "ENGINE_DOWN",
-            where,
-            f"`realm play{option}` or `realm run{option}` goes on from the newest checkpoint; `realm log{option}` tells why",
-        )
+        onward = f"`realm play{option}` or `realm run{option}` goes on from the newest checkpoint; `realm log{option}` tells why"
+        if given_up is None:
+            yield Blocker("ENGINE_DOWN", where, onward)
+        else:
+            again = f"`realm play{option}` or `realm run{option}`; `realm log{option}` tells more"
+            yield Blocker("ENGINE_DOWN", given_up.title, f"{given_up.fix}: {again}")
     if state not in LIVING and save.hero.model.source != "hatchling":
         from realm_tui.runtime.heroes import readiness
 
@@ -67,3 +69,14 @@ def blockers(
             f"{free_gb:.1f} GB are free where the save lies, training wants {save.rules.engine.min_free_gb:g} GB",
             f"free some disk space, or lower engine.min_free_gb; `realm ledger list{option}` shows what the hero keeps",
         )
+
+
+def _given_up(save: OpenedSave, state: EngineState, run: Run | None) -> Incident | None:
+    """What the keeper said when it started no further trainer after the newest run, which a trainer that never woke has not got."""
+    from saves.incidents import newest_open
+
+    if run is None:
+        since = 0.0
+    else:
+        since = run.started_at if state is EngineState.CRASHED or run.ended_at is None else run.ended_at
+    return newest_open(save.conn, "engine_given_up", since=since)

@@ -28,7 +28,7 @@ def engine_state(
     if not trainer and not is_held(folder.keeper_lock):
         if run is None:
             return EngineState.NONE, None, None
-        crashed = run.ended_at is None or run.end_reason in _FALLS
+        crashed = run.ended_at is None or (run.end_reason or "").partition(":")[0] in _FALLS
         return (EngineState.CRASHED if crashed else EngineState.STOPPED), None, None
     if not ring or not trainer:
         return EngineState.STARTING, None, None

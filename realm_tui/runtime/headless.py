@@ -23,6 +23,8 @@ from realm_tui.runtime.status import Status, collect_from
 
 LOOK_S = 0.5
 """Between two looks at the engine."""
+AIM_S = 5.0
+"""For the engine's answer to what is its last step, before events are told again and it is asked once more."""
 STATUS_S = 1.0
 """Between two status reports."""
 
@@ -90,6 +92,8 @@ class HeadlessGame:
         self._on_event, self._on_status, self._say, self._leave = on_event, on_status, say, leave
         self._started = False
         self._target: int | None = None
+        self._order: Command | None = None
+        """What tells the engine its last step, until it answered."""
 
     def play(self) -> Outcome:
         """Play until the goal, the engine's end, or an interruption."""
@@ -158,13 +162,19 @@ class HeadlessGame:
             return status.step + self._goal.steps if training and status.step is not None else None
         if self._leave:
             return status.step + self._goal.steps if status.step is not None else None
+        if self._order is None:
+            self._order = Command(Verb.STOP, {"steps": self._goal.steps})
         try:
-            reply = send_command(self._folder, Command(Verb.STOP, {"steps": self._goal.steps}), timeout_s=120)
+            reply = send_command(self._folder, self._order, timeout_s=AIM_S)
         except RealmError as error:
-            if error.code in ("ENGINE_GONE", "ENGINE_BUSY", "NO_ENGINE"):
+            # A big hero may load for longer; the same order, sent again, only asks for its answer.
+            if error.code in ("ENGINE_GONE", "ENGINE_BUSY", "ENGINE_SILENT", "NO_ENGINE", "TIMED_OUT"):
                 return None
             raise
-        return int(reply.result["at_step"]) if reply.ok else None
+        if not reply.ok:
+            self._order = None
+            return None
+        return int(reply.result["at_step"])
 
     def _level_won(self, save: OpenedSave) -> str | None:
         if self._goal.level is None:
@@ -194,13 +204,15 @@ class HeadlessGame:
             return True, met
         if self._target is not None and status.step is not None and status.step >= self._target:
             return True, f"{self._goal.steps} steps are done"
-        polite = status.state is EngineState.STOPPED
-        if polite and self._goal == Goal():
+        down = next((one for one in status.blockers if one.code == "ENGINE_DOWN"), None)
+        if status.state is EngineState.STOPPED and down is None and self._goal == Goal():
             return True, "the engine was stopped"
-        reason = status.blockers[0] if status.blockers else None
-        if reason is not None and reason.code != "ENGINE_DOWN":
+        reason = next((one for one in status.blockers if one is not down), down)
+        if reason is not None and reason is not down:
             raise BlockedError("the engine ended before the goal", why=reason.reason, fix=reason.fix, code=reason.code)
-        return False, f"the engine ended before the goal: {reason.reason if reason is not None else 'it was stopped'}"
+        if reason is None:
+            return False, "the engine ended before the goal: it was stopped"
+        return False, f"the engine ended before the goal: {reason.reason}. Way out: {reason.fix}"
 
     def _blocked(self, status: Status) -> None:
         first = next(iter(status.blockers), None)

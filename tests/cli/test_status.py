@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,11 +17,12 @@ from configs.paths import SaveFolder
 from engine.link.ring import RingWriter
 from engine.link.snapshot import Snapshot
 from engine.link.state import EngineState
+from realm_tui.runtime import headless
 from realm_tui.runtime.engine_state import engine_state
 from realm_tui.runtime.opened import opened
 from realm_tui.runtime.status import STALE_AFTER_S, collect
 from realm_tui.runtime.status_text import status_line, status_text
-from saves import incidents
+from saves import incidents, runs
 from saves.database import create_save, open_save
 from saves.locks import FileLock
 from saves.runs import latest_run
@@ -201,6 +203,36 @@ def test_an_open_run_without_an_engine_is_a_crash(realm: Realm, fresh: SaveFolde
     assert told["state"] == "crashed"
     assert told["blockers"][0]["code"] == "ENGINE_DOWN"
     assert "realm run" in told["blockers"][0]["fix"]
+
+
+@pytest.mark.parametrize("end", ["stopped", "crashed: KeyError"])
+def test_an_engine_that_was_given_up_says_why_and_a_headless_game_ends_with_it(
+    realm: Realm, fresh: SaveFolder, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    with closing(open_save(fresh, write=True)) as conn:
+        run_id = facts.begin(conn)
+        runs.close_run(conn, run_id, 7, end)
+        incidents.raise_incident(
+            conn,
+            "engine_given_up",
+            category="infra",
+            severity="critical",
+            title="the engine was not started again: the well is dry",
+            fix="dig deeper",
+        )
+    told = realm("status", "--json").json
+    assert told["state"] == end.partition(":")[0]
+    (down,) = [b for b in told["blockers"] if b["code"] == "ENGINE_DOWN"]
+    assert "the well is dry" in down["reason"] and "dig deeper" in down["fix"] and "realm run" in down["fix"]
+
+    def quiet(said: Any) -> None: ...
+
+    for goal in (headless.Goal(), headless.Goal(steps=5)):
+        game = headless.HeadlessGame(fresh, goal, on_event=quiet, on_status=quiet, say=quiet)
+        monkeypatch.setattr(game, "_begin", lambda: None)
+        outcome = game.play()
+        assert not outcome.reached and not outcome.left_training
+        assert "the well is dry" in outcome.reason and "Way out: dig deeper" in outcome.reason
 
 
 def test_an_incident_that_blocks_is_listed_with_its_way_out(realm: Realm, played: SaveFolder) -> None:

@@ -2,6 +2,7 @@
 
 An entry is an object:
     ``say``       text for its log
+    ``saved``     show that the newest checkpoint is of this step
     ``exit``      end at once with this code
     ``signal``    die at once of this signal
     ``dies_of``   end with ``exit_code`` when it gets this verb, without an answer
@@ -57,6 +58,9 @@ def main() -> int:
     if not lock.acquire():
         note(refused=True)
         return 1
+    if "saved" in life:
+        shown = Snapshot(state=EngineState.TRAINING, step=41, last_checkpoint_step=int(life["saved"]))
+        RingWriter(folder.ring, run_id=None).publish(shown)
     if "exit" in life:
         return int(life["exit"])
     if "signal" in life:

@@ -143,10 +143,31 @@ def test_it_is_started_again_at_most_three_times_and_then_given_up_with_the_reas
     assert keep.free()
 
 
-def test_restarts_long_ago_do_not_count(keep: Keep) -> None:
-    keep.start({"exit": 1}, {"exit": 1}, {"exit": 1}, {"exit": 0}, rules={"max_restarts": 1, "restart_window_s": 1e-6})
+def test_restarts_long_ago_do_not_count_where_the_hero_was_saved_since(keep: Keep) -> None:
+    lives = [{"saved": 10 * n, "exit": 1} for n in range(3)]
+    keep.start(*lives, {"exit": 0}, rules={"max_restarts": 1, "restart_window_s": 1e-6})
     assert keep.ended() == 0
     assert keep.lives() == 4
+
+
+@pytest.mark.parametrize("life", [{"exit": 1}, {"saved": 30, "exit": 1}])
+def test_a_trainer_that_never_comes_to_a_new_checkpoint_is_given_up_however_slowly_it_ends(
+    keep: Keep, life: dict[str, Any]
+) -> None:
+    keep.start(life, rules={"max_restarts": 2, "restart_window_s": 1e-6})
+    assert keep.ended() == 1
+    assert keep.lives() == 3
+    found = {incident.rule: incident for incident in keep.incidents()}
+    assert "2 restarts" in found["engine_given_up"].title
+
+
+def test_what_keeps_it_from_waking_is_told_in_its_words_and_not_tried_again(keep: Keep) -> None:
+    keep.start({"exit": 16, "say": "the form is gone. Way out: import an export."})
+    assert keep.ended() == 1
+    assert keep.lives() == 1
+    found = {incident.rule: incident for incident in keep.incidents()}
+    assert found.keys() == {"refused_crash", "engine_given_up"}
+    assert "the form is gone" in found["refused_crash"].title and found["refused_crash"].fix == "import an export"
 
 
 def test_a_configuration_that_cannot_work_is_not_tried_again(keep: Keep) -> None:

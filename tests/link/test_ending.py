@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from configs.errors import BlockedError, RealmError, UsageError
-from engine.link.ending import Crash, ExitCode, classify, exit_code_of
+from engine.link.ending import Crash, ExitCode, classify, exit_code_of, last_line
 
 
 @pytest.mark.parametrize("code", list(ExitCode))
@@ -23,7 +23,11 @@ def test_an_announced_end_is_believed_whatever_the_log_says(code: ExitCode) -> N
 
 def test_only_what_can_get_better_is_started_again() -> None:
     endings = {crash: classify(int(ExitCode[crash.name])) for crash in Crash if crash.name in ExitCode.__members__}
-    assert {crash for crash, ending in endings.items() if not ending.restartable} == {Crash.STOPPED, Crash.CONFIG}
+    assert {crash for crash, ending in endings.items() if not ending.restartable} == {
+        Crash.STOPPED,
+        Crash.CONFIG,
+        Crash.REFUSED,
+    }
     assert classify(-signal.SIGKILL).restartable
     assert [crash for crash, ending in endings.items() if ending.polite] == [Crash.STOPPED]
 
@@ -38,6 +42,8 @@ def test_only_what_can_get_better_is_started_again() -> None:
         ("RuntimeError: CUDA driver error: unknown error", Crash.CUDA),
         ("OSError: [Errno 28] No space left on device", Crash.DISK),
         ("sqlite3.OperationalError: database or disk is full", Crash.DISK),
+        ("sqlite3.OperationalError: attempt to write a readonly database", Crash.DISK),
+        ("sqlite3.OperationalError: disk I/O error", Crash.DISK),
         ("FloatingPointError: loss became NaN at step 7", Crash.NAN),
         ("KeyError: 'x'", Crash.UNKNOWN),
         ("", Crash.UNKNOWN),
@@ -53,6 +59,30 @@ def test_an_end_of_no_known_kind_is_told_in_its_own_last_words() -> None:
     assert classify(1, "x" * 1000).reason.count("x") <= 200
     assert "not known" in classify(1, " \n").reason
     assert "dry" not in classify(-signal.SIGSEGV, traceback).reason
+
+
+def test_what_keeps_a_trainer_from_waking_is_announced_with_its_words_and_not_tried_again() -> None:
+    error = RealmError(
+        "no checkpoint of this campaign\nis whole",
+        why="a file is gone",
+        fix="import an export",
+        code="CHECKPOINT_CORRUPT",
+    )
+    code = exit_code_of(error, awake=False)
+    ending = classify(code, f"something earlier\n{last_line(error)}\n")
+    assert ending.crash is Crash.REFUSED and not ending.restartable
+    assert ending.reason == ("it cannot begin: no checkpoint of this campaign is whole. a file is gone. (exit code 16)")
+    assert ending.fix == "import an export"
+    assert classify(exit_code_of(error), last_line(error)).restartable, "what ends it in training may not come again"
+    busy = RealmError("somebody writes", fix="try again", code="SAVE_BUSY")
+    assert classify(exit_code_of(busy, awake=False), last_line(busy)).restartable
+
+
+def test_a_configuration_that_cannot_work_says_what_is_wrong_with_it() -> None:
+    error = UsageError("no skill is called 'bim'", fix="choose one of bin, sy", code="UNKNOWN_SKILL")
+    ending = classify(exit_code_of(error, awake=False), last_line(error))
+    assert ending.crash is Crash.CONFIG and "no skill is called 'bim'" in ending.reason
+    assert ending.fix == "choose one of bin, sy"
 
 
 @pytest.mark.parametrize(

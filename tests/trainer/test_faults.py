@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import engine.curriculum.questions
 import engine.trainer.examiner
 from configs.errors import BlockedError, RealmError, UsageError
 from configs.loader import load_game
@@ -21,6 +22,7 @@ from engine.trainer import orders
 from engine.trainer.game import Game
 from engine.trainer.values import Values
 from saves import incidents, ledger
+from saves.checkpoint_folder import write_synced
 from saves.database import open_save
 from skills.contract import Problem
 from skills.registry import get_skill
@@ -283,3 +285,45 @@ def test_a_quest_whose_file_is_gone_fails_alone(make_world: MakeWorld, tmp_path:
     game = world.train(8)
     assert game.values.step == 8 and game.values.quest is None
     assert {"inexact_resume", "quest_failed"} <= {i.rule for i in incidents.open_incidents(game.conn)}
+
+
+# ---------------------------------------------------------------- saving
+
+
+def test_a_checkpoint_that_cannot_be_written_blocks_with_the_reason_and_is_written_once_it_can(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world()
+    world.train(4)
+    save, again = command(Verb.CHECKPOINT), command(Verb.CHECKPOINT)
+    game = world.wake([(6, save), (7, command(Verb.RESUME)), (8, again)])
+    broken = [True]
+
+    def write(path: Path, text: str) -> None:
+        if broken[0]:
+            raise OSError(errno.EACCES, "Permission denied")
+        write_synced(path, text)
+
+    monkeypatch.setattr("engine.trainer.checkpoints.write_synced", write)
+
+    def mend() -> None:
+        game.saving.settle()
+        assert game.blocked is not None and game.blocked.code == "DISK_UNWRITABLE"
+        broken[0] = False
+
+    assert isinstance(game.channel, Script)
+    game.channel.visits = {7: mend}
+    game.stop_at_step = 9
+    assert game.run() == "step reached"
+    error = answers(game)[save.id][1]
+    assert error.code == "DISK_UNWRITABLE" and "Permission denied" in error.why and "checkpoints" in error.fix
+    assert answers(game)[again.id][1]["step"] == 8
+    assert [form.step for form in ledger.kept_checkpoints(game.conn)] == [4, 8, 9]
+    closed(game)
+
+
+def test_a_checkpoint_folder_that_was_removed_is_made_again(make_world: MakeWorld) -> None:
+    world = make_world()
+    world.train(4)
+    game = world.train(8, visits={6: lambda: shutil.rmtree(world.folder.checkpoints)})
+    assert (world.folder.checkpoints / ledger.find(game.conn, "8").name).is_dir()

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -208,7 +209,7 @@ def test_a_trainer_that_crashes_still_lists_the_checkpoint_under_way(
     monkeypatch.setattr(signal, "signal", lambda number, handler: None)
     ring, campaign = RingWriter(world.folder.ring, run_id=0), campaigns.active_campaign(conn)
     with pytest.raises(ZeroDivisionError):
-        _play(world.folder, conn, load_game(world.rules), campaign, ring, Script([]), kept=True)
+        _play(world.folder, conn, load_game(world.rules), campaign, ring, Script([]), kept=True, awake=Event())
     assert [c.step for c in ledger.kept_checkpoints(conn)] == [20]
     assert conn.execute("SELECT step FROM level_ups").fetchone()[0] == 20
     assert conn.execute("SELECT end_reason FROM runs").fetchone()[0] == "crashed: ZeroDivisionError"
