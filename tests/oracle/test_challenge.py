@@ -98,6 +98,21 @@ def test_a_hero_whose_exams_are_asked_elsewhere_is_never_asked_on_the_machine_th
     assert job(rivals, ask_at_gate(rivals, "inn")).payload["elsewhere"] is True
 
 
+async def test_the_newest_form_is_asked_only_where_that_holds_nothing_up(
+    rivals: SaveFolder, village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meet(rivals, 400, "C" * 64, "M" * 64)  # the best examined one is shown to be worse
+    assert ask_at_gate(rivals, "inn") is None
+    monkeypatch.setattr(challenge, "asked_elsewhere", lambda *_: True)
+    asked = job(rivals, ask_at_gate(rivals, "inn"))
+    assert (asked.payload["form"], asked.payload["against"]) == (name(rivals, 1250), name(rivals, 900))
+    over(rivals, asked.id)
+    meet(rivals, 1250, "M" * 64, "C" * 64, first=9000)
+    assert ask_at_gate(rivals, "inn") is None
+    brought = await crown.auto_deploy(village, rivals, "inn")
+    assert brought is not None and brought.step == 1250
+
+
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
 def test_what_nobody_answered_rests_and_what_the_player_cancelled_is_not_asked_again(
     rivals: SaveFolder, status: str, monkeypatch: pytest.MonkeyPatch

@@ -1,7 +1,7 @@
-"""Auto-deploy asks the gate by itself: the best examined form and the champion answer the same fresh questions, as a job.
+"""Auto-deploy asks the gate by itself: a form that may be better and the champion answer the same fresh questions, as a job.
 
 Where they are asked is what `inn.inference` says of exams: a hero whose exams are asked elsewhere is held against itself there too, and
-nothing is asked on the machine that trains it. What came of it are two exams, which the gate and `realm_tui.runtime.inn.crown.due` read.
+nothing is asked on the machine that trains it. What came of it are two exams, which the gate and `realm_tui.runtime.inn.succession.due` read.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from configs.facilities import load_facilities
 from configs.paths import SaveFolder
 from engine.link.client import engine_alive
 from realm_tui.runtime.gate_view import gate_view
+from realm_tui.runtime.inn.succession import candidates, was_refused
 from realm_tui.runtime.opened import OpenedSave, opened
-from saves import answers, ceremonies, jobs, ledger
+from saves import answers, jobs
 
 KEY = "gate-"
 """How the keys of its jobs begin."""
@@ -36,30 +37,34 @@ class Question:
     """Of its job: the two, the skill, and how much of it they answered before."""
 
 
-def question(save: OpenedSave, place: str) -> Question | None:
-    """What the gate lacks before it can say whether the best examined form may go to work at a place; None: nothing."""
-    from engine.trainer.promotion import best_examined
+def question(save: OpenedSave, place: str, *, elsewhere: bool) -> Question | None:
+    """What the gate lacks before it can say whether a form may go to work at a place; None: nothing.
 
+    Args:
+        save: the save.
+        place: where auto-deploy would bring it.
+        elsewhere: the two are asked on another machine. Then also the newest form after the champion is asked; where asking would hold
+            training up, only one that an exam has shown to be the best so far.
+    """
     rules = save.rules.inn.crown
-    best = best_examined([c for c in ledger.kept_checkpoints(save.conn) if c.campaign_id == save.campaign.id])
-    if not (rules.auto_deploy and rules.ask_items) or best is None:
+    if not (rules.auto_deploy and rules.ask_items):
         return None
-    seen = gate_view(save, best.id)
-    if seen.champion is None or seen.refused or seen.verdict not in ("unasked", "unshown"):
-        return None
-    tried = next((c for c in ceremonies.ceremonies(save.conn, box=place, limit=1)), None)
-    if tried is not None and tried.digest == best.digest and tried.state in ("failed", "undone"):
-        return None
-    answered = dict.fromkeys(save.hero.skills, 0)
-    for bout in seen.bouts:
-        if bout.skill in answered:
-            answered[bout.skill] += bout.pair.items
-    skill = min(answered, key=lambda name: answered[name])
-    items = min(rules.ask_items, rules.ask_most - answered[skill])
-    if items < 1:
-        return None
-    key = f"{KEY}{best.name}-{seen.champion.name}-{skill}-{answered[skill]}"
-    return Question(best.name, seen.champion.name, skill, items, key)
+    for form in candidates(save, newest=elsewhere):
+        seen = gate_view(save, form.id)
+        if seen.verdict == "better":
+            return None  # it is to be brought before anybody else is asked
+        if seen.champion is None or seen.verdict not in ("unasked", "unshown") or was_refused(save, place, form):
+            continue
+        answered = dict.fromkeys(save.hero.skills, 0)
+        for bout in seen.bouts:
+            if bout.skill in answered:
+                answered[bout.skill] += bout.pair.items
+        skill = min(answered, key=lambda name: answered[name])
+        items = min(rules.ask_items, rules.ask_most - answered[skill])
+        if items >= 1:
+            key = f"{KEY}{form.name}-{seen.champion.name}-{skill}-{answered[skill]}"
+            return Question(form.name, seen.champion.name, skill, items, key)
+    return None
 
 
 def ask_at_gate(folder: SaveFolder, place: str) -> int | None:
@@ -77,10 +82,10 @@ def ask_at_gate(folder: SaveFolder, place: str) -> int | None:
     if not proves(places, place):
         return None
     with opened(folder) as save:
-        wanted = None if _under_way(save.conn) else question(save, place)
+        elsewhere = asked_elsewhere(save.rules.inn.inference, save.hero, places)
+        wanted = None if _under_way(save.conn) else question(save, place, elsewhere=elsewhere)
         if wanted is None or _rests(save.conn, wanted.key):
             return None
-        elsewhere = asked_elsewhere(save.rules.inn.inference, save.hero, places)
     payload = {
         "skill": wanted.skill,
         "items": wanted.items,

@@ -17,12 +17,12 @@ from configs.errors import BlockedError, RealmError
 from configs.facilities import load_facilities
 from configs.inn import CrownRules
 from configs.paths import SaveFolder
-from realm_tui.runtime.gate_view import gate_view
 from realm_tui.runtime.inn.forms import Speaker, of_checkpoint
-from realm_tui.runtime.inn.gate import Trial, examined, gate
+from realm_tui.runtime.inn.gate import Trial, gate
 from realm_tui.runtime.inn.gate import trial as trial_of
 from realm_tui.runtime.inn.oracle import Reach, Ready, Tell, conversation, sent, system_turn
 from realm_tui.runtime.inn.servers.contract import Answer, Ask, ModelMismatchError, Sampling
+from realm_tui.runtime.inn.succession import due
 from realm_tui.runtime.opened import OpenedSave, opened
 from saves import ceremonies, ledger
 from saves.ceremonies import Ceremony
@@ -224,29 +224,6 @@ async def _taken_back(reach: Reach, folder: SaveFolder, place: str, tell: Tell) 
         ceremonies.advance(save.conn, now.id, "undone", over=True)
     name = before.name if before is not None else None
     return {"undone": now.name, "name": name, "uncrowned": crown_moves, "champion": again}
-
-
-def due(save: OpenedSave, place: str) -> str | None:
-    """What auto-deploy would put to work at a place now: a form shown to be better than the champion, else the champion.
-
-    Returns:
-        The form's name; None: what should work there works there, or nothing may.
-    """
-    from engine.trainer.promotion import best_examined
-
-    mine = [c for c in ledger.kept_checkpoints(save.conn) if c.campaign_id == save.campaign.id]
-    best, reigning = best_examined(mine), ledger.champion(save.conn)
-    wanted = ledger.checkpoint(save.conn, reigning.checkpoint_id) if reigning is not None else None
-    if best is not None and (wanted is None or best.digest != wanted.digest):
-        seen = gate_view(save, best.id)
-        if seen.verdict in ("better", "alone"):
-            wanted = best
-    working = ceremonies.at_work(save.conn, place)
-    if wanted is None or (working is not None and working.digest == wanted.digest):
-        return None
-    tried = next((c for c in ceremonies.ceremonies(save.conn, box=place, limit=1)), None)
-    refused = tried is not None and tried.digest == wanted.digest and tried.state in ("failed", "undone")
-    return None if refused or not examined(save, wanted, gate_view(save, wanted.id)) else wanted.name
 
 
 async def auto_deploy(reach: Reach, folder: SaveFolder, place: str, *, tell: Tell = lambda _: None) -> Crowned | None:
