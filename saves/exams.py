@@ -110,6 +110,14 @@ def exam_items(conn: sqlite3.Connection, exam_id: int) -> list[ExamItem]:
     return [read(ExamItem, row) for row in found.fetchall()]
 
 
+def exam_answers(conn: sqlite3.Connection, exam_id: int) -> Iterator[sqlite3.Row]:
+    """What was asked and answered in an exam, in order: ``prompt, answer, expected, result, correct``; nothing once it became counts."""
+    yield from conn.execute(
+        "SELECT prompt, answer, expected, result, correct FROM exam_items WHERE exam_id = ? ORDER BY position",
+        (exam_id,),
+    )
+
+
 def add_hold(conn: sqlite3.Connection, hold: Hold) -> int:
     """Write the result of screening a mastered level, durably."""
     with transaction(conn, durable=True):

@@ -46,6 +46,8 @@ T = TypeVar("T")
 
 _TOASTS = 5
 """Notices that are seen at once; an older one gives way."""
+_CALM_LOOKS, _CALM_TURNS = 10, 3
+"""After so many looks that found nothing new the screen looks at every third turn only, until something is new."""
 _LOOK_S = 30.0
 """How often it is remembered what the player has seen; a killed screen repeats at most that much."""
 
@@ -124,6 +126,8 @@ class RealmApp(Answers):
         self._reader = reader or ThreadPoolExecutor(max_workers=1, thread_name_prefix="facts")
         self._own_reader = reader is None
         self._reading = False
+        self._calm = self._passed = 0
+        """Looks in a row that found nothing new, and turns to look that were passed over since the last one."""
         self._pending: dict[str, str] = {}
         self._trouble = ""
         self._battle = BattleScreen()
@@ -154,7 +158,7 @@ class RealmApp(Answers):
         """What follows the first frame: engine, timer, and the questions that are still open."""
         gc.freeze()  # what was made so far lives as long as the app
         gc.enable()
-        self.set_interval(self.rules.face.refresh_s, self.refresh_facts)
+        self.set_interval(self.rules.face.refresh_s, self._turn)
         if self._start_engine and not self._read_only:
             self.do("start", self.link.start, "calling the hero", quiet=True)
         if self._read_only:
@@ -221,6 +225,14 @@ class RealmApp(Answers):
     def _terminal_behind(self) -> bool:
         return bool(getattr(self._driver, "behind", False))
 
+    def _turn(self) -> None:
+        """Look; where nothing has happened for a while, only at every third turn."""
+        if self._calm >= _CALM_LOOKS and self._passed < _CALM_TURNS - 1 and not self._pending:
+            self._passed += 1
+            return
+        self._passed = 0
+        self.refresh_facts()
+
     def refresh_facts(self) -> None:
         if self._reading or self._terminal_behind or not self.is_running:
             return
@@ -232,6 +244,7 @@ class RealmApp(Answers):
 
     @work(exit_on_error=False)
     async def _read(self) -> None:
+        before = self.facts
         try:
             self.facts = await asyncio.get_running_loop().run_in_executor(self._reader, self._source.read)
         except RealmError as error:
@@ -241,7 +254,9 @@ class RealmApp(Answers):
         else:
             self._trouble = ""
             self._ring()
-            self._paint()
+            calm = before is not None and self.facts.same(before)
+            self._calm = self._calm + 1 if calm else 0
+            self._paint(calm=calm)
         finally:
             self._reading = False
 
@@ -252,13 +267,14 @@ class RealmApp(Answers):
             for after in strokes:
                 self.set_timer(after, self.bell) if after else self.bell()
 
-    def _paint(self) -> None:
+    def _paint(self, *, calm: bool = False) -> None:
+        """Show the facts on the screen in front; ``calm``: only time has passed since they were shown there."""
         if self.facts is None:
             return
         top, pending = self.top, ", ".join(self._pending.values())
         with self.batch_update():
             if top is self._battle:
-                self._battle.show(self.facts, self.look, pending)
+                self._battle.show(self.facts, self.look, pending, calm=calm)
             else:
                 top.show_around(self.facts, self.look, pending)
 

@@ -115,9 +115,10 @@ class Drawing(Widget):
         self._strips: list[Strip] = []
         self._width = 0
         self._paper: Style | None = None
+        """The widget's own colours; None after a change of style."""
         self._palette: Mapping[str, Style] = {}
         self._inks: dict[str, Style] = {}
-        """Roles over this widget's own colours, for the palette and the paper they were mixed with."""
+        """Roles of the palette over the paper."""
 
     def rows(self, width: int, height: int) -> Sequence[Row]:
         """The rows to draw now; longer ones are cut, missing ones are blank."""
@@ -132,7 +133,7 @@ class Drawing(Widget):
         rows.extend([fit((), width)] * (height - len(rows)))
         if fully or width != self._width or len(rows) != len(self._rows):
             self._rows, self._width = rows, width
-            self._mix()
+            self._mix(fully=fully)
             self._strips = [self._strip(row) for row in rows]
             self.refresh()
             return
@@ -158,12 +159,16 @@ class Drawing(Widget):
         """Words as a border holds them."""
         return self.render_str(escape(text)).expand_tabs(4).split()[0]
 
-    def _mix(self) -> None:
-        """Look up once, for all rows of a frame, what each role looks like here."""
-        palette, paper = palette_of(self.app), self.rich_style
-        if palette is not self._palette or paper != self._paper:
-            self._palette, self._paper = palette, paper
-            self._inks = {role: paper + ink for role, ink in palette.items()}
+    def notify_style_update(self) -> None:
+        self._paper = None
+        super().notify_style_update()
+
+    def _mix(self, *, fully: bool = False) -> None:
+        """Look up once, for all rows of a frame, what each role looks like here; ``fully``: also when nothing said so."""
+        palette = palette_of(self.app)
+        if palette is not self._palette or self._paper is None or fully:
+            paper = self._paper = self.rich_style
+            self._palette, self._inks = palette, {role: paper + ink for role, ink in palette.items()}
 
     def _strip(self, row: Row) -> Strip:
         inks, paper = self._inks, self._paper

@@ -8,15 +8,19 @@ taken everything that was queued the app is asked to paint the screen anew.
 from __future__ import annotations
 
 import os
+import select
 import sys
 import threading
+from codecs import getincrementaldecoder
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from textual._xterm_parser import XTermParser
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
 
+from configs import clock
 from realm_tui.app.thrift import thrifty
 
 if TYPE_CHECKING:
@@ -26,6 +30,34 @@ MOST_PENDING_BYTES = 262_144
 """Output that waits at most; a full repaint of a large screen takes about a quarter of it."""
 _CLOSING_S = 1.0
 """How long leaving waits for a terminal that does not read."""
+
+
+_AWAKE_S, _TICK_S = 1.0, 0.1
+"""How long after a key, and how often, it is looked whether an escape was a key of its own or the beginning of a longer one."""
+
+
+class HeardEvent(threading.Event):
+    """An event that also ends a wait for what can be read, by `reader`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reader, self._writer = os.pipe()
+        os.set_blocking(self.reader, False)
+
+    def set(self) -> None:
+        if not self.is_set():
+            super().set()
+            os.write(self._writer, b"!")
+
+    def clear(self) -> None:
+        if self.is_set():
+            super().clear()
+            os.read(self.reader, 1)
+
+    def close(self) -> None:
+        """Let go of what `reader` stands for."""
+        os.close(self.reader)
+        os.close(self._writer)
 
 
 class FrameWriter(WriterThread):
@@ -113,7 +145,10 @@ class FrameWriter(WriterThread):
 
 
 class FrameDroppingDriver(LinuxDriver):
-    """Textual's driver with a `FrameWriter`; writes to whichever of stderr and stdout is the terminal."""
+    """Textual's driver with a `FrameWriter`; writes to whichever of stderr and stdout is the terminal.
+
+    Keys are waited for asleep: nothing runs until there are some, where Textual's own looks ten times a second.
+    """
 
     def __init__(
         self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
@@ -121,6 +156,34 @@ class FrameDroppingDriver(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         if sys.__stderr__ is not None and not sys.__stderr__.isatty() and sys.__stdout__ is not None:
             self._file = sys.__stdout__
+        self.exit_event = self._leaving = HeardEvent()
+
+    def run_input_thread(self) -> None:
+        """Hand on what is typed, until `exit_event` is set."""
+        parser, decoder = XTermParser(self._debug), getincrementaldecoder("utf-8")()
+        waiting = select.poll()
+        for source in (self.fileno, self._leaving.reader):
+            waiting.register(source, select.POLLIN)
+
+        def take(ready: bool) -> bool:
+            data = os.read(self.fileno, 4096) if ready else b""
+            for message in (*(parser.feed(text) if (text := decoder.decode(data)) else ()), *parser.tick()):
+                self.process_message(message)
+            return bool(data) or not ready
+
+        awake_until = 0.0
+        while not self.exit_event.is_set():
+            awake = clock.monotonic() < awake_until
+            ready = any(source == self.fileno for source, _ in waiting.poll(1000 * _TICK_S if awake else None))
+            if ready:
+                awake_until = clock.monotonic() + _AWAKE_S
+            if not take(ready):
+                self.exit_event.wait(_TICK_S)  # the input has ended
+        take(bool(select.select([self.fileno], [], [], _TICK_S)[0]))  # late answers of the terminal are for nobody else
+
+    def close(self) -> None:
+        super().close()
+        self._leaving.close()
 
     @property
     def behind(self) -> bool:

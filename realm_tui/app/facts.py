@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from engine.link.snapshot import BattleText
@@ -151,3 +151,10 @@ class Facts:
     """None before anything was decided."""
     samples: tuple[Sample, ...] = ()
     """Memory and temperature since the game was opened, oldest first."""
+
+    def same(self, before: Facts) -> bool:
+        """Whether nothing happened since ``before``: only time has passed, and the machine was looked at."""
+        then = before.status
+        return (
+            replace(self, status=replace(self.status, at=then.at, ages_s=then.ages_s), samples=before.samples) == before
+        )

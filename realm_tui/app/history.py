@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from realm_tui.runtime.buckets import bucket_size
 
@@ -61,14 +62,17 @@ class History:
         self._low = 0
         self._sums: list[float] = []
         self._counts: list[int] = []
-        self._recent: deque[tuple[int, float | None]] = deque(maxlen=RECENT_STEPS)
+        self._means: list[float | None] = []
+        self._recent: deque[float | None] = deque(maxlen=RECENT_STEPS)
+        """Values of steps that follow each other without a gap; the last one is of step `_newest`."""
+        self._newest = 0
         self._last: int | None = None
         self._marks: tuple[tuple[int, str], ...] = ()
 
     @property
     def last_recorded(self) -> int | None:
         """The newest step that was added by itself, not as part of a window."""
-        return self._recent[-1][0] if self._recent else None
+        return self._newest if self._recent else None
 
     def mark(self, marks: Sequence[tuple[int, str]]) -> None:
         """The levels won, as (step, label)."""
@@ -81,32 +85,35 @@ class History:
         self._last = step
         known = value if value is not None and math.isfinite(value) else None
         if steps == 1:
-            if self._recent and self._recent[-1][0] != step - 1:
+            if self._newest != step - 1:
                 self._recent.clear()
-            self._recent.append((step, known))
+            self._recent.append(known)
+            self._newest = step
         if known is not None:
             self._put(step - steps + 1, step, known)
 
     def rewind(self, step: int) -> None:
         """Forget everything after ``step``: the run was resumed there."""
-        while self._recent and self._recent[-1][0] > step:
+        while self._recent and self._newest > step:
             self._recent.pop()
+            self._newest -= 1
         keep = max(0, step // self._bucket - self._low + 1)
-        del self._sums[keep:], self._counts[keep:]
+        del self._sums[keep:], self._counts[keep:], self._means[keep:]
         self._last = step if self._last is not None else None
 
-    def recent(self) -> list[float]:
-        """Values of the newest steps, NaN where one is not known."""
-        return [math.nan if value is None else value for _, value in self._recent]
+    def recent(self, most: int = RECENT_STEPS) -> list[float]:
+        """Values of at most so many of the newest steps, NaN where one is not known."""
+        newest = islice(reversed(self._recent), most)
+        return [math.nan if value is None else value for value in newest][::-1]
 
     def curve(self) -> Curve:
         """What is known now."""
         return Curve(
             first=self._low * self._bucket,
             bucket=self._bucket,
-            values=tuple(s / c if c else None for s, c in zip(self._sums, self._counts, strict=True)),
-            recent_first=self._recent[0][0] if self._recent else 0,
-            recent=tuple(value for _, value in self._recent),
+            values=tuple(self._means),
+            recent_first=self._newest - len(self._recent) + 1 if self._recent else 0,
+            recent=tuple(self._recent),
             last=self._last,
             marks=self._marks,
         )
@@ -121,10 +128,12 @@ class History:
         if missing > 0:
             self._sums += [0.0] * missing
             self._counts += [0] * missing
+            self._means += [None] * missing
         share = max(1, (last - first + 1) // (end - start + 1))
         for key in range(start - self._low, end - self._low + 1):
             self._sums[key] += value * share
             self._counts[key] += share
+            self._means[key] = self._sums[key] / self._counts[key]
 
     def _merge(self) -> None:
         """Make every bucket twice as wide."""
@@ -135,5 +144,6 @@ class History:
             counts.append(0)
         self._sums = [a + b for a, b in zip(sums[::2], sums[1::2], strict=True)]
         self._counts = [a + b for a, b in zip(counts[::2], counts[1::2], strict=True)]
+        self._means = [s / c if c else None for s, c in zip(self._sums, self._counts, strict=True)]
         self._low //= 2
         self._bucket *= 2

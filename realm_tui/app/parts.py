@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from lore.fold import Game
     from lore.health import Health
 
-_HINT_STEPS = 64
+HINT_STEPS = 64
+"""Newest steps that a hint is given on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,8 @@ def newest_exam(conn: sqlite3.Connection, save: OpenedSave) -> ExamView | None:
     from engine.statistics import interval
 
     answers = tuple(
-        ExamAnswer(i.prompt, i.answer or "", i.expected, i.result or "", i.correct)
-        for i in exams.exam_items(conn, found.id)
+        ExamAnswer(prompt, answer or "", expected, result or "", bool(correct))
+        for prompt, answer, expected, result, correct in exams.exam_answers(conn, found.id)
     )
     return ExamView(
         id=found.id,
@@ -120,9 +121,9 @@ def newest_exam(conn: sqlite3.Connection, save: OpenedSave) -> ExamView | None:
 
 
 def strain_of(save: OpenedSave, status: Status, recent: list[float]) -> StrainView:
-    """Trend and hint; neither while no floor is known."""
+    """Trend, and a hint on the newest steps; neither while no floor is known."""
     if status.strain is None or status.state not in LIVING:
         return StrainView()
     rules = save.rules.strain
     rate = status.strain_rate
-    return StrainView(trend(rate, rules), hint(recent[-_HINT_STEPS:], rules, rate=rate))
+    return StrainView(trend(rate, rules), hint(recent, rules, rate=rate))

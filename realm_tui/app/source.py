@@ -21,7 +21,7 @@ from lore.hero import hero_stats
 from lore.identity import Identity, identity
 from realm_tui.app.facts import CourseView, ExamView, Facts, HeroView, QuestLine
 from realm_tui.app.history import MOST_BUCKETS, RECENT_STEPS, History
-from realm_tui.app.parts import GameLines, course_of, game_lines, newest_exam, quest_lines, strain_of
+from realm_tui.app.parts import HINT_STEPS, GameLines, course_of, game_lines, newest_exam, quest_lines, strain_of
 from realm_tui.runtime.opened import OpenedSave, opened
 from realm_tui.runtime.resting import Resting
 from realm_tui.runtime.samples import Samples
@@ -30,6 +30,7 @@ from saves import campaigns, exams, quests, steps
 from saves.rows import LevelUp, StepWindow
 
 if TYPE_CHECKING:
+    from lore.events import Event
     from lore.fold import Game
     from lore.narrator import Tale
     from lore.titles import Titles
@@ -90,6 +91,8 @@ class SaveSource:
         self._remembered = Remembered()
         self._primitives: Resting[dict[str, float]] = Resting()
         self._newest: NewestEvents | None = None
+        self._tales: dict[str, tuple[Event, Tale]] = {}
+        """The log's events by their keys, as they were told."""
         self._first = True
         self._samples = Samples()
 
@@ -129,7 +132,7 @@ class SaveSource:
         return Facts(
             status=status,
             hero=self._hero(save, status, saved),
-            strain=strain_of(save, status, self._history.recent()),
+            strain=strain_of(save, status, self._history.recent(HINT_STEPS)),
             curve=self._history.curve(),
             battle=battle,
             exam=saved.exam,
@@ -255,7 +258,12 @@ class SaveSource:
 
         if self._newest is None:
             self._newest = NewestEvents(_LOG_LINES, _LOG_WINDOWS_S)
-        return tuple(tell(event, save.hero.name) for event in reversed(self._newest.read(save)))
+        told: dict[str, tuple[Event, Tale]] = {}
+        for event in reversed(self._newest.read(save)):
+            known = self._tales.get(event.key)
+            told[event.key] = known if known is not None and known[0] == event else (event, tell(event, save.hero.name))
+        self._tales = told
+        return tuple(tale for _, tale in told.values())
 
     # ------------------------------------------------------------------ ring
 

@@ -47,8 +47,12 @@ class BattleScreen(Frame):
         if self._shown is not None:
             self.show(*self._shown)
 
-    def show(self, facts: Facts, look: Look, pending: str = "") -> None:
-        """Hand new facts to every panel; before there are any, keep them for the first frame."""
+    def show(self, facts: Facts, look: Look, pending: str = "", *, calm: bool = False) -> None:
+        """Hand new facts to every panel; before there are any, keep them for the first frame.
+
+        Args:
+            calm: only time has passed since the last facts, so that those panels stay as they are that tell no ages.
+        """
         self._shown = (facts, look)
         self.show_around(facts, look, pending)
         if not self._composed:
@@ -60,7 +64,8 @@ class BattleScreen(Frame):
             shining.set_class(bool(pulse.won) and not pulse.gold, "-won")
             shining.set_class(bool(pulse.won) and pulse.gold, "-gold")
         for panel in self.query("#stage Panel").results(Panel):
-            panel.show(facts, look)
+            if panel.ages or not calm:
+                panel.show(facts, look)
         for kind, words in pulse.told:
             self._tell(kind, words, look)
 

@@ -218,6 +218,7 @@ class HeroPanel(Panel):
     """Who is learning."""
 
     word = "panel.hero"
+    ages = True
 
     def __init__(self, key: str, classes: str = "") -> None:
         super().__init__(key, classes)

@@ -16,6 +16,9 @@ class Panel(Drawing):
     word: ClassVar[str] = ""
     """Key of the lexicon entry that names and explains the panel; empty for parts without a title."""
 
+    ages: ClassVar[bool] = False
+    """Whether it tells how long ago something was, which goes on while nothing happens."""
+
     def __init__(self, key: str, classes: str = "") -> None:
         super().__init__(key, classes)
         self.facts: Facts | None = None
