@@ -39,14 +39,19 @@ class Look:
         return self.names == "tavern"
 
 
+def cells(text: str) -> int:
+    """Cells a text takes; most are plain, and then each character takes one."""
+    return len(text) if text.isascii() and text.isprintable() else cell_len(text)
+
+
 def width_of(row: Row) -> int:
     """Cells a row takes."""
-    return sum(cell_len(text) for text, _ in row)
+    return sum(cells(text) for text, _ in row)
 
 
 def shorten(text: str, width: int) -> str:
     """``text`` in at most ``width`` cells; what was cut is marked by an ellipsis."""
-    if cell_len(text) <= width:
+    if cells(text) <= width:
         return text
     return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
 
@@ -54,7 +59,7 @@ def shorten(text: str, width: int) -> str:
 def column(text: str, width: int, *, right: bool = False) -> str:
     """``text`` in exactly ``width`` cells, at the left of them or at the right."""
     text = shorten(text, width)
-    blanks = " " * (width - cell_len(text))
+    blanks = " " * (width - cells(text))
     return blanks + text if right else text + blanks
 
 
@@ -63,7 +68,7 @@ def fit(row: Row, width: int) -> Row:
     out: list[Span] = []
     left = width
     for text, role in row:
-        size = cell_len(text)
+        size = cells(text)
         if size > left:
             if left:
                 cut = shorten(text, left)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Container
 
 from lore.lexicon import entry
 from realm_tui.app.drawing import Look
 from realm_tui.app.facts import Facts
+from realm_tui.app.kept import KeptContainer
 from realm_tui.app.pulse import Heart
 from realm_tui.app.screens.frame import Frame
 from realm_tui.app.screens.registry import HOME
@@ -31,13 +31,13 @@ class BattleScreen(Frame):
         self._heart = Heart()
 
     def body(self) -> ComposeResult:
-        with Container(id="top"):
+        with KeptContainer("top"):
             yield HeroPanel("hero", "panel")
             yield StrainPanel("strain", self.rules.strain, "panel")
-        with Container(id="middle"):
+        with KeptContainer("middle"):
             yield BattlePanel("battle", "panel")
             yield ExamPanel("exam", "panel")
-        with Container(id="bottom"):
+        with KeptContainer("bottom"):
             yield QuestsPanel("quests", "panel")
             yield SkillsPanel("skills", "panel")
             yield LogPanel("log", "panel")

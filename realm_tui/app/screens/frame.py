@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
-from textual.containers import Container
 from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Static
@@ -14,6 +13,7 @@ from configs.schema import GameConfig
 from realm_tui.app.actions import Action
 from realm_tui.app.drawing import Drawing, Look
 from realm_tui.app.facts import Facts
+from realm_tui.app.kept import KeptContainer, KeptLines
 from realm_tui.app.widgets.banner import Banner
 from realm_tui.app.widgets.footer import Footer
 from realm_tui.app.widgets.header import Header
@@ -40,6 +40,7 @@ class Frame(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._styles_cache = KeptLines()
         self.place = ""
         """Id in the registry of screens."""
         self._composed = False
@@ -70,7 +71,7 @@ class Frame(Screen[None]):
         yield Header("header")
         yield Tabs("tabs", self.place)
         yield Banner("banner", self.rules.face.stale_s)
-        with Container(id="stage"):
+        with KeptContainer("stage"):
             yield from self.body()
         yield Footer("footer", own=self.keys, on_battle=self.place == "battle")
 

@@ -6,11 +6,9 @@ import math
 from collections import deque
 from collections.abc import Sequence
 
-from rich.cells import cell_len
-
 from engine.link.snapshot import BattleText
 from lore.lexicon import label
-from realm_tui.app.drawing import Look, Row, shorten, spread
+from realm_tui.app.drawing import Look, Row, cells, shorten, spread
 from realm_tui.app.facts import Facts
 from realm_tui.app.widgets.panel import Panel
 from realm_tui.app.widgets.scenery import damage, room_rows
@@ -44,7 +42,7 @@ def _cells(text: str) -> list[str]:
     """Text cut into pieces that each take cells of their own (marks stay on their base)."""
     out: list[str] = []
     for char in text:
-        if out and cell_len(char) == 0:
+        if out and cells(char) == 0:
             out[-1] += char
         else:
             out.append(char)
@@ -61,7 +59,7 @@ def _wrapped(battle: BattleText, width: int) -> list[list[tuple[str, float | Non
         for piece in _cells(readable(token)):
             if piece == "↵" and _is_role(lines[-1]):
                 piece = " "  # a turn's first words stand beside its role: the room is small
-            size = cell_len(piece)
+            size = cells(piece)
             if used + size > width:
                 lines.append([])
                 used = 0
@@ -108,7 +106,7 @@ def _bar_row(line: list[tuple[str, float | None]], ascii_only: bool) -> Row | No
             char, role = bars[heat(loss)], f"heat-{heat(loss)}"
         else:
             char, role = "?", "alarm"
-        char *= cell_len(piece)
+        char *= cells(piece)
         if out and out[-1][1] == role:
             out[-1] = (out[-1][0] + char, role)
         else:

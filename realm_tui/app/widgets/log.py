@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
-
-from realm_tui.app.drawing import Look, Row, shorten
+from realm_tui.app.drawing import Look, Row, cells, shorten
 from realm_tui.app.facts import Facts
 from realm_tui.app.widgets.panel import Panel
 from realm_tui.app.words import clock_time
@@ -26,7 +24,7 @@ def _folded(text: str, width: int, most: int) -> list[str]:
     words = text.split(" ")
     for i, word in enumerate(words):
         longer = f"{line} {word}" if line else word
-        if cell_len(longer) <= width:
+        if cells(longer) <= width:
             line = longer
         elif len(lines) == most - 1 or not line:
             return [*lines, shorten(" ".join(([line] if line else []) + words[i:]), width)][:most]

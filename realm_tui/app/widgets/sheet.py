@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rich.cells import cell_len
-
 from lore.lexicon import entry
-from realm_tui.app.drawing import Drawing, Look, Row, shorten
+from realm_tui.app.drawing import Drawing, Look, Row, cells, shorten
 
 Paint = Callable[[int, int], Sequence[Row]]
 """Rows for a width and a height."""
@@ -24,7 +22,7 @@ def folded(text: str, width: int, most: int = 0) -> list[str]:
     words = text.split()
     for i, word in enumerate(words):
         longer = f"{line} {word}" if line else word
-        if cell_len(longer) <= width:
+        if cells(longer) <= width:
             line = longer
             continue
         if most and len(lines) == most - 1:

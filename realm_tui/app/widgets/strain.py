@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from configs.schema import ZONES, StrainRules, Zone
@@ -19,6 +20,7 @@ _RIGHT = 13
 """Cells of the zone names at the right edge."""
 _GUIDE = "┄"
 MARK = "▲"
+_STRETCH = re.compile(" +|[^ ]+")
 
 
 def _zone_row(axis: Axis, zone: Zone) -> int:
@@ -35,18 +37,15 @@ def _plot_row(text: str, guide: bool, marks: dict[int, str], ascii_only: bool) -
     """One row of the curve: dots, guide line where the row is a border, marks over the guide."""
     out: list[tuple[str, str]] = []
     fill = ("- " if ascii_only else _GUIDE) if guide else " "
+    ground = (fill * len(text))[: len(text)]
     x = 0
-    while x < len(text):
-        if x in marks:
-            out.append((marks[x], "mark"))
-            x += len(marks[x])
-            continue
-        role, char = ("line", fill[x % len(fill)]) if text[x] == " " else ("curve", text[x])
-        if out and out[-1][1] == role:
-            out[-1] = (out[-1][0] + char, role)
-        else:
-            out.append((char, role))
-        x += 1
+    for start, mark in [*sorted(marks.items()), (len(text), "")]:
+        for found in _STRETCH.finditer(text, x, start):
+            blank = found[0][0] == " "
+            out.append((ground[found.start() : found.end()], "line") if blank else (found[0], "curve"))
+        if mark:
+            out.append((mark, "mark"))
+        x = start + len(mark)
     return out
 
 
