@@ -18,6 +18,7 @@ from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
+from textual.timer import Timer
 
 from configs.errors import RealmError
 from configs.schema import GameConfig
@@ -48,6 +49,8 @@ _TOASTS = 5
 """Notices that are seen at once; an older one gives way."""
 _CALM_LOOKS, _CALM_TURNS = 10, 3
 """After so many looks that found nothing new the screen looks at every third turn only, until something is new."""
+_HURRY_S = 0.8
+"""How long after a change of screens no memory is tidied up: with a long history that takes a tenth of a second at once."""
 _LOOK_S = 30.0
 """How often it is remembered what the player has seen; a killed screen repeats at most that much."""
 
@@ -128,6 +131,7 @@ class RealmApp(Answers):
         self._reading = False
         self._calm = self._passed = 0
         """Looks in a row that found nothing new, and turns to look that were passed over since the last one."""
+        self._hurried: Timer | None = None
         self._pending: dict[str, str] = {}
         self._trouble = ""
         self._battle = BattleScreen()
@@ -175,6 +179,7 @@ class RealmApp(Answers):
             loop.add_signal_handler(number, self.exit, 0)
 
     async def on_unmount(self) -> None:
+        gc.enable()
         self.remember_look()
         if self._own_reader:
             self._reader.shutdown(wait=False, cancel_futures=True)
@@ -317,6 +322,7 @@ class RealmApp(Answers):
         if wanted.id == HOME:
             self.action_home()
             return
+        self._hurry()
         page = self._opened.get(wanted.id)
         if page is None:
             page = self._opened[wanted.id] = wanted.made()
@@ -330,7 +336,15 @@ class RealmApp(Answers):
 
     def action_home(self) -> None:
         if self.top is not self._battle:
+            self._hurry()
             self.pop_screen()
+
+    def _hurry(self) -> None:
+        """Let the next frames come first, and tidy up memory after them."""
+        if self._hurried is not None:
+            self._hurried.stop()
+        gc.disable()
+        self._hurried = self.set_timer(_HURRY_S, gc.enable)
 
     def action_more(self) -> None:
         self.action_go(MORE)
