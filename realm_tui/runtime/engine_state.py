@@ -30,7 +30,9 @@ def engine_state(
             return EngineState.NONE, None, None
         crashed = run.ended_at is None or (run.end_reason or "").partition(":")[0] in _FALLS
         return (EngineState.CRASHED if crashed else EngineState.STOPPED), None, None
-    if not ring or not trainer:
+    if not trainer:
+        return (EngineState.STOPPING if _tidying(folder, run) else EngineState.STARTING), None, None
+    if not ring:
         return EngineState.STARTING, None, None
     from engine.link.ring import RingReader
 
@@ -51,3 +53,13 @@ def _ending(folder: SaveFolder, run: Run | None) -> bool:
         return False
     found = holder(folder.trainer_lock)
     return found is not None and found.pid == run.pid
+
+
+def _tidying(folder: SaveFolder, run: Run | None) -> bool:
+    """Whether the keeper that lives alone is the one of the run that ended as it should: it took its lock before that."""
+    if run is None or run.ended_at is None or run.end_reason in _FALLS:
+        return False
+    try:
+        return folder.keeper_lock.stat().st_mtime <= run.ended_at
+    except OSError:
+        return False

@@ -187,6 +187,25 @@ def test_a_trainer_whose_run_is_over_is_stopping_and_not_starting_again(played: 
         assert engine_state(played, replace(own, pid=own.pid + 1))[0] is EngineState.STARTING
 
 
+def test_a_keeper_that_outlives_its_trainer_is_stopping_and_one_that_has_none_yet_is_starting(
+    played: SaveFolder,
+) -> None:
+    with opened(played) as save:
+        run = latest_run(save.conn, save.campaign.id)
+    assert run is not None
+    ended = replace(run, ended_at=NOW, end_reason="stopped")
+    lock = FileLock(played.keeper_lock)
+    assert lock.acquire()
+    try:
+        os.utime(played.keeper_lock, (NOW - 60, NOW - 60))
+        assert engine_state(played, ended)[0] is EngineState.STOPPING
+        assert engine_state(played, replace(ended, end_reason="crashed"))[0] is EngineState.STARTING
+        os.utime(played.keeper_lock, (NOW + 60, NOW + 60))
+        assert engine_state(played, ended)[0] is EngineState.STARTING
+    finally:
+        lock.release()
+
+
 def test_a_damaged_ring_is_a_blocker_not_a_traceback(realm: Realm, played: SaveFolder) -> None:
     with living(played, training()):
         played.ring.write_bytes(b"\0" * 400_000)

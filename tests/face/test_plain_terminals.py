@@ -75,8 +75,8 @@ def test_a_twin_takes_as_many_cells() -> None:
 
 @pytest.mark.parametrize(
     "fills",
-    [FILLS, ZONE_FILLS, tuple(p.fill for p in APART[:5]), ("█", "▓", "▒", "·")],
-    ids=["times", "zones", "step", "gate"],
+    [FILLS, ZONE_FILLS, tuple(p.fill for p in APART[:5]), ("█", "▓", "▒", "·"), ("■", "▣", "×", "▸", "·")],
+    ids=["times", "zones", "step", "gate", "ladder"],
 )
 def test_what_a_meter_is_filled_with_is_told_apart_without_colour(fills: tuple[str, ...]) -> None:
     assert len({to_ascii(fill) for fill in fills}) == len(fills)
