@@ -141,7 +141,7 @@ _STREAKS = bytes.maketrans(
 """Turns digits into 0 where a streak goes on and 1 where it ends."""
 _STREAKS_KNOWN = 1000
 """Standing successes beyond which the bonus is taken as it is there."""
-_PAYOUTS_KNOWN = 200
+_PAYOUTS_KNOWN = 100
 _NUMBERS_KNOWN = 4
 
 Payouts = list[Any]
