@@ -182,8 +182,8 @@ def newest_ids(conn: sqlite3.Connection, campaign_id: str, upto: int) -> dict[st
 def settled_step(conn: sqlite3.Connection, campaign_id: str) -> int:
     """A step up to which every fact is written: that of the newest live checkpoint but one; -1 before there are two."""
     rows = conn.execute(
-        """SELECT DISTINCT t.step FROM checkpoints t JOIN runs r ON r.id = t.run_id
-           WHERE r.campaign_id = ? AND t.step <= coalesce(r.superseded_after, t.step) ORDER BY t.step DESC LIMIT 2""",
+        """SELECT DISTINCT t.step FROM checkpoints t CROSS JOIN runs r ON r.id = t.run_id
+           WHERE t.campaign_id = ? AND t.step <= coalesce(r.superseded_after, t.step) ORDER BY t.step DESC LIMIT 2""",
         (campaign_id,),
     ).fetchall()
     return int(rows[1][0]) if len(rows) == 2 else -1
