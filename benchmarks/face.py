@@ -1,4 +1,4 @@
-"""What the screen costs: first frame, bytes and processor while training, and how often each panel is repainted.
+"""What the screen costs: first frame, bytes and processor while training and at rest, and how often each panel is repainted.
 
     python -m benchmarks.face [--seconds 30] [--runs 5] [--json FILE]
 
@@ -6,9 +6,10 @@ The real app runs under a pseudo-terminal on a save that a second process writes
 Bytes are what reaches the terminal, uncompressed; processor time is the app's own, in percent of one core. There is new data
 for every panel all the time: 15 steps and an exam a second, far more exams than a game has. What the app sent is drawn again
 afterwards, and each change of the curve (its braille), the battle view and the log is counted: how many a second, and the longest
-time a panel stood still.
+time a panel stood still. *Idle* is the whole game on the same save once that engine has ended, with everything that keeps house
+and works on jobs; no engine is started.
 
-Takes about 3 x (seconds + 8), runs x 2 s, and 15 s. First frames are those of a game whose bytecode is on disk.
+Takes about 3 x (seconds + 8), 2 x seconds, runs x 2 s, and 40 s. First frames are those of a game whose bytecode is on disk.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ from saves.locks import FileLock
 SIZES = ((120, 40), (80, 24), (200, 50))
 SETTLE_S = 8.0
 """Until the notices of the start are gone."""
+REST_S = 20.0
+"""Until a screen on which nothing happens has come to rest."""
 PANELS = {"curve": "Strain", "battle": "Battle", "log": "Adventure log"}
 """What must be repainted all the time, and how the title of its panel begins."""
 SAME_FRAME_S = 0.05
@@ -48,6 +51,16 @@ SAME_FRAME_S = 0.05
 EXAM_EVERY = 15
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SHOW = "import sys; from configs.paths import SaveFolder; from pathlib import Path; from realm_tui.app.main import run; sys.exit(run(SaveFolder(Path(sys.argv[1])), read_only=True))"
+_REST = """
+import sys
+from pathlib import Path
+from configs.paths import SaveFolder
+from realm_tui.app.link import EngineLink
+from realm_tui.app.main import run
+async def stay(link): pass
+EngineLink.start = stay
+sys.exit(run(SaveFolder(Path(sys.argv[1]))))
+"""
 _PLAY = [sys.executable, "-m", "realm_tui", "play"]
 
 
@@ -162,6 +175,23 @@ def live(folder: SaveFolder, size: tuple[int, int], seconds: float, environment:
     }
 
 
+def idle(folder: SaveFolder, size: tuple[int, int], seconds: float, environment: dict[str, str]) -> dict[str, Any]:
+    """Cost of the whole game while no engine lives and nothing happens, house-keeping and work on jobs among it."""
+    shown = Terminal.open([sys.executable, "-c", _REST, str(folder.root)], size, environment)
+    try:
+        shown.read_until("Strain")
+        shown.read_for(2.0)
+        os.write(shown.master, b"\x1b")  # the away report
+        shown.read_for(REST_S)
+        before, mark, begun = shown.processor_s(), len(shown.output), time.perf_counter()
+        shown.read_for(seconds)
+        took = time.perf_counter() - begun
+        used, sent = shown.processor_s() - before, len(shown.output) - mark
+    finally:
+        shown.close()
+    return {"processor_percent": round(100 * used / took, 2), "kb_per_s": round(sent / took / 1000, 2)}
+
+
 def repaints(shown: Terminal, size: tuple[int, int], begun: float, ended: float) -> dict[str, dict[str, float] | None]:
     """For each panel that must live: changes a second, and the longest time it stood still; None: it is not shown."""
     pieces = shown.pieces()
@@ -223,6 +253,7 @@ def main(arguments: list[str]) -> int:
         finally:
             engine.terminate()
             engine.wait(10)
+        found["idle"] = idle(folder, SIZES[0], 2 * options.seconds, environment)
         step, share = last_facts(folder)
         holder = FileLock(folder.face_lock)  # a second screen only reads: it starts no engine
         holder.acquire()
@@ -239,6 +270,7 @@ def main(arguments: list[str]) -> int:
         print(
             f"{row['size']:<9} {row['processor_percent']:>6.2f} %  {row['kb_per_s']:>6.2f} KB/s  {row['exit_code']:>4}"
         )
+    print(f"idle, 120x40: {found['idle']['processor_percent']} % of a core, {found['idle']['kb_per_s']} KB/s")
     table("Changes a second, and the longest time without one", [_row(row) for row in found["live"]])
     print(f"first frame: median {found['first_frame_s']['median']} s of {found['first_frame_s']['all']}")
     if options.json:
