@@ -19,6 +19,7 @@ from configs.errors import RealmError, UsageError
 from configs.loader import load_skill, shipped_skill_ids
 from configs.reading import nearest, parse, read_yaml
 from configs.schema import SkillConfig
+from skills.careful import CarefulSkill
 from skills.contract import Skill
 from skills.judging import guarded
 
@@ -137,7 +138,7 @@ def _plugged(point: EntryPoint) -> Callable[[], Skill]:
                     fix="install matching versions",
                     code="ID_MISMATCH",
                 )
-            return built(module, config)
+            return CarefulSkill(built(module, config))
 
         return guarded(point.name, "itself", load, limit_s=LOAD_LIMIT_S)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from configs import clock
+from configs.errors import RealmError
 from engine.chat.loops import loops_at_its_end
 from engine.curriculum.examination import Decided
-from engine.curriculum.gate import due
+from engine.curriculum.gate import due, next_exam_step
 from engine.hero.model import Hero
 from engine.link.state import EngineState
 from engine.trainer.examiner import Examiner
@@ -18,6 +20,11 @@ from saves.rows import Hold, LevelUp
 
 if TYPE_CHECKING:
     from engine.trainer.game import Game
+
+
+def of_the_save(error: RealmError) -> bool:
+    """Whether an error is about the save and its disk, and none of the exam's own."""
+    return error.code.partition("_")[0] in ("SAVE", "DISK")
 
 
 class ExamDay:
@@ -52,10 +59,40 @@ class ExamDay:
         game, outside = self._game, self._game.outside
         if not due(game.values.curricula[skill], game.values.step) or outside.waits(skill):
             return
-        if not outside.on:
-            self.sit(skill)
-        elif outside.asks_after(game.values.step):
-            outside.sit(skill)
+        try:
+            if not outside.on:
+                self.sit(skill)
+            elif outside.asks_after(game.values.step):
+                outside.sit(skill)
+        except RealmError as error:
+            if of_the_save(error):
+                raise
+            self.put_off(skill, error)
+            game.report(EngineState.TRAINING)
+
+    def put_off(self, skill: str, error: RealmError) -> None:
+        """Say that the gate's exam of a skill could not be held, and set the next one."""
+        game = self._game
+        self.not_held(f"the exam of {skill}", error)
+        state = game.values.curricula[skill]
+        later = next_exam_step(state, game.rules.exams, step=game.values.step)
+        game.values.curricula[skill] = replace(state, next_exam_step=later)
+        game.show_curriculum()
+
+    def not_held(self, name: str, error: RealmError) -> None:
+        """Say that an exam could not be held; it counts for nothing, and training goes on."""
+        game = self._game
+        incidents.raise_incident(
+            game.conn,
+            "exam_errors",
+            category="data",
+            severity="high",
+            title=f"{name} could not be held: {error.what}",
+            fix=error.fix or "see `realm log`",
+            detail={"errors": [error.text()]},
+            run_id=game.run_id,
+            step=game.values.step,
+        )
 
     def sit(self, skill: str) -> None:
         """The exam of a skill after the step just done, and what follows from it."""

@@ -21,6 +21,7 @@ from configs.inn import InferenceRules
 from engine.curriculum.examination import Examination, Further, Gate, Paper
 from engine.curriculum.gate import ExamPlan
 from engine.curriculum.state import Tally
+from engine.trainer.exam_day import of_the_save
 from engine.trainer.examiner import LIVE, Answered, Asked, Examiner, exam_facts
 from engine.trainer.pairing import form
 from engine.trainer.plan_asked import PlanAsked
@@ -203,11 +204,22 @@ class Outside:
         self._enter(name, known, found, str(args["home"]))
 
     def _enter(self, name: str, known: Examination | PlanAsked, found: _Found | None, home: str) -> None:
-        """Take in what was answered, or examine the hero here and say why."""
-        if isinstance(known, Examination):
-            self._examined(name, known, found, home)
-        else:
-            self._planned(name, known, found, home)
+        """Take in what was answered, or examine the hero here and say why; where neither can be done, let it go and say that."""
+        game = self._game
+        try:
+            if isinstance(known, Examination):
+                self._examined(name, known, found, home)
+            else:
+                self._planned(name, known, found, home)
+        except RealmError as error:
+            if of_the_save(error):
+                raise
+            game.values.outside.pop(name, None)
+            game.values.outside_plan.pop(name, None)
+            if isinstance(known, Examination):
+                game.exams.put_off(known.skill, error)
+            else:
+                game.exams.not_held(name, error)
 
     def _examined(self, name: str, known: Examination, found: _Found | None, home: str) -> None:
         game, step, skill = self._game, self._game.values.step, known.skill

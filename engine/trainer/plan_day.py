@@ -6,12 +6,12 @@ asked is read from the save once and then kept up to date, so a resumed run goes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from configs import clock
-from configs.errors import UsageError
+from configs.errors import RealmError, UsageError
 from configs.exam_plan import ExamPlanConfig, PlanEntry, load_exam_plan
 from configs.reading import nearest
 from engine.curriculum.asked import COLUMNS, HERE, cannot_ask, read_record, told
@@ -19,6 +19,7 @@ from engine.curriculum.drift import Drop, fell, weigh
 from engine.curriculum.exam_plan import Occasion, PlanRecord, Pupil, Sitting, Wanted, due, wanted
 from engine.curriculum.gate import ExamPlan, plan_asked
 from engine.curriculum.state import NOTHING, CurriculumState, Tally, start
+from engine.trainer.exam_day import of_the_save
 from engine.trainer.examiner import LIVE, Answered, Examiner
 from engine.trainer.pairing import form
 from engine.trainer.plan_asked import Doubt, Later, PlanAsked
@@ -42,6 +43,7 @@ class PlanDay:
         self.plan = plan or load_exam_plan()
         self._known: PlanRecord | None = None
         self._rested_since: float | None = None
+        self._left = False
 
     # ---------------------------------------------------------------- what is known
 
@@ -102,9 +104,10 @@ class PlanDay:
         game, step = self._game, self._game.values.step
         self._rested_since = None
         if game.outside.on:
-            self._ask_due(step)
+            self._held(lambda: self._ask_due(step))
             return
-        self._sit_due(Occasion(step, checkpoint=game.saving.saved_at(step), now=clock.now()))
+        occasion = Occasion(step, checkpoint=game.saving.saved_at(step), now=clock.now())
+        self._held(lambda: self._sit_due(occasion))
 
     def rested(self) -> None:
         """While the hero rests on the player's word: one slice of what may be asked now."""
@@ -117,7 +120,19 @@ class PlanDay:
         occasion = Occasion(
             game.values.step, rested_s=now - self._rested_since, now=clock.now(), newest_checkpoint=newest
         )
-        self._sit_due(occasion)
+        self._held(lambda: self._sit_due(occasion))
+
+    def _held(self, hold: Callable[[], None]) -> None:
+        """Do what is due; where it fails the plan is left out until the engine is started again, and training goes on."""
+        if self._left:
+            return
+        try:
+            hold()
+        except RealmError as error:
+            if of_the_save(error):
+                raise
+            self._left = True
+            self._game.exams.not_held("the exam plan, which is left out until the engine is started again,", error)
 
     def _sit_due(self, occasion: Occasion) -> None:
         found = due(self.plan, self.pupil, self.record, occasion, HERE)

@@ -61,6 +61,31 @@ def test_a_plug_in_is_a_skill_like_any_other(package: Path) -> None:
     assert skill.score(problem, problem.answer).correct and "doubling" not in registry.disabled()
 
 
+def test_what_a_plug_in_raises_about_a_level_names_it(package: Path) -> None:
+    module = package / "__init__.py"
+    spoilt = """
+
+class Spoilt(StreamSkill):
+    def exam_pool(self, level, mix, limit):
+        raise KeyError("no such level")
+
+    def chance(self, operation, level):
+        return 1 / 0
+
+
+def build(config):
+    return Spoilt(config, whole(config).kinds.values())
+"""
+    module.write_text(MODULE.replace("def build(", "def whole(") + spoilt)
+    registry.forget()
+    skill = registry.get_skill("doubling")
+    assert skill.generate(1, 3, "train").answer and skill.operations(1, "full") == ("double",)
+    for ask in (lambda: skill.exam_pool(1, "full", 9), lambda: skill.chance("double", 1)):
+        with pytest.raises(RealmError) as raised:
+            ask()
+        assert raised.value.code == "GENERATOR_FAILED" and "doubling" in raised.value.what and raised.value.fix
+
+
 @pytest.mark.parametrize(
     ("file", "before", "after", "code", "told"),
     [

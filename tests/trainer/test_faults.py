@@ -234,6 +234,32 @@ def test_a_primitive_is_looked_for_only_among_problems_that_can_be_made(
     closed(game)
 
 
+@pytest.mark.parametrize("part", ["exam_pool", "chance"])
+def test_an_exam_that_cannot_be_held_is_named_and_the_next_one_is_set(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(BIN, part, stuck)
+        world = make_world()
+        game = world.train(12)
+        assert game.values.step == 12 and game.values.curricula["bin"].next_exam_step == 20
+        (incident,) = incidents.open_incidents(game.conn)
+        assert incident.rule == "exam_errors" and "exam of bin could not be held" in incident.title and incident.fix
+    assert world.train(21).values.curricula["bin"].exams == 1, "once it is mended the next exam is held"
+
+
+def test_an_exam_plan_that_fails_is_left_out_and_said(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = make_world()
+    game = world.wake()
+    monkeypatch.setattr(game.exam_plan, "_sit_due", stuck)
+    for _ in range(3):
+        assert game._boundary()
+        game._step()
+    (incident,) = incidents.open_incidents(game.conn)
+    assert game.values.step == 3 and "exam plan" in incident.title and incident.count == 1
+    closed(game)
+
+
 # ---------------------------------------------------------------- a resume after something changed
 
 
