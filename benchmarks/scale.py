@@ -8,7 +8,7 @@ folded once before, as it is after the first visit. First frames are those of th
 key to the screen's frame, *filled* that to its data, which is read beside the event loop. *Read* is processor time of one look at
 the data alone. Memory is the most the process ever held.
 
-Takes about 15 s to make the save, 20 s to fold it, and a minute.
+Takes about 15 s to make the save, 15 s to fold it, and a minute.
 """
 
 from __future__ import annotations
