@@ -9,6 +9,7 @@ import pytest
 from lore.titles import Title, title_rules
 from realm_tui.app.drawing import Look, Row
 from realm_tui.app.facts import Facts
+from realm_tui.app.widgets.header import header_rows
 from realm_tui.app.widgets.hero import hero_rows
 from tests.face import samples
 
@@ -52,3 +53,12 @@ def test_a_warning_is_whole_in_a_row_of_its_own_where_it_does_not_fit_beside_the
     assert all(len(row) <= 42 for row in rows if warning in row or titles.worn.named(look.names) in row)
     assert sum(warning in row for row in rows) == 1
     assert len(rows) == len(hero_rows(samples.facts(), look, 42, 12)), "it takes the blank row"
+
+
+def test_the_header_leaves_out_what_does_not_fit_instead_of_cutting_it() -> None:
+    facts = samples.facts()
+    lines = [text(header_rows(facts, Look(), width, "saving a checkpoint")[0]) for width in (80, 90, 100, 140)]
+    assert all(len(line) == width for line, width in zip(lines, (80, 90, 100, 140), strict=True))
+    assert not any("…" in line for line in lines)
+    assert all("PIP" in line and "1,204" in line and "saving a checkpoint" in line for line in lines)
+    assert "campaign-001" not in lines[0] and "campaign-001" in lines[-1]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from engine.link.state import LIVING, EngineState
 from lore.lexicon import entry
-from realm_tui.app.drawing import Look, Row, shorten, spread
+from realm_tui.app.drawing import Look, Row, shorten, spread, width_of
 from realm_tui.app.facts import Facts
 from realm_tui.app.widgets.panel import Panel
 from realm_tui.app.words import age, brief, whole
@@ -41,13 +41,8 @@ def header_rows(facts: Facts, look: Look, width: int, pending: str = "") -> list
     status = facts.status
     state = entry(f"engine.state.{status.state}")
     tone = _TONES.get(status.state, "muted")
-    left: Row = (
-        (" REALM ", "accent-strong"),
-        (" ", ""),
-        (clean(status.hero.name), "hero"),
-        (f", {clean(status.hero.epithet)}", "text"),
-        (f" · {clean(status.campaign)}", "muted"),
-    )
+    left: Row = ((" REALM ", "accent-strong"), (" ", ""), (clean(status.hero.name), "hero"))
+    further = ((f", {clean(status.hero.epithet)}", "text"), (f" · {clean(status.campaign)}", "muted"))
     doing = pending or clean(status.progress or "")
     right: list[tuple[str, str]] = [(f"{state.icon} {state.named(look.names)}", tone)]
     if doing:
@@ -59,6 +54,10 @@ def header_rows(facts: Facts, look: Look, width: int, pending: str = "") -> list
     seen = data_age(status)
     stale = status.stale
     right += [("  age ", "muted"), (f"{age(seen):>6}", "bad-strong" if stale else "text"), (" ", "")]
+    for part in further:
+        if width_of(left) + width_of((part,)) + width_of(tuple(right)) >= width:
+            break
+        left = (*left, part)
     return [spread(left, tuple(right), width)]
 
 
