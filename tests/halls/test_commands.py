@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from configs.paths import SaveFolder
 from realm_tui.cli.main import app
 from tests.halls.test_views import chats
+from tests.halls.town import lay_quest_files
 
 
 def told(*words: str, code: int = 0) -> str:
@@ -20,6 +21,7 @@ def told(*words: str, code: int = 0) -> str:
 
 
 def test_a_quest_is_moved_looked_into_and_taken_again(folder: SaveFolder, tmp_path: Path) -> None:
+    lay_quest_files(folder)
     assert told("quest", "move", "later", "--priority", "high") == "later: high priority\n"
     assert json.loads(told("quest", "move", "later", "--priority", "low", "--json"))["priority"] == "low"
     assert told("quest", "again", "chats") == "chats-again is on the board, high priority\n"
