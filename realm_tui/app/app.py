@@ -221,7 +221,8 @@ class RealmApp(Answers):
             self.notify(clean(error.text()), severity="error", timeout=10, markup=False)
         self.remember_look()
         self.set_interval(_LOOK_S, self.remember_look)
-        if self.away is not None:
+        # Who has gone to another screen meanwhile is not called back; the report stays one key away.
+        if self.away is not None and self.top is self._battle:
             self.action_go("away")
 
     # ------------------------------------------------------------------ facts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ from realm_tui.app.screens.spar import SparScreen
 from realm_tui.app.widgets.footer import footer_actions
 from realm_tui.app.widgets.header import Header
 from realm_tui.app.widgets.log import LogPanel
+from realm_tui.runtime.away import AwayView
 from tests.face import samples
 
 WIDE = (120, 40)
@@ -221,6 +223,24 @@ async def test_the_away_report_opens_first_and_can_be_read_again() -> None:
         await pilot.press("w")
         await settle(pilot)
         assert isinstance(app.screen, AwayScreen)
+
+
+async def test_who_went_elsewhere_before_the_away_report_came_is_not_called_back() -> None:
+    let = threading.Event()
+
+    class Slow(samples.FakeSource):
+        def away(self) -> AwayView | None:
+            assert let.wait(60)
+            return super().away()
+
+    app = samples.app(source=Slow(samples.facts(), samples.LOG[:3]))
+    async with app.run_test(size=WIDE) as pilot:
+        app.action_go("more")
+        await settle(pilot)
+        let.set()
+        await until(pilot, lambda: app.away is not None)
+        await settle(pilot)
+        assert app.top.place == "more"
 
 
 async def test_what_was_seen_is_remembered_when_the_screen_closes() -> None:
