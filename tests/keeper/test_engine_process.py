@@ -20,6 +20,7 @@ from configs.errors import RealmError
 from configs.paths import SaveFolder
 from engine.keeper.main import trainer_command
 from engine.link.client import Hello, engine_alive, say_hello
+from engine.link.ending import ExitCode
 from engine.link.state import EngineState
 from realm_tui.runtime import engine_process
 from realm_tui.runtime.engine_process import ensure_engine, start_engine, stop_engine
@@ -223,7 +224,7 @@ def test_the_trainer_does_not_run_a_folder_named_engine_in_the_save_either(
             text=True,
         )
     assert not trace.exists()
-    assert done.returncode == 1
+    assert done.returncode == ExitCode.REFUSED
     assert "there is no save called hearth" in done.stderr
     assert "Traceback" not in done.stderr
 
