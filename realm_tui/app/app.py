@@ -51,6 +51,8 @@ _CALM_LOOKS, _CALM_TURNS = 10, 3
 """After so many looks that found nothing new the screen looks at every third turn only, until something is new."""
 _HURRY_S = 0.8
 """How long after a change of screens no memory is tidied up: with a long history that takes a tenth of a second at once."""
+_BEGIN_S = 1.0
+"""When the game begins at the latest, although the first frame does not stand yet."""
 _LOOK_S = 30.0
 """How often it is remembered what the player has seen; a killed screen repeats at most that much."""
 
@@ -123,6 +125,7 @@ class RealmApp(Answers):
         self._start_engine, self._ask_names, self._read_only = start_engine, ask_names, read_only
         self._where = where
         self.away: AwayView | None = None
+        self._begun = False
         self.sound, self._chimes = sound, Bell()
         self._deeds: tuple[str, ...] = ()
         """Achievements the save knows the player was told of: what was told once stays."""
@@ -157,9 +160,13 @@ class RealmApp(Answers):
         if self.facts is not None:
             self._paint()
         self.call_after_refresh(self._begin)
+        self.set_timer(_BEGIN_S, self._begin)  # for one who is on another screen before the first frame stands
 
     def _begin(self) -> None:
-        """What follows the first frame: engine, timer, and the questions that are still open."""
+        """What follows the first frame, once: engine, timer, and the questions that are still open."""
+        if self._begun:
+            return
+        self._begun = True
         gc.freeze()  # what was made so far lives as long as the app
         gc.enable()
         self.set_interval(self.rules.face.refresh_s, self._turn)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import select
 import sys
+import termios
 import threading
+import tty
 from codecs import getincrementaldecoder
 from collections import deque
 from collections.abc import Callable
@@ -156,12 +158,14 @@ class FrameDroppingDriver(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         if sys.__stderr__ is not None and not sys.__stderr__.isatty() and sys.__stdout__ is not None:
             self._file = sys.__stdout__
-        self.exit_event = self._leaving = HeardEvent()
+        self._leaving: HeardEvent | None = None
+        self._suspended = False
 
     def run_input_thread(self) -> None:
         """Hand on what is typed, until `exit_event` is set."""
         parser, decoder = XTermParser(self._debug), getincrementaldecoder("utf-8")()
         waiting = select.poll()
+        assert self._leaving is not None
         for source in (self.fileno, self._leaving.reader):
             waiting.register(source, select.POLLIN)
 
@@ -183,7 +187,9 @@ class FrameDroppingDriver(LinuxDriver):
 
     def close(self) -> None:
         super().close()
-        self._leaving.close()
+        if self._leaving is not None:
+            self._leaving.close()
+            self._leaving = None
 
     @property
     def behind(self) -> bool:
@@ -191,16 +197,42 @@ class FrameDroppingDriver(LinuxDriver):
         writer = self._writer_thread
         return isinstance(writer, FrameWriter) and writer.behind
 
-    def start_application_mode(self) -> None:
-        super().start_application_mode()  # type: ignore[no-untyped-call]
-        loop, app, file, opening = self._loop, self._app, self._file, self._writer_thread
+    def suspend_application_mode(self) -> None:
+        self._suspended = True
+        super().suspend_application_mode()
 
-        def repaint() -> None:
-            if app.is_running:
-                app.refresh(layout=True)
+    def resume_application_mode(self) -> None:
+        """Take the terminal over again after it was given back.
+
+        A continue that no suspension came before (a terminal that is closed sends one, and so does whoever stopped the
+        program from outside) starts nothing twice: what a shell may have changed meanwhile is set again, no more.
+        """
+        if self._suspended:
+            self._suspended = False
+            super().resume_application_mode()
+        elif self._key_thread is not None and self._key_thread.is_alive():
+            try:
+                modes = termios.tcgetattr(self.fileno)
+                modes[tty.LFLAG], modes[tty.IFLAG] = (
+                    self._patch_lflag(modes[tty.LFLAG]),
+                    self._patch_iflag(modes[tty.IFLAG]),
+                )
+                termios.tcsetattr(self.fileno, termios.TCSANOW, modes)
+            except termios.error:
+                return  # the terminal is gone
+            self._loop.call_soon_threadsafe(self._repaint)
+
+    def _repaint(self) -> None:
+        if self._app.is_running:
+            self._app.refresh(layout=True)
+
+    def start_application_mode(self) -> None:
+        self.exit_event = self._leaving = HeardEvent()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        loop, file, opening = self._loop, self._file, self._writer_thread
 
         def drained() -> None:
-            loop.call_soon_threadsafe(repaint)
+            loop.call_soon_threadsafe(self._repaint)
 
         assert file is not None
         writer = FrameWriter(file.fileno(), drained)

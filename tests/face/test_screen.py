@@ -243,6 +243,22 @@ async def test_who_went_elsewhere_before_the_away_report_came_is_not_called_back
         assert app.top.place == "more"
 
 
+async def test_the_game_begins_for_one_who_leaves_the_first_screen_before_its_first_frame(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What waits for the repaint of a screen that is covered never comes."""
+    real = RealmApp.call_after_refresh
+
+    def covered(self: RealmApp, call: Any, *args: Any, **more: Any) -> bool:
+        return call.__name__ != "_begin" and real(self, call, *args, **more)
+
+    monkeypatch.setattr(RealmApp, "call_after_refresh", covered)
+    app = samples.app(source=samples.FakeSource(samples.facts(), samples.LOG[:3]))
+    async with app.run_test(size=WIDE) as pilot:
+        app.action_go("more")
+        await until(pilot, lambda: app.away is not None)
+
+
 async def test_what_was_seen_is_remembered_when_the_screen_closes() -> None:
     keeper = samples.FakeKeeper()
     app = samples.app(keeper=keeper)

@@ -6,11 +6,14 @@ import os
 import re
 import select
 import signal
+import termios
 import threading
 import time
+import tty
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from realm_tui.app.driver import FrameWriter
@@ -47,6 +50,47 @@ def test_a_polite_kill_ends_it_and_gives_the_terminal_back(shown: Terminal) -> N
     assert shown.wait() == 0
     shown.until(lambda: ALTERNATE_OFF in shown.output, "the terminal's own screen")
     assert "Traceback" not in shown.text
+
+
+def test_a_continue_that_no_stop_came_before_starts_nothing_twice(shown: Terminal) -> None:
+    """A terminal that is closed sends one with its farewell; a second thread that reads would never end."""
+    running = psutil.Process(shown.process.pid)
+    before, rounds = running.num_threads(), 12
+    for _ in range(rounds):
+        shown.output.clear()
+        os.kill(shown.process.pid, signal.SIGCONT)
+        shown.type("?")
+        shown.until_shown("Pause training at the next step")
+        shown.type("?")
+    assert running.num_threads() < before + rounds, "a thread for each, and then those that read the save"
+    assert shown.hang_up() == 0
+
+
+def test_keys_and_the_screen_come_back_after_a_suspension(shown: Terminal) -> None:
+    running = psutil.Process(shown.process.pid)
+    for _ in range(2):
+        os.kill(shown.process.pid, signal.SIGTSTP)
+        shown.until(lambda: running.status() == psutil.STATUS_STOPPED, "the stop")
+        shown.pump()
+        shown.output.clear()
+        os.kill(shown.process.pid, signal.SIGCONT)
+        shown.until_shown("PIP")
+    shown.type("q")
+    shown.until_shown("leave it training")
+    shown.type("q")
+    assert shown.wait() == 0
+
+
+def test_modes_that_a_shell_changed_are_set_again_on_continue(shown: Terminal) -> None:
+    taken = termios.tcgetattr(shown.master)
+    os.kill(shown.process.pid, signal.SIGSTOP)
+    changed = termios.tcgetattr(shown.master)
+    changed[tty.LFLAG] |= termios.ICANON | termios.ECHO
+    termios.tcsetattr(shown.master, termios.TCSANOW, changed)
+    shown.output.clear()
+    os.kill(shown.process.pid, signal.SIGCONT)
+    shown.until_shown("PIP")
+    assert termios.tcgetattr(shown.master)[tty.LFLAG] == taken[tty.LFLAG]
 
 
 def test_quit_asks_and_leaves(shown: Terminal) -> None:

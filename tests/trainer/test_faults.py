@@ -30,7 +30,6 @@ from tests.game.world import write_chats
 from tests.trainer.conftest import Script, World, command
 
 MakeWorld = Callable[..., World]
-BIN = get_skill("bin")
 
 
 def add_quest(world: World, path: Path) -> None:
@@ -159,7 +158,7 @@ def test_a_skill_that_makes_no_problem_blocks_by_name_however_it_fails(
     world = make_world()
     world.train(4)
     game = world.wake()
-    monkeypatch.setattr(BIN, part, broken)
+    monkeypatch.setattr(get_skill("bin"), part, broken)
     assert game._boundary()
     game._step()
     assert game.values.step == 4 and game.blocked is not None and game.blocked.code == "GENERATOR_FAILED"
@@ -180,7 +179,7 @@ def test_a_quest_is_trained_without_replay_while_its_skill_makes_none(
     add_quest(world, write_chats(tmp_path / "chats.jsonl", 60))
     game = world.wake()
     assert game._boundary() and game.board.quest is not None
-    monkeypatch.setattr(BIN, "generate", stuck)
+    monkeypatch.setattr(get_skill("bin"), "generate", stuck)
     for _ in range(4):
         game._step()
     assert game.values.step == 4 and game.blocked is None and game.values.quest is not None
@@ -196,7 +195,7 @@ def drilled(game: Game) -> DrillOrder | None:
 def test_a_drill_of_which_nothing_can_be_made_is_left_and_training_goes_on(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, broken: Callable[..., Any]
 ) -> None:
-    whole = BIN.generate
+    whole = get_skill("bin").generate
 
     def generate(level: int, index: int, split: Any, mix: str = "full", *, operation: str | None = None) -> Any:
         make = whole if operation != "add" else broken
@@ -207,7 +206,7 @@ def test_a_drill_of_which_nothing_can_be_made_is_left_and_training_goes_on(
     game.values.drills.append(order)
     monkeypatch.setattr(game.course, "remedy", lambda: order)
     assert game._boundary() and drilled(game) == order
-    monkeypatch.setattr(BIN, "generate", generate)
+    monkeypatch.setattr(get_skill("bin"), "generate", generate)
     game._step()
     assert game.values.step == 0 and drilled(game) is None and game.blocked is None
     (incident,) = incidents.open_incidents(game.conn)
@@ -226,7 +225,7 @@ def test_a_primitive_is_looked_for_only_among_problems_that_can_be_made(
 ) -> None:
     game = make_world().wake()
     _exercised.cache_clear()
-    monkeypatch.setattr(BIN, "generate", stuck)
+    monkeypatch.setattr(get_skill("bin"), "generate", stuck)
     with pytest.raises(UsageError) as refused:
         game.course.drill_order("no_such_ability", reason="asked for")
     assert refused.value.code == "NO_DRILL"
@@ -239,7 +238,7 @@ def test_an_exam_that_cannot_be_held_is_named_and_the_next_one_is_set(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(BIN, part, stuck)
+        patch.setattr(get_skill("bin"), part, stuck)
         world = make_world()
         game = world.train(12)
         assert game.values.step == 12 and game.values.curricula["bin"].next_exam_step == 20
