@@ -82,15 +82,19 @@ def test_keys_and_the_screen_come_back_after_a_suspension(shown: Terminal) -> No
 
 
 def test_modes_that_a_shell_changed_are_set_again_on_continue(shown: Terminal) -> None:
+    running = psutil.Process(shown.process.pid)
     taken = termios.tcgetattr(shown.master)
     os.kill(shown.process.pid, signal.SIGSTOP)
+    shown.until(lambda: running.status() == psutil.STATUS_STOPPED, "the stop")
     changed = termios.tcgetattr(shown.master)
     changed[tty.LFLAG] |= termios.ICANON | termios.ECHO
     termios.tcsetattr(shown.master, termios.TCSANOW, changed)
+    while shown.pump():
+        pass
     shown.output.clear()
     os.kill(shown.process.pid, signal.SIGCONT)
+    shown.until(lambda: termios.tcgetattr(shown.master)[tty.LFLAG] == taken[tty.LFLAG], "the modes")
     shown.until_shown("PIP")
-    assert termios.tcgetattr(shown.master)[tty.LFLAG] == taken[tty.LFLAG]
 
 
 def test_quit_asks_and_leaves(shown: Terminal) -> None:
