@@ -16,9 +16,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 QUIET := $(shell [ -t 2 ] || echo -q)
 comma := ,
 TESTS ?= tests
-# Tests run side by side, a file in one process: some play a real engine, which is shared by the tests of a file. Many wait
-# for a process of their own more than they compute, so that two cores have work for three.
-WORKERS ?= 3
+# Tests run side by side, a file in one process: some play a real engine, which is shared by the tests of a file.
+# A third process gains nothing on two cores.
+WORKERS ?= 2
 
 .PHONY: play test test-full lint bench clean
 
