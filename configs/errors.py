@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+WAY_OUT = "Way out: "
+"""What stands before the way out in the text of an error."""
+
 
 class RealmError(Exception):
     """A failure that a player can understand and act on.
@@ -25,7 +28,7 @@ class RealmError(Exception):
         if self.why:
             parts.append(self.why.rstrip(".") + ".")
         if self.fix:
-            parts.append(f"Way out: {self.fix.rstrip('.')}.")
+            parts.append(f"{WAY_OUT}{self.fix.rstrip('.')}.")
         return " ".join(parts)
 
     def as_dict(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ import signal
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from configs.errors import BlockedError, RealmError, UsageError
+from configs.errors import WAY_OUT, BlockedError, RealmError, UsageError
 
 
 class ExitCode(IntEnum):
@@ -63,8 +63,6 @@ _BY_LOG: tuple[tuple[Crash, re.Pattern[str]], ...] = (
     (Crash.NAN, re.compile(r"non-finite|(?:loss|gradient)\S* (?:is|became) nan", re.IGNORECASE)),
 )
 
-WAY_OUT = " Way out: "
-"""What comes before the way out in the text of a `RealmError`."""
 LAST_WORDS = 200
 """Most characters told of the last line of a trainer that failed for a reason of its own."""
 
@@ -133,10 +131,10 @@ def classify(return_code: int, log_tail: str = "") -> Ending:
         crash = Crash.KILLED if name in ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT") else Crash.UNKNOWN
     reason, fix = _WORDS[crash]
     if crash in _TOLD and name is None and (last := log_tail.strip().rpartition("\n")[2].strip()):
-        said, way_out = last.partition(WAY_OUT)[0], last.rpartition(WAY_OUT)[2] if WAY_OUT in last else ""
+        said, *ways = last.split(f" {WAY_OUT}")
         cut = said if len(said) <= LAST_WORDS else said[: LAST_WORDS - 1] + "…"
         reason = f"{'it failed' if crash is Crash.UNKNOWN else reason}: {cut}"
-        fix = way_out.strip().rstrip(".")[:LAST_WORDS] or fix
+        fix = (ways[-1].strip().rstrip(".")[:LAST_WORDS] if ways else "") or fix
     how = f"signal {name}" if name else f"exit code {return_code}"
     return Ending(crash, None if name else return_code, name, f"{reason} ({how})", fix)
 

@@ -213,10 +213,8 @@ class FrameDroppingDriver(LinuxDriver):
         elif self._key_thread is not None and self._key_thread.is_alive():
             try:
                 modes = termios.tcgetattr(self.fileno)
-                modes[tty.LFLAG], modes[tty.IFLAG] = (
-                    self._patch_lflag(modes[tty.LFLAG]),
-                    self._patch_iflag(modes[tty.IFLAG]),
-                )
+                modes[tty.LFLAG] = self._patch_lflag(modes[tty.LFLAG])
+                modes[tty.IFLAG] = self._patch_iflag(modes[tty.IFLAG])
                 termios.tcsetattr(self.fileno, termios.TCSANOW, modes)
             except termios.error:
                 return  # the terminal is gone
